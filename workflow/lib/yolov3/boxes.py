@@ -1,0 +1,48 @@
+"""Boxes in NumPy: formats and overlap. The format is in the name: xyxy corners, xywh COCO, cxcywh centre and size."""
+
+import numpy as np
+
+
+def xywh_to_xyxy(boxes_xywh: np.ndarray) -> np.ndarray:
+    """Convert [..., 4] (left, top, width, height) to (left, top, right, bottom)."""
+    return np.concatenate([boxes_xywh[..., :2], boxes_xywh[..., :2] + boxes_xywh[..., 2:]], axis=-1)
+
+
+def xyxy_to_xywh(boxes_xyxy: np.ndarray) -> np.ndarray:
+    """Convert [..., 4] (left, top, right, bottom) to (left, top, width, height)."""
+    return np.concatenate([boxes_xyxy[..., :2], boxes_xyxy[..., 2:] - boxes_xyxy[..., :2]], axis=-1)
+
+
+def xyxy_to_cxcywh(boxes_xyxy: np.ndarray) -> np.ndarray:
+    """Convert [..., 4] (left, top, right, bottom) to (centre x, centre y, width, height)."""
+    top_left, bottom_right = boxes_xyxy[..., :2], boxes_xyxy[..., 2:]
+    return np.concatenate([(top_left + bottom_right) / 2, bottom_right - top_left], axis=-1)
+
+
+def cxcywh_to_xyxy(boxes_cxcywh: np.ndarray) -> np.ndarray:
+    """Convert [..., 4] (centre x, centre y, width, height) to (left, top, right, bottom)."""
+    half = boxes_cxcywh[..., 2:] / 2
+    return np.concatenate([boxes_cxcywh[..., :2] - half, boxes_cxcywh[..., :2] + half], axis=-1)
+
+
+def clip_xyxy(boxes_xyxy: np.ndarray, width: float, height: float) -> np.ndarray:
+    """Clip [..., 4] corners to an image of `width` x `height` pixels."""
+    return np.clip(boxes_xyxy, 0, np.array([width, height, width, height], dtype=boxes_xyxy.dtype))
+
+
+def pairwise_iou(boxes_xyxy: np.ndarray, others_xyxy: np.ndarray) -> np.ndarray:
+    """Return intersection over union of all pairs: [M, 4] and [K, 4] give [M, K]; 0 where both are empty."""
+    top_left = np.maximum(boxes_xyxy[:, None, :2], others_xyxy[None, :, :2])
+    bottom_right = np.minimum(boxes_xyxy[:, None, 2:], others_xyxy[None, :, 2:])
+    intersection = np.clip(bottom_right - top_left, 0, None).prod(axis=-1)
+    area = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]).prod(axis=-1)
+    other_area = (others_xyxy[:, 2:] - others_xyxy[:, :2]).prod(axis=-1)
+    union = area[:, None] + other_area[None, :] - intersection
+    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+
+
+def shape_iou(sizes_wh: np.ndarray, others_wh: np.ndarray) -> np.ndarray:
+    """Return IoU of all pairs of sizes with both boxes centred at the origin: [M, 2] and [K, 2] give [M, K]."""
+    intersection = np.minimum(sizes_wh[:, None, :], others_wh[None, :, :]).prod(axis=-1)
+    union = sizes_wh.prod(axis=-1)[:, None] + others_wh.prod(axis=-1)[None, :] - intersection
+    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)

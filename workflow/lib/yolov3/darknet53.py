@@ -1,0 +1,114 @@
+"""DarkNet53, the backbone of YOLOv3 (Redmon and Farhadi, "YOLOv3: An Incremental Improvement", 2018, table 1)."""
+
+from mindspore import Tensor, nn, ops
+
+# OpenCV's importer uses the same value inside the root; Darknet adds it outside the root.
+BATCH_NORM_EPSILON = 1e-6
+LEAKY_SLOPE = 0.1
+
+
+class LeakyReLU(nn.Cell):
+    """max(x, 0.1 x), in a form whose gradient is cheap while training.
+
+    On the CPU the gradient of a maximum costs more than a convolution; 0.1 x + 0.9 relu(x) has the same value and is
+    4 times faster forward and backward (benchmarks/activation.py). Inference and export keep the usual form, which
+    runtimes recognise and fuse.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inference_form = nn.LeakyReLU(LEAKY_SLOPE)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Apply the activation to a tensor of any shape."""
+        if self.training:
+            return LEAKY_SLOPE * x + (1.0 - LEAKY_SLOPE) * ops.relu(x)
+        return self.inference_form(x)
+
+
+class ConvBlock(nn.Cell):
+    """Convolution without bias, batch normalisation and activation, as Darknet's `[convolutional]` section.
+
+    Input float [N, in_channels, H, W]; output float [N, out_channels, ceil(H / stride), ceil(W / stride)].
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        *,
+        compatibility: str = "darknet",
+        batch_norm_momentum: float = 0.99,
+        in_backbone: bool = False,
+    ) -> None:
+        super().__init__()
+        # Darknet pads every side by kernel // 2, at stride 2 too, where "same" would pad only right and bottom.
+        padding = {"pad_mode": "same"} if compatibility == "modelzoo" else {"pad_mode": "pad", "padding": kernel_size // 2}
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, has_bias=False, **padding)
+        self.batch_norm = nn.BatchNorm2d(out_channels, eps=BATCH_NORM_EPSILON, momentum=batch_norm_momentum)
+        has_relu = compatibility == "modelzoo" and in_backbone
+        self.activation = nn.ReLU() if has_relu else LeakyReLU()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Apply the block."""
+        return self.activation(self.batch_norm(self.conv(x)))
+
+
+class ResidualBlock(nn.Cell):
+    """1x1 convolution to half the channels, 3x3 back, added to the input. Shapes stay [N, channels, H, W]."""
+
+    def __init__(self, channels: int, **block_options: object) -> None:
+        super().__init__()
+        self.reduce = ConvBlock(channels, channels // 2, 1, **block_options)
+        self.expand = ConvBlock(channels // 2, channels, 3, **block_options)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Apply the block."""
+        return x + self.expand(self.reduce(x))
+
+
+class DarkNet53(nn.Cell):
+    """Convolutional backbone.
+
+    Args:
+        backbone_shape: output channels of the five stages (DarkNet53: 64, 128, 256, 512, 1024).
+        backbone_layers: residual blocks of the five stages (DarkNet53: 1, 2, 8, 8, 4).
+        compatibility: see `NetworkSettings`.
+        batch_norm_momentum: see `NetworkSettings`.
+
+    Input: float32 [N, 3, H, W], H and W multiples of 32.
+    Output: the features at strides 8, 16, 32: [N, backbone_shape[-3], H/8, W/8] and so on.
+    """
+
+    def __init__(
+        self,
+        backbone_shape: tuple[int, ...],
+        backbone_layers: tuple[int, ...],
+        compatibility: str = "darknet",
+        batch_norm_momentum: float = 0.99,
+    ) -> None:
+        super().__init__()
+        block_options = {
+            "compatibility": compatibility,
+            "batch_norm_momentum": batch_norm_momentum,
+            "in_backbone": True,
+        }
+        in_channels = backbone_shape[0] // 2
+        self.root = ConvBlock(3, in_channels, 3, **block_options)
+        stages = []
+        for out_channels, blocks in zip(backbone_shape, backbone_layers, strict=True):
+            downsample = ConvBlock(in_channels, out_channels, 3, stride=2, **block_options)
+            residuals = [ResidualBlock(out_channels, **block_options) for _ in range(blocks)]
+            stages.append(nn.SequentialCell(downsample, *residuals))
+            in_channels = out_channels
+        self.stages = nn.CellList(stages)
+
+    def construct(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the features at strides 8, 16 and 32."""
+        x = self.stages[1](self.stages[0](self.root(x)))
+        stride_8 = self.stages[2](x)
+        stride_16 = self.stages[3](stride_8)
+        stride_32 = self.stages[4](stride_16)
+        return stride_8, stride_16, stride_32

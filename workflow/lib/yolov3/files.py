@@ -1,0 +1,77 @@
+"""Files that appear under their final name only when they are complete."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from yolov3.errors import InputError
+
+
+@contextmanager
+def complete_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` to write to; rename it to `path` if the block succeeds, else remove it.
+
+    The temporary name keeps the suffix, since libraries choose a format by it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files private; a result is as readable as any other file of the user.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, whole or not at all."""
+    with complete_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
+    """Write `value` as JSON to `path`, whole or not at all."""
+    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path, what: str = "JSON file") -> Any:
+    """Read a JSON file.
+
+    Args:
+        path: file to read.
+        what: what the file should be, for the error, such as "annotation file".
+
+    Raises:
+        InputError: the file is missing, unreadable, or not JSON.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{what} {path} does not exist: check the path in the config") from None
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{what} {path} is not valid JSON at line {error.lineno}, column {error.colno} ({error.msg}): "
+            "it may be cut off, fetch or write it again"
+        ) from None
+    except UnicodeDecodeError:
+        raise InputError(f"{what} {path} is not UTF-8 text: it is not a JSON file, check the path") from None
+    except OSError as error:
+        raise InputError(f"{what} {path} cannot be read ({error.strerror}): check the path and its permissions") from None
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the SHA-256 of a file's content as hexadecimal text."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,47 @@
+"""What every stage's command line has in common: its log and how it ends."""
+
+import argparse
+import errno
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from yolov3.errors import InputError
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+
+def stage_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that all stages share."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--log_file", default="", help="also write the log to this file (default: terminal only)")
+    return parser
+
+
+def start_logging(log_file: str) -> None:
+    """Log to the terminal and, if `log_file` is not empty, to that file, which is begun anew."""
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if log_file:
+        Path(log_file).parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(log_file, mode="w", encoding="utf-8"))
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=handlers, force=True)
+
+
+def run_stage(run: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
+    """Run a stage and return its exit code: 0, or 1 after one sentence about what the user can mend."""
+    start_logging(arguments.log_file)
+    try:
+        run(arguments)
+    except InputError as error:
+        logging.error("%s", error)
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        logging.error("%s cannot be written (%s): free or change the place, then run again", error.filename, error.strerror)
+        return 1
+    except KeyboardInterrupt:
+        logging.error("interrupted: run the same command again to go on")
+        return 130
+    return 0
