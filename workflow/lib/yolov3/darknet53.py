@@ -45,7 +45,9 @@ class ConvBlock(nn.Cell):
     ) -> None:
         super().__init__()
         # Darknet pads every side by kernel // 2, at stride 2 too, where "same" would pad only right and bottom.
-        padding = {"pad_mode": "same"} if compatibility == "modelzoo" else {"pad_mode": "pad", "padding": kernel_size // 2}
+        padding = (
+            {"pad_mode": "same"} if compatibility == "modelzoo" else {"pad_mode": "pad", "padding": kernel_size // 2}
+        )
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, has_bias=False, **padding)
         self.batch_norm = nn.BatchNorm2d(out_channels, eps=BATCH_NORM_EPSILON, momentum=batch_norm_momentum)
         has_relu = compatibility == "modelzoo" and in_backbone

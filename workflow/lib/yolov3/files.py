@@ -68,7 +68,9 @@ def read_json(path: str | Path, what: str = "JSON file") -> Any:
     except UnicodeDecodeError:
         raise InputError(f"{what} {path} is not UTF-8 text: it is not a JSON file, check the path") from None
     except OSError as error:
-        raise InputError(f"{what} {path} cannot be read ({error.strerror}): check the path and its permissions") from None
+        raise InputError(
+            f"{what} {path} cannot be read ({error.strerror}): check the path and its permissions"
+        ) from None
 
 
 def sha256_of(path: str | Path) -> str:

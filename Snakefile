@@ -1,0 +1,33 @@
+# YOLOv3-DarkNet53 in MindSpore, from the data to the report. Settings: config/config.yaml.
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# A config named with --configfile replaces the embedded default; keys it leaves out take the schema's defaults.
+if not workflow.overwrite_configfiles:
+
+    configfile: workflow.basedir + "/config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/backbone.smk"
+include: "workflow/rules/cluster.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.output.page,

@@ -1,0 +1,129 @@
+"""Run a network over a data set: read and preprocess ahead, infer, post-process batch by batch."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from yolov3.boxes import xyxy_to_xywh
+from yolov3.coco_data import CocoSplit
+from yolov3.images import read_image_rgb
+from yolov3.inference import RawMaps
+from yolov3.network_settings import NetworkSettings
+from yolov3.postprocess import Detections, PostprocessSettings, detect
+from yolov3.preprocess import Placement, normalise, place_image
+
+BATCHES_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """Fields are the config's `eval` keys of the same names; `postprocess` holds the rest of them."""
+
+    testing_shape: int
+    eval_batch_size: int
+    letterbox: bool
+    postprocess: PostprocessSettings
+
+
+@dataclass
+class StageSeconds:
+    """Wall time of a run over a data set, in seconds; `read` is only the time the network waited for images."""
+
+    read: float = 0.0
+    network: float = 0.0
+    postprocess: float = 0.0
+
+
+@dataclass(frozen=True)
+class InferenceResult:
+    """Detections of all images, as COCO results, and where the time went."""
+
+    detections: list[dict[str, Any]] = field(default_factory=list)
+    seconds: StageSeconds = field(default_factory=StageSeconds)
+
+
+def run_over(
+    infer: Callable[[np.ndarray], RawMaps],
+    network: NetworkSettings,
+    split: CocoSplit,
+    category_ids: list[int],
+    settings: EvaluationSettings,
+    on_images: Callable[[int], Any] = lambda count: None,
+) -> InferenceResult:
+    """Return the detections of every image of a split; never more than one batch of raw maps is held.
+
+    Args:
+        infer: float32 [N, 3, H, W] to raw maps of strides 8, 16, 32, each float32 [N, 3 * (5 + C), gh, gw].
+        network: anchors and classes of the network behind `infer`.
+        split: the images.
+        category_ids: COCO category id of each class index.
+        settings: see `EvaluationSettings`.
+        on_images: called with the number of images just finished.
+    """
+    result = InferenceResult()
+    input_size = (settings.testing_shape, settings.testing_shape)
+    clock = time.perf_counter()
+
+    def lap() -> float:
+        nonlocal clock
+        before, clock = clock, time.perf_counter()
+        return clock - before
+
+    for indices, images, placements in _input_batches(split, settings):
+        result.seconds.read += lap()
+        raw_maps = infer(images)
+        result.seconds.network += lap()
+        for position, index in enumerate(indices):
+            found = detect(
+                tuple(raw[position] for raw in raw_maps),
+                input_size,
+                network.anchors,
+                placements[position],
+                settings.postprocess,
+            )
+            result.detections.extend(as_coco(found, int(split.image_ids[index]), category_ids))
+        result.seconds.postprocess += lap()
+        on_images(len(indices))
+    return result
+
+
+def as_coco(found: Detections, image_id: int, category_ids: list[int]) -> list[dict[str, Any]]:
+    """Return detections as COCO results: bbox in xywh pixels to 1/100 px, scores to 5 digits."""
+    boxes_xywh = np.round(xyxy_to_xywh(found.boxes_xyxy).astype(np.float64), 2).tolist()
+    scores = np.round(found.scores.astype(np.float64), 5).tolist()
+    return [
+        {"image_id": image_id, "category_id": category_ids[label], "bbox": bbox, "score": score}
+        for bbox, score, label in zip(boxes_xywh, scores, found.labels.tolist(), strict=True)
+    ]
+
+
+def _input_batches(
+    split: CocoSplit, settings: EvaluationSettings
+) -> Iterator[tuple[np.ndarray, np.ndarray, list[Placement]]]:
+    """Yield (indices, float32 [N, 3, H, W], placements); the last batch is padded, so that its shape is the same."""
+    size = settings.eval_batch_size
+
+    def build(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[Placement]]:
+        images = np.zeros((size, 3, settings.testing_shape, settings.testing_shape), np.float32)
+        placements = []
+        for position, index in enumerate(indices):
+            width, height = split.sizes_wh[index]
+            image = read_image_rgb(split.path(int(index)), (int(width), int(height)))
+            placed, placement = place_image(image, images.shape[2:], settings.letterbox)
+            images[position] = normalise(placed)
+            placements.append(placement)
+        return indices, images, placements
+
+    with ThreadPoolExecutor(1, thread_name_prefix="images") as executor:
+        waiting: deque[Future[Any]] = deque()
+        for first in range(0, len(split), size):
+            waiting.append(executor.submit(build, np.arange(first, min(first + size, len(split)))))
+            if len(waiting) > BATCHES_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,0 +1,96 @@
+"""From raw outputs to detections, in NumPy (SPEC 5)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from yolov3.boxes import clip_xyxy, cxcywh_to_xyxy
+from yolov3.grid import InputSize, prediction_grid
+from yolov3.network_settings import ANCHORS_PER_STRIDE, AnchorSize
+from yolov3.nms import class_wise_nms
+from yolov3.preprocess import Placement
+
+
+@dataclass(frozen=True)
+class PostprocessSettings:
+    """Fields are the config's `eval` keys of the same names."""
+
+    eval_ignore_threshold: float
+    nms_thresh: float
+    max_detections: int
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Detections of one image, best first.
+
+    Attributes:
+        boxes_xyxy: float32 [M, 4] in pixels of the original image, clipped to it.
+        scores: float32 [M] in 0..1.
+        labels: int64 [M] class indices.
+    """
+
+    boxes_xyxy: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + exp(-x)), without overflow, in the dtype of x."""
+    return np.exp(-np.logaddexp(0, -x)).astype(x.dtype)
+
+
+def select_candidates(
+    raw_maps: tuple[np.ndarray, ...], input_size: InputSize, anchors: tuple[AnchorSize, ...], threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Decode the predictions of one image whose score reaches the threshold.
+
+    Args:
+        raw_maps: float32 [3 * (5 + C), gh, gw] of strides 8, 16, 32.
+        input_size: (height, width) of the network input in pixels.
+        anchors: nine (width, height) in pixels of the input.
+        threshold: least score, confidence * best class score.
+
+    Returns:
+        boxes_xyxy float32 [M, 4] in 0..1 of the input, scores float32 [M], labels int64 [M].
+    """
+    # A score is at most its confidence, so most predictions are ruled out by one comparison of logits.
+    least_logit = np.log(threshold / (1 - threshold)) if 0 < threshold < 1 else (-np.inf if threshold <= 0 else np.inf)
+    chosen_rows, chosen_indices = [], []
+    first = 0
+    for raw in raw_maps:
+        per_anchor = raw.reshape(ANCHORS_PER_STRIDE, -1, raw.shape[1] * raw.shape[2])
+        anchor, cell = np.nonzero(per_anchor[:, 4] >= least_logit)
+        chosen_rows.append(per_anchor[anchor, :, cell])
+        chosen_indices.append(first + cell * ANCHORS_PER_STRIDE + anchor)
+        first += per_anchor.shape[2] * ANCHORS_PER_STRIDE
+    rows, indices = np.concatenate(chosen_rows), np.concatenate(chosen_indices)
+
+    labels = rows[:, 5:].argmax(axis=1)
+    best_logits = np.take_along_axis(rows[:, 5:], labels[:, None], axis=1)[:, 0]
+    scores = sigmoid(rows[:, 4]) * sigmoid(best_logits)
+    kept = scores >= threshold
+    grid = prediction_grid(input_size, anchors)[indices[kept]]
+    rows = rows[kept]
+    center_xy = (sigmoid(rows[:, 0:2]) + grid[:, 0:2]) / grid[:, 2:4]
+    size_wh = np.exp(rows[:, 2:4]) * grid[:, 4:6]
+    boxes_xyxy = cxcywh_to_xyxy(np.concatenate([center_xy, size_wh], axis=1))
+    return boxes_xyxy, scores[kept], labels[kept]
+
+
+def detect(
+    raw_maps: tuple[np.ndarray, ...],
+    input_size: InputSize,
+    anchors: tuple[AnchorSize, ...],
+    placement: Placement,
+    settings: PostprocessSettings,
+) -> Detections:
+    """Return the detections of one image: decoded, thresholded, class-wise NMS, in pixels of the original image.
+
+    Args: see `select_candidates`; `placement` tells where the image lies in the network input.
+    """
+    boxes_xyxy, scores, labels = select_candidates(raw_maps, input_size, anchors, settings.eval_ignore_threshold)
+    boxes_xyxy = clip_xyxy(placement.to_original(boxes_xyxy), placement.width, placement.height)
+    kept = class_wise_nms(boxes_xyxy, scores, labels, settings.nms_thresh)
+    kept = kept[: settings.max_detections] if settings.max_detections else kept
+    return Detections(boxes_xyxy[kept], scores[kept], labels[kept])

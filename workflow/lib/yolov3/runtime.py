@@ -1,0 +1,73 @@
+"""MindSpore set up for one process: device, graph mode, seed, and the other workers."""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import mindspore
+import numpy as np
+from mindspore import Tensor
+
+from yolov3.errors import InputError
+
+
+@dataclass(frozen=True)
+class Worker:
+    """This process among those that train together."""
+
+    rank: int = 0
+    group_size: int = 1
+
+    @property
+    def is_master(self) -> bool:
+        """Whether this worker logs and writes the results."""
+        return self.rank == 0
+
+
+def available_cpus() -> int:
+    """Return the number of CPUs that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -> Worker:
+    """Choose the device, compile graphs, seed the initialisers and join the other workers.
+
+    Args:
+        device_target: CPU, GPU or Ascend.
+        seed: of MindSpore's and NumPy's global generators, which the initialisers of layers use.
+        is_distributed: the process was started by msrun and trains with others.
+
+    Raises:
+        InputError: the host has no such device, or the workers do not find each other.
+    """
+    try:
+        mindspore.set_context(mode=mindspore.GRAPH_MODE)
+        mindspore.set_device(device_target)
+        # Touching the device shows whether it is there, before anything long is begun.
+        (Tensor(np.zeros(1, np.float32)) + 1).asnumpy()
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise InputError(
+            f"device_target is {device_target} but MindSpore {mindspore.__version__} finds no such device here "
+            f"({first_line(error)}): set device_target to CPU, or install the driver and the MindSpore build for it"
+        ) from None
+    mindspore.set_seed(seed)
+    if not is_distributed:
+        return Worker()
+    try:
+        mindspore.communication.init()
+    except RuntimeError as error:
+        raise InputError(
+            f"this worker does not find the others ({first_line(error)}): check master_port, the rank table and that "
+            "all hosts were started"
+        ) from None
+    worker = Worker(mindspore.communication.get_rank(), mindspore.communication.get_group_size())
+    mindspore.set_auto_parallel_context(
+        parallel_mode=mindspore.ParallelMode.DATA_PARALLEL, gradients_mean=True, device_num=worker.group_size
+    )
+    return worker
+
+
+def first_line(error: Any) -> str:
+    """Return the first line of an error's message that says something."""
+    lines = [line.strip(" -\t") for line in str(error).splitlines()]
+    return next((line for line in lines if line), type(error).__name__)

@@ -1,0 +1,47 @@
+# What all rules share: the checked configuration, the stages' programs, and the words of their command lines.
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir)
+sys.path.insert(0, str(ROOT / "workflow" / "lib"))
+
+from yolov3.config import complete_config
+from yolov3.errors import InputError
+from yolov3.options import option_words
+from yolov3.sources import python_sources
+
+# The stages run in the environment that runs Snakemake, activated or not.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+try:
+    config = complete_config(config)
+except InputError as error:
+    raise WorkflowError(str(error))
+
+
+def script(name):
+    """The program of a stage."""
+    return str(ROOT / "workflow" / "scripts" / f"{name}.py")
+
+
+def sources(name, without=()):
+    """The modules that a stage's program imports: an edit to one of them reruns the stage."""
+    return [str(path) for path in python_sources(Path(script(name)), without)]
+
+
+def words(*sections, **more):
+    """Sections of the configuration, then single options, as the words of a command line."""
+    values = {key: value for section in sections for key, value in config[section].items()}
+    return option_words({**values, **more})
+
+
+def general(*names):
+    """Keys outside of sections, as the words of a command line."""
+    return option_words({name: config[name] for name in names})
+
+
+def own_threads():
+    """Threads of a stage that uses all that it gets, but no more than there are: more only slow it down."""
+    return min(workflow.cores or 1, len(os.sched_getaffinity(0)))

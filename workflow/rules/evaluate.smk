@@ -1,0 +1,26 @@
+# The trained network's accuracy on the validation images.
+
+
+rule eval_coco:
+    input:
+        script=script("eval_coco"),
+        modules=sources("eval_coco"),
+        manifest=rules.download.output.manifest,
+        checkpoint=rules.train.output.checkpoint,
+    output:
+        log=report(
+            "results/eval_coco/acc.log", caption="../report/eval_coco.rst", category="Accuracy", subcategory="MindSpore"
+        ),
+        metrics="results/eval_coco/metrics.json",
+        detections="results/eval_coco/detections.json",
+    params:
+        options=words("eval"),
+        general=general("device_target", "seed"),
+    log:
+        "logs/eval_coco.log",
+    benchmark:
+        "results/benchmarks/eval_coco.tsv"
+    threads: own_threads()
+    shell:
+        "python {input.script:q} {params.general} {params.options} --manifest {input.manifest:q}"
+        " --pretrained {input.checkpoint:q} --output_dir $(dirname {output.metrics:q}) --log_file {log:q}"

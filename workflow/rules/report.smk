@@ -1,0 +1,39 @@
+# One page that shows what was run and how good it is.
+
+import json
+
+TIMED_STAGES = [
+    rules.download,
+    rules.fetch_backbone if SOURCE == "fresh" or "://" in SOURCE else None,
+    rules.convert_backbone if HAS_BACKBONE else None,
+    rules.rank_table if config["train"]["is_distributed"] else None,
+    rules.train,
+    rules.eval_coco,
+]
+
+
+rule report:
+    input:
+        script=script("report"),
+        modules=sources("report"),
+        template=str(ROOT / "workflow" / "report" / "report.html.j2"),
+        manifest=rules.download.output.manifest,
+        train_metrics=rules.train.output.metrics,
+        train_summary=rules.train.output.summary,
+        eval_metrics=rules.eval_coco.output.metrics,
+        detections=rules.eval_coco.output.detections,
+        benchmarks=[stage.benchmark for stage in TIMED_STAGES if stage],
+    output:
+        page=report("results/report/report.html", caption="../report/report.rst", category="Report"),
+    params:
+        options=words("report"),
+        config_json=option_words({"config_json": json.dumps(config)}),
+    log:
+        "logs/report.log",
+    benchmark:
+        "results/benchmarks/report.tsv"
+    shell:
+        "python {input.script:q} {params.options} {params.config_json} --manifest {input.manifest:q}"
+        " --train_metrics {input.train_metrics:q} --train_summary {input.train_summary:q}"
+        " --eval_metrics {input.eval_metrics:q} --detections {input.detections:q}"
+        " --benchmarks {input.benchmarks:q} --output {output.page:q} --log_file {log:q}"

@@ -1,0 +1,36 @@
+# Training. A killed run leaves its state in results/train/checkpoints, undeclared, so that the next run goes on from it.
+
+HAS_BACKBONE = config["backbone"]["source"] != "none" and not config["train"]["resume_yolov3"]
+VALIDATES = config["train"]["eval_interval"] > 0
+
+
+rule train:
+    input:
+        script=script("train"),
+        # Without evaluations in between, an edit to the post-processing does not concern the training.
+        modules=sources("train", without=() if VALIDATES else ("yolov3.validation", "yolov3.evaluate_options")),
+        manifest=rules.download.output.manifest,
+        backbone=rules.convert_backbone.output.checkpoint if HAS_BACKBONE else [],
+        start=config["train"]["resume_yolov3"] or [],
+        rank_table=rules.rank_table.output.table if config["train"]["is_distributed"] else [],
+    output:
+        checkpoint="results/train/yolov3.ckpt",
+        metrics=report(
+            "results/train/metrics.csv", caption="../report/train_metrics.rst", category="Training", subcategory="Steps"
+        ),
+        summary="results/train/train.json",
+    params:
+        options=words("network", "train"),
+        general=general("device_target", "seed"),
+        validation=words("eval") if VALIDATES else "",
+        backbone=lambda wildcards, input: option_words({"pretrained_backbone": input.backbone} if input.backbone else {}),
+        rank_table=lambda wildcards, input: option_words({"rank_table": input.rank_table} if input.rank_table else {}),
+    log:
+        "logs/train.log",
+    benchmark:
+        "results/benchmarks/train.tsv"
+    threads: own_threads()
+    shell:
+        "python {input.script:q} {params.general} {params.options} {params.validation} {params.backbone}"
+        " {params.rank_table} --manifest {input.manifest:q} --ckpt_path $(dirname {output.checkpoint:q})"
+        " --log_file {log:q}"

@@ -1,0 +1,77 @@
+"""Evaluate a checkpoint by the COCO metrics.
+
+python workflow/scripts/eval_coco.py --manifest results/data/manifest.json --pretrained yolov3.ckpt --testing_shape 416
+"""
+
+import argparse
+import logging
+import sys
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+from yolov3.checkpoint import load_network
+from yolov3.coco_data import ground_truth, load_split
+from yolov3.coco_eval import coco_result
+from yolov3.errors import InputError
+from yolov3.evaluate import run_over
+from yolov3.evaluate_options import evaluation_settings_from
+from yolov3.files import write_json, write_text
+from yolov3.inference import inference_of
+from yolov3.manifest import Manifest
+from yolov3.options import add_options
+from yolov3.runtime import start_runtime
+from yolov3.stage import run_stage, stage_parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the stage and return its exit code."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
+    parser.add_argument("--pretrained", type=Path, required=True, help="checkpoint to evaluate")
+    parser.add_argument("--output_dir", type=Path, required=True, help="folder of the results")
+    add_options(parser, "", only=("device_target", "seed"))
+    add_options(parser, "eval")
+    return run_stage(run, parser.parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Infer over the validation images, compare with the ground truth, write the three results."""
+    started = time.perf_counter()
+    start_runtime(arguments.device_target, arguments.seed)
+    manifest = Manifest.read(arguments.manifest)
+    network, network_settings = load_network(arguments.pretrained)
+    names = tuple(category.name for category in manifest.categories)
+    if network_settings.class_names != names:
+        raise InputError(
+            f"checkpoint {arguments.pretrained} has classes {', '.join(network_settings.class_names)} but data "
+            f"set {arguments.manifest} has {', '.join(names)}: evaluate it on the data set it was trained for"
+        )
+    split = load_split(manifest, "val")
+    with tqdm(total=len(split), unit="image", disable=None, dynamic_ncols=True) as bar:
+        result = run_over(
+            inference_of(network),
+            network_settings,
+            split,
+            [category.id for category in manifest.categories],
+            evaluation_settings_from(arguments),
+            on_images=bar.update,
+        )
+    coco = coco_result(ground_truth(manifest, "val"), result.detections)
+    total = time.perf_counter() - started
+    inference = sum(vars(result.seconds).values())
+    metrics = {
+        **coco.metrics,
+        "images": len(split),
+        "seconds": {**vars(result.seconds), "total": total},
+        "images_per_second": len(split) / inference,
+    }
+    logging.info("%d images, %d detections in %.1f s: %s", len(split), len(result.detections), total, result.seconds)
+    logging.info("\n%s", coco.summary)
+    write_json(arguments.output_dir / "detections.json", result.detections, indent=None)
+    write_text(arguments.output_dir / "acc.log", coco.summary)
+    write_json(arguments.output_dir / "metrics.json", metrics)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

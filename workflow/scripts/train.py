@@ -1,0 +1,113 @@
+"""Train YOLOv3: one process, or one of several that msrun starts.
+
+    python workflow/scripts/train.py --manifest results/data/manifest.json --training_shape 416 --is_distributed 0
+
+With --is_distributed 1 the script starts --group_size workers on this host through msrun; started by msrun itself
+(several hosts: one msrun call on each), it is one of the workers.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from yolov3.augment import AugmentSettings
+from yolov3.batches import BatchSource
+from yolov3.checkpoint import load_into
+from yolov3.coco_data import load_split
+from yolov3.files import sha256_of
+from yolov3.launch import LaunchSettings, is_worker, msrun_command, run_workers
+from yolov3.manifest import Manifest
+from yolov3.network_options import network_settings_from
+from yolov3.options import add_options, settings_from
+from yolov3.runtime import start_runtime
+from yolov3.sampler import SamplerSettings
+from yolov3.schedule import ScheduleSettings
+from yolov3.stage import run_stage, stage_parser
+from yolov3.train import TrainFiles, TrainSettings, set_objectness_prior, train
+from yolov3.train_step import OptimizerSettings
+from yolov3.yolo import YOLOv3
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the stage and return its exit code."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
+    parser.add_argument("--pretrained_backbone", default="", help="checkpoint of the backbone; empty: as initialised")
+    parser.add_argument("--rank_table", default="", help="rank table of the workers, for Ascend")
+    parser.add_argument("--ckpt_path", type=Path, default=Path("outputs"), help="folder of the results")
+    add_options(parser, "", only=("device_target", "seed"))
+    add_options(parser, "network")
+    add_options(parser, "train")
+    add_options(parser, "eval")
+    arguments = parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    return run_stage(lambda parsed: run(parsed, words), arguments)
+
+
+def run(arguments: argparse.Namespace, words: list[str]) -> None:
+    """Launch the workers, or train as one of them."""
+    if arguments.is_distributed and not is_worker():
+        log_dir = arguments.ckpt_path / "workers"
+        settings = LaunchSettings(
+            worker_num=arguments.group_size,
+            local_worker_num=arguments.group_size,
+            master_addr="127.0.0.1",
+            master_port=arguments.master_port,
+            node_rank=0,
+            log_dir=log_dir,
+            cluster_time_out=arguments.cluster_time_out,
+            rank_table_file=Path(arguments.rank_table) if arguments.device_target == "Ascend" else None,
+            bind_core=False,
+        )
+        run_workers(msrun_command([str(Path(__file__).resolve()), *words], settings), log_dir)
+        return
+    train_as_worker(arguments)
+
+
+def train_as_worker(arguments: argparse.Namespace) -> None:
+    """Train in this process."""
+    worker = start_runtime(arguments.device_target, arguments.seed, bool(arguments.is_distributed))
+    manifest = Manifest.read(arguments.manifest)
+    network = YOLOv3(network_settings_from(arguments, tuple(category.name for category in manifest.categories)))
+    if arguments.objectness_prior:
+        set_objectness_prior(network, arguments.objectness_prior)
+    weights = Path(arguments.resume_yolov3 or arguments.pretrained_backbone)
+    if arguments.resume_yolov3:
+        load_into(weights, network, part="all")
+    elif arguments.pretrained_backbone:
+        load_into(weights, network, part="backbone")
+
+    source = BatchSource.of(
+        load_split(manifest, "train"),
+        settings_from(
+            SamplerSettings,
+            arguments,
+            batch_size=arguments.per_batch_size,
+            rank=worker.rank,
+            group_size=worker.group_size,
+            training_shape=int(arguments.training_shape or 0),
+        ),
+        settings_from(AugmentSettings, arguments),
+        network.settings.anchors,
+        max_box=min(arguments.max_box, manifest.splits["train"].max_boxes),
+    )
+    settings = settings_from(
+        TrainSettings,
+        arguments,
+        schedule=settings_from(ScheduleSettings, arguments),
+        optimizer=settings_from(OptimizerSettings, arguments),
+        augment=settings_from(AugmentSettings, arguments),
+    )
+    validate = None
+    if settings.eval_interval:
+        # Imported only here: otherwise an edit to the post-processing would not concern a training.
+        from yolov3.evaluate_options import evaluation_settings_from
+        from yolov3.validation import Validator
+
+        validate = Validator(manifest, evaluation_settings_from(arguments))
+    identity = {"data": manifest.fingerprint, "weights": sha256_of(weights) if weights.name else ""}
+    train(network, source, settings, TrainFiles.under(arguments.ckpt_path, worker), worker, identity, validate)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
