@@ -1,0 +1,42 @@
+# make report: the whole pipeline on the embedded data set.   make test: the tests.   make lint: style and types.
+# Each sets up .venv from the pinned lock by itself, once; nothing outside this folder is touched.
+
+SHELL := /bin/bash
+VENV := .venv
+READY := $(VENV)/.ready
+BIN := $(abspath $(VENV))/bin
+CORES ?= 8
+PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
+
+.PHONY: report test lint lock setup clean
+
+report: setup
+	$(BIN)/snakemake --cores $(CORES) report
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+setup: $(READY)
+
+$(READY): envs/requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed: install one, or name it with PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r envs/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Writes the lock anew; needs uv (pip install uv).
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		envs/requirements.in --output-file envs/requirements.lock
+
+clean:
+	rm -rf $(VENV) results logs dataset .snakemake
