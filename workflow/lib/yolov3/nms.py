@@ -18,6 +18,8 @@ def class_wise_nms(boxes_xyxy: np.ndarray, scores: np.ndarray, labels: np.ndarra
         labels: int [M] class indices.
         iou_threshold: a box is dropped if it overlaps a better one of its class by more than this.
     """
+    if not len(scores):
+        return np.zeros(0, np.int64)
     order = np.lexsort((-scores, labels))
     boxes_xywh = xyxy_to_xywh(boxes_xyxy[order].astype(np.float64))
     sorted_scores = scores[order]
@@ -27,5 +29,5 @@ def class_wise_nms(boxes_xyxy: np.ndarray, scores: np.ndarray, labels: np.ndarra
         + np.asarray(cv2.dnn.NMSBoxes(boxes_xywh[start:end], sorted_scores[start:end], 0.0, iou_threshold), np.int64)
         for start, end in zip(first, np.append(first[1:], len(order)), strict=True)
     ]
-    indices = order[np.concatenate(kept)] if kept else np.zeros(0, np.int64)
+    indices = order[np.concatenate(kept)]
     return indices[np.lexsort((indices, -scores[indices]))]

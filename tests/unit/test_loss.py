@@ -1,0 +1,135 @@
+"""The loss against a dense implementation of the formulas in NumPy, cell by cell."""
+
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from yolov3.grid import prediction_grid
+from yolov3.loss import YoloLoss
+from yolov3.targets import assign_targets
+
+ANCHORS = ((10, 13), (16, 30), (33, 23), (30, 61), (62, 45), (59, 119), (116, 90), (156, 198), (373, 326))
+CLASSES = 4
+SIZE = (96, 128)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def cross_entropy(logit, target):
+    p = sigmoid(logit)
+    return -(target * np.log(p) + (1 - target) * np.log(1 - p))
+
+
+def iou(a, b):
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - width * height
+    return width * height / union
+
+
+def dense_loss(raw_maps, boxes, labels, smoothing):
+    """The four parts, by loops over every cell and anchor in float64."""
+    xy = wh = confidence = classes = 0.0
+    height, width = SIZE
+    images = raw_maps[0].shape[0]
+    for image in range(images):
+        responsible = {}
+        for box, label in zip(boxes[image], labels[image], strict=True):
+            w, h = box[2] - box[0], box[3] - box[1]
+            overlaps = [min(w, aw) * min(h, ah) / (w * h + aw * ah - min(w, aw) * min(h, ah)) for aw, ah in ANCHORS]
+            best = int(np.argmax(overlaps))
+            stride = (8, 16, 32)[best // 3]
+            cx, cy = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+            responsible[best // 3, int(cy // stride), int(cx // stride), best % 3] = (cx, cy, w, h, label)
+        for scale, stride in enumerate((8, 16, 32)):
+            raw = raw_maps[scale][image].astype(np.float64)
+            rows, columns = height // stride, width // stride
+            raw = raw.reshape(3, 5 + CLASSES, rows, columns)
+            for anchor in range(3):
+                aw, ah = ANCHORS[scale * 3 + anchor]
+                for row in range(rows):
+                    for column in range(columns):
+                        tx, ty, tw, th, to, *logits = raw[anchor, :, row, column]
+                        truth = responsible.get((scale, row, column, anchor))
+                        if truth is not None:
+                            cx, cy, w, h, label = truth
+                            weight = 2 - w * h / (width * height)
+                            xy += weight * (
+                                cross_entropy(tx, cx / stride - column) + cross_entropy(ty, cy / stride - row)
+                            )
+                            wh += weight * 0.5 * ((tw - np.log(w / aw)) ** 2 + (th - np.log(h / ah)) ** 2)
+                            confidence += cross_entropy(to, 1.0)
+                            for index, logit in enumerate(logits):
+                                target = 1 - smoothing if index == label else smoothing / (CLASSES - 1)
+                                classes += cross_entropy(logit, target)
+                            continue
+                        cx, cy = (sigmoid(tx) + column) * stride, (sigmoid(ty) + row) * stride
+                        w, h = aw * np.exp(tw), ah * np.exp(th)
+                        decoded = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
+                        if max((iou(decoded, box) for box in boxes[image]), default=0.0) < 0.7:
+                            confidence += cross_entropy(to, 0.0)
+    return np.array([xy, wh, confidence, classes]) / images
+
+
+def random_case(seed, boxes_per_image):
+    rng = np.random.default_rng(seed)
+    raw_maps = [
+        rng.normal(0, 0.6, (len(boxes_per_image), 3 * (5 + CLASSES), SIZE[0] // s, SIZE[1] // s)).astype(np.float32)
+        for s in (8, 16, 32)
+    ]
+    boxes, labels = [], []
+    for count in boxes_per_image:
+        size = rng.uniform(5, 60, (count, 2))
+        top_left = rng.uniform(0, 1, (count, 2)) * (np.array([SIZE[1], SIZE[0]]) - size)
+        boxes.append(np.concatenate([top_left, top_left + size], axis=1).astype(np.float32))
+        labels.append(rng.integers(0, CLASSES, count))
+    return raw_maps, boxes, labels
+
+
+def our_loss(raw_maps, boxes, labels, smoothing):
+    targets = [assign_targets(b, label, SIZE, ANCHORS, 8) for b, label in zip(boxes, labels, strict=True)]
+    stacked = [Tensor(np.stack([getattr(t, name) for t in targets])) for name in vars(targets[0])]
+    grid = Tensor(np.array(prediction_grid(SIZE, ANCHORS)))
+    parts = YoloLoss(CLASSES, smoothing)(tuple(map(Tensor, raw_maps)), grid, *stacked)
+    return np.array([float(part) for part in parts])
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_equals_the_formulas_cell_by_cell(smoothing):
+    case = random_case(3, [5, 0, 8])
+    np.testing.assert_allclose(our_loss(*case, smoothing), dense_loss(*case, smoothing), rtol=1e-4)
+
+
+def test_a_prediction_that_already_overlaps_is_not_pushed_down():
+    raw_maps, boxes, labels = random_case(0, [1])
+    for raw in raw_maps:
+        raw[:] = 0
+    # With zero logits the anchor 116x90 of stride 32 lies centred in its cell. A box like it, centred on the border of
+    # two cells, is 16 px off both: IoU (116 - 16) / (116 + 16) = 0.76. The right cell answers for it, the left is ignored.
+    boxes[0] = np.array([[64 - 58, 48 - 45, 64 + 58, 48 + 45]], np.float32)
+    confidence = our_loss(raw_maps, boxes, labels, 0.0)[2]
+    predictions = sum(3 * (SIZE[0] // s) * (SIZE[1] // s) for s in (8, 16, 32))
+    assert confidence == pytest.approx((predictions - 1) * np.log(2), rel=1e-5)
+
+
+def test_no_gradient_flows_through_the_ignore_mask():
+    import mindspore
+
+    raw_maps, boxes, labels = random_case(5, [3])
+    targets = assign_targets(boxes[0], labels[0], SIZE, ANCHORS, 8)
+    stacked = [Tensor(np.array(value)[None]) for value in vars(targets).values()]
+    grid = Tensor(np.array(prediction_grid(SIZE, ANCHORS)))
+    loss = YoloLoss(CLASSES)
+
+    def confidence_loss(raw_8, raw_16, raw_32):
+        return loss((raw_8, raw_16, raw_32), grid, *stacked)[2]
+
+    gradients = mindspore.grad(confidence_loss, grad_position=(0, 1, 2))(*map(Tensor, raw_maps))
+    for gradient in gradients:
+        by_field = gradient.asnumpy().reshape(3, 5 + CLASSES, -1)
+        assert np.abs(by_field[:, 4]).max() > 0
+        assert np.abs(np.delete(by_field, 4, axis=1)).max() == 0

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from yolov3.postprocess import PostprocessSettings, detect, select_candidates, sigmoid
+from yolov3.preprocess import Placement, place_image
+
+ANCHORS = ((10, 13), (16, 30), (33, 23), (30, 61), (62, 45), (59, 119), (116, 90), (156, 198), (373, 326))
+CLASSES = 3
+
+
+def empty_maps(size=(64, 96)):
+    maps = [np.zeros((3, 5 + CLASSES, size[0] // s, size[1] // s), np.float32) for s in (8, 16, 32)]
+    for raw in maps:
+        raw[:, 4] = -20
+    return maps
+
+
+def flat(maps):
+    return tuple(raw.reshape(-1, *raw.shape[2:]) for raw in maps)
+
+
+def test_one_prediction_decoded_by_hand():
+    maps = empty_maps()
+    # Stride 16, row 2, column 3, anchor 1 (62 x 45 px), tx 0 -> middle of the cell, tw = log 0.5 -> half as wide.
+    maps[1][1, :, 2, 3] = [0, 0, np.log(0.5), 0, 2.0, -1, 3, -2]
+    boxes, scores, labels = select_candidates(flat(maps), (64, 96), ANCHORS, 0.001)
+    center = np.array([(3 + 0.5) * 16 / 96, (2 + 0.5) * 16 / 64])
+    half = np.array([31 / 96, 45 / 64]) / 2
+    np.testing.assert_allclose(boxes, [np.concatenate([center - half, center + half])], rtol=1e-5)
+    assert scores == pytest.approx([1 / (1 + np.exp(-2)) / (1 + np.exp(-3))], rel=1e-5)
+    assert labels.tolist() == [1]
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.001, 0.3, 1.0])
+def test_the_quick_threshold_equals_the_slow_one(threshold):
+    rng = np.random.default_rng(1)
+    maps = [rng.normal(0, 3, raw.shape).astype(np.float32) for raw in empty_maps()]
+    slow = np.concatenate(
+        [(sigmoid(raw[:, 4]) * sigmoid(raw[:, 5:].max(axis=1))).reshape(-1) for raw in maps]
+    )
+    _, scores, _ = select_candidates(flat(maps), (64, 96), ANCHORS, threshold)
+    np.testing.assert_allclose(np.sort(scores), np.sort(slow[slow >= threshold]), rtol=1e-6)
+
+
+def test_boxes_come_back_to_the_original_image_and_are_clipped():
+    maps = empty_maps((96, 96))
+    maps[2][0, :, 0, 0] = [0, 0, 1, 1, 9, 9, -9, -9]
+    settings = PostprocessSettings(0.001, 0.5, 0)
+    found = detect(flat(maps), (96, 96), ANCHORS, Placement(640, 480), settings)
+    assert found.boxes_xyxy.tolist() == [[0, 0, 640, 480]]
+    assert found.labels.tolist() == [0]
+
+
+def test_letterbox_and_back():
+    image = np.zeros((100, 200, 3), np.uint8)
+    placed, placement = place_image(image, (96, 96), letterbox=True)
+    assert placed.shape == (96, 96, 3)
+    assert (placed[0] == 128).all()
+    corners = np.array([[0, 24 / 96, 1, 72 / 96]], np.float32)
+    np.testing.assert_allclose(placement.to_original(corners), [[0, 0, 200, 100]], atol=1e-4)
+
+
+def test_max_detections_keeps_the_best():
+    rng = np.random.default_rng(2)
+    maps = [rng.normal(0, 2, raw.shape).astype(np.float32) for raw in empty_maps()]
+    many = detect(flat(maps), (64, 96), ANCHORS, Placement(96, 64), PostprocessSettings(0.001, 0.5, 0))
+    few = detect(flat(maps), (64, 96), ANCHORS, Placement(96, 64), PostprocessSettings(0.001, 0.5, 7))
+    assert len(many.scores) > 7
+    assert few.scores.tolist() == many.scores[:7].tolist()
+
+
+def test_sigmoid_of_large_values_is_quiet():
+    with np.errstate(all="raise", under="ignore"):
+        values = sigmoid(np.array([-200, -90, 0, 90, 200], np.float32))
+    np.testing.assert_allclose(values, [0, 0, 0.5, 1, 1], atol=1e-30)

@@ -1,0 +1,64 @@
+"""Targets against a worked example by hand."""
+
+import numpy as np
+import pytest
+
+from yolov3.grid import prediction_grid, predictions_per_stride
+from yolov3.targets import assign_targets
+
+ANCHORS = ((10, 13), (16, 30), (33, 23), (30, 61), (62, 45), (59, 119), (116, 90), (156, 198), (373, 326))
+SIZE = (416, 416)
+
+
+def test_a_box_worked_out_by_hand():
+    # 62 x 45 px, exactly the second anchor of stride 16, centre (203, 107): cell column 12, row 6 of 26 x 26.
+    box = np.array([[172, 84.5, 234, 129.5]], np.float32)
+    targets = assign_targets(box, np.array([7]), SIZE, ANCHORS, 3)
+    first_of_stride_16 = 52 * 52 * 3
+    assert targets.prediction[0] == first_of_stride_16 + (6 * 26 + 12) * 3 + 1
+    np.testing.assert_allclose(targets.offset_xy[0], [203 / 16 - 12, 107 / 16 - 6], rtol=1e-6)
+    np.testing.assert_allclose(targets.log_size_wh[0], [0, 0], atol=1e-6)
+    assert targets.size_weight[0] == pytest.approx(2 - 62 * 45 / 416**2)
+    assert targets.label[0] == 7
+    assert targets.responsible.tolist() == [1, 0, 0]
+    assert np.flatnonzero(targets.objectness).tolist() == [targets.prediction[0]]
+    np.testing.assert_allclose(targets.boxes_xyxy[0], box[0] / 416)
+
+
+def test_the_grid_decodes_what_was_assigned():
+    rng = np.random.default_rng(0)
+    size = rng.uniform(4, 200, (20, 2))
+    top_left = rng.uniform(0, 1, (20, 2)) * (416 - size)
+    boxes = np.concatenate([top_left, top_left + size], axis=1).astype(np.float32)
+    targets = assign_targets(boxes, np.zeros(20, int), SIZE, ANCHORS, 20)
+    grid = prediction_grid(SIZE, ANCHORS)[targets.prediction]
+    center = (targets.offset_xy + grid[:, :2]) / grid[:, 2:4] * 416
+    wh = np.exp(targets.log_size_wh) * grid[:, 4:6] * 416
+    np.testing.assert_allclose(center - wh / 2, boxes[:, :2], atol=1e-3)
+    np.testing.assert_allclose(center + wh / 2, boxes[:, 2:], atol=1e-3)
+
+
+def test_of_two_boxes_with_one_prediction_the_last_trains_it():
+    boxes = np.array([[100, 100, 110, 113], [100.5, 100, 110.5, 113]], np.float32)
+    targets = assign_targets(boxes, np.array([1, 2]), SIZE, ANCHORS, 4)
+    assert targets.prediction[0] == targets.prediction[1]
+    assert targets.responsible.tolist() == [0, 1, 0, 0]
+    assert targets.objectness.sum() == 1
+
+
+def test_no_boxes_and_more_boxes_than_fit():
+    empty = assign_targets(np.zeros((0, 4), np.float32), np.zeros(0, int), SIZE, ANCHORS, 5)
+    assert empty.objectness.sum() == 0
+    assert empty.responsible.sum() == 0
+    corners = np.stack(np.meshgrid(np.arange(10), np.arange(6)), axis=-1).reshape(-1, 2) * 40
+    many = np.concatenate([corners, corners + 20], axis=1).astype(np.float32)
+    targets = assign_targets(many, np.zeros(60, int), SIZE, ANCHORS, 50)
+    assert targets.boxes_xyxy.shape == (50, 4)
+    assert targets.responsible.sum() == targets.objectness.sum() == 50
+
+
+def test_a_centre_on_the_far_border_belongs_to_the_last_cell():
+    box = np.array([[406, 406, 426, 426]], np.float32)
+    targets = assign_targets(box, np.array([0]), SIZE, ANCHORS, 1)
+    assert targets.prediction[0] < sum(predictions_per_stride(SIZE))
+    assert targets.offset_xy[0].tolist() == [1, 1]
