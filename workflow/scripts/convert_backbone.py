@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Convert Darknet weights of the backbone to a MindSpore checkpoint, or back.
+
+convert_backbone.py --input_file darknet53.conv.74 --output_file backbone.ckpt
+convert_backbone.py --reverse --input_file backbone.ckpt --output_file darknet53.conv.74
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from yolov3.backbone import checkpoint_to_darknet, darknet_to_checkpoint
+from yolov3.network_settings import NetworkSettings
+from yolov3.options import add_options, settings_from
+from yolov3.stage import run_stage, stage_parser
+
+NETWORK_OPTIONS = ("backbone_shape", "backbone_layers", "compatibility", "batch_norm_momentum")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the stage."""
+    settings = settings_from(NetworkSettings, arguments, anchors=(), class_names=())
+    convert = checkpoint_to_darknet if arguments.reverse else darknet_to_checkpoint
+    convert(arguments.input_file, arguments.output_file, settings)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the command line and run; return the exit code."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--input_file", type=Path, required=True, help="Darknet weight file (checkpoint if --reverse)")
+    parser.add_argument(
+        "--output_file", type=Path, required=True, help="checkpoint, name.ckpt (weight file if --reverse)"
+    )
+    parser.add_argument("--reverse", action="store_true", help="convert a checkpoint to a Darknet weight file")
+    add_options(parser, "network", only=NETWORK_OPTIONS)
+    return run_stage(run, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
