@@ -1,0 +1,210 @@
+"""The launcher: msrun's command line, and with a stand-in for msrun how a run is shown and how it ends.
+
+The stand-in starts processes as msrun does: a scheduler in its own group, workers in sessions of their own.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from yolov3 import launch
+from yolov3.errors import InputError
+from yolov3.launch import LaunchSettings, is_scheduler, is_worker, msrun_command, run_workers
+from yolov3.worker_logs import describe_failure
+
+FAKE_MSRUN = """
+import os, signal, subprocess, sys, time
+from pathlib import Path
+
+log_dir, scheduler_script, *worker_scripts = sys.argv[1:]
+log_dir = Path(log_dir)
+
+def start(script, role, name, **options):
+    with (log_dir / name).open("w") as log:
+        environment = {**os.environ, "MS_ROLE": role}
+        return subprocess.Popen([sys.executable, "-c", script], stdout=log, stderr=log, env=environment, **options)
+
+scheduler = start(scheduler_script, "MS_SCHED", "scheduler.log")
+workers = [
+    start(script, "MS_WORKER", f"worker_{rank}.log", start_new_session=True)
+    for rank, script in enumerate(worker_scripts)
+]
+
+def interrupted(*_):
+    for process in [*workers, scheduler]:
+        process.kill()
+    sys.exit(0)
+
+signal.signal(signal.SIGINT, interrupted)
+while any(worker.poll() is None for worker in workers) and not any(worker.poll() for worker in workers):
+    time.sleep(0.05)
+failed = any(worker.poll() for worker in workers)
+for worker in workers:
+    worker.kill()
+sys.exit(scheduler.wait() or failed)
+"""
+SLEEP = "import time; time.sleep(600)"
+SHORT = "import time; time.sleep(0.5)"
+
+
+@pytest.fixture
+def log_dir(tmp_path: Path) -> Path:
+    return tmp_path / "Läufe der Nacht" / "logs"
+
+
+@pytest.fixture
+def command(tmp_path: Path, log_dir: Path) -> Callable[..., list[str]]:
+    script = tmp_path / "msrun.py"
+    script.write_text(FAKE_MSRUN, encoding="utf-8")
+    return lambda *scripts: [sys.executable, str(script), str(log_dir), *scripts]
+
+
+def processes_with(text: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            is_other = process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE
+            if is_other and text in process.environ().get("LAUNCH_TEST", ""):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.fixture
+def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A word in the environment of all processes of a test, to find those that are left."""
+    monkeypatch.setenv("LAUNCH_TEST", str(tmp_path))
+    return str(tmp_path)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_command_is_the_documented_one() -> None:
+    settings = LaunchSettings(8, 4, "my logs", "10.0.0.7", 8119, 1, 60, "hccl.json", bind_core=True)
+
+    assert msrun_command(["train.py", "--lr", "0.1"], settings) == [
+        "msrun",
+        "--worker_num=8",
+        "--local_worker_num=4",
+        "--master_addr=10.0.0.7",
+        "--master_port=8119",
+        "--node_rank=1",
+        "--log_dir=my logs",
+        "--join=True",
+        "--cluster_time_out=60",
+        "--rank_table_file=hccl.json",
+        "--bind_core=True",
+        "train.py",
+        "--lr",
+        "0.1",
+    ]
+    plain = msrun_command(["train.py"], LaunchSettings(2, 2, "logs"))
+    assert plain[-2:] == ["--cluster_time_out=300", "train.py"]
+
+
+@pytest.mark.parametrize(
+    ("role", "worker", "scheduler"),
+    [("MS_WORKER", True, False), ("MS_SCHED", False, True), (None, False, False)],
+)
+def test_role_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, role: str | None, worker: bool, scheduler: bool
+) -> None:
+    monkeypatch.delenv("MS_ROLE", raising=False)
+    if role:
+        monkeypatch.setenv("MS_ROLE", role)
+    assert (is_worker(), is_scheduler()) == (worker, scheduler)
+
+
+def test_first_workers_log_is_shown_without_mindspores_messages(
+    command: Callable[..., list[str]], log_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log_dir.mkdir(parents=True)
+    (log_dir / "worker_7.log").write_text("2026-01-01 00:00:00,000 ERROR of an earlier run\n", encoding="utf-8")
+    worker = textwrap.dedent("""
+        print("[WARNING] DISTRIBUTED(12,7f,python):2026 [a.cc:1] Connect] noise", flush=True)
+        print("loss: [WARNING] ME(12:34,MainProcess):2026 noise\\n2.5 für alle", flush=True)
+        print("50 %\\r100 %", end="")
+    """)
+
+    assert run_workers(command(SHORT, worker, "print('second')"), log_dir) == 0
+
+    shown = capsys.readouterr().out
+    assert "loss: 2.5 für alle\n50 %\r100 %" in shown
+    assert "noise" not in shown
+    assert "second" not in shown
+    assert "noise" in (log_dir / "worker_0.log").read_text(encoding="utf-8")
+    assert not (log_dir / "worker_7.log").exists()
+
+
+def test_failed_worker_ends_all_with_its_sentence(
+    command: Callable[..., list[str]], log_dir: Path, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The scheduler would wait for its time-out.
+    monkeypatch.setattr(launch, "SCHEDULER_GRACE_SECONDS", 1.0)
+    failing = "print('2026-01-01 00:00:01,000 ERROR batch 3 holds ä NaN: lower lr'); raise SystemExit(1)"
+
+    with pytest.raises(InputError, match="batch 3 holds ä NaN: lower lr"):
+        run_workers(command(SLEEP, SLEEP, f"import time; time.sleep(1.5); {failing}"), log_dir)
+
+    assert processes_with(mark) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_signal_ends_all_processes(
+    number: signal.Signals, command: Callable[..., list[str]], log_dir: Path, mark: str
+) -> None:
+    words = command(SLEEP, SLEEP, SLEEP)
+    program = f"from yolov3.launch import run_workers; run_workers({words!r}, {str(log_dir)!r})"
+    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) as runner:
+        # The runner, the launcher, the scheduler and two workers.
+        wait_until(lambda: len(processes_with(mark)) == 5)
+        time.sleep(0.3)
+        runner.send_signal(number)
+        runner.wait(timeout=60)
+
+    wait_until(lambda: processes_with(mark) == [])
+
+
+def test_failure_is_described_by_the_earliest_error(log_dir: Path) -> None:
+    log_dir.mkdir(parents=True)
+    (log_dir / "worker_0.log").write_text(
+        "[ERROR] DISTRIBUTED(1,7f,python) peer lost\n2026-01-01 00:00:09,000 ERROR rank 1 is gone\n", encoding="utf-8"
+    )
+    (log_dir / "worker_1.log").write_text("x\n2026-01-01 00:00:08,999 ERROR disk is full\n", encoding="utf-8")
+
+    assert describe_failure(log_dir).startswith("disk is full")
+    assert "worker_1.log" in describe_failure(log_dir)
+
+
+def test_failure_without_a_sentence_names_the_log_to_read(log_dir: Path) -> None:
+    log_dir.mkdir(parents=True)
+    (log_dir / "worker_2.log").write_text("fine\n", encoding="utf-8")
+    assert str(log_dir) in describe_failure(log_dir)
+
+    trace = "Traceback (most recent call last):\n  File\nKeyError: 'lr'\n"
+    (log_dir / "worker_10.log").write_text(trace, encoding="utf-8")
+    assert "worker 10" in describe_failure(log_dir)
+    assert "KeyError: 'lr'" in describe_failure(log_dir)
+    assert "worker_10.log" in describe_failure(log_dir)
+
+
+def test_taken_port_is_refused(log_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        settings = LaunchSettings(2, 2, log_dir, master_port=port)
+        with pytest.raises(InputError, match=f"port {port} of 127.0.0.1 is in use"):
+            run_workers(msrun_command(["train.py"], settings), log_dir)

@@ -1,0 +1,253 @@
+"""Several workers of one script on this host through MindSpore's launcher msrun, and how they end.
+
+msrun starts a scheduler and the workers; each runs the same script with MS_ROLE=MS_SCHED or MS_WORKER in its
+environment. With join, msrun kills the other workers when one has failed, but then waits for the scheduler, which waits
+for its own time-out; and workers live in sessions of their own, so that a signal to msrun's group does not reach them.
+"""
+
+import contextlib
+import ctypes
+import errno
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import psutil  # type: ignore[import-untyped]
+
+from yolov3.errors import InputError
+from yolov3.worker_logs import LogFollower, describe_failure
+
+WORKER_ROLE = "MS_WORKER"
+SCHEDULER_ROLE = "MS_SCHED"
+POLL_SECONDS = 0.2
+WATCH_SECONDS = 1.0
+# After the last worker has ended, the scheduler of a job that went well ends within a second or two.
+SCHEDULER_GRACE_SECONDS = 8.0
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class LaunchSettings:
+    """Settings of a distributed run; the names are msrun's.
+
+    Attributes:
+        worker_num: workers on all hosts.
+        local_worker_num: workers on this host.
+        log_dir: folder of scheduler.log, worker_N.log and msrun.log.
+        master_addr: address of the host whose msrun runs the scheduler.
+        master_port: port of the scheduler.
+        node_rank: number of this host, from 0.
+        cluster_time_out: seconds until missing workers end the run.
+        rank_table_file: rank table; "" for none.
+        bind_core: bind each worker to CPU cores of its own.
+    """
+
+    worker_num: int
+    local_worker_num: int
+    log_dir: str | Path
+    master_addr: str = "127.0.0.1"
+    master_port: int = 8118
+    node_rank: int = 0
+    cluster_time_out: int = 300
+    rank_table_file: str | Path = ""
+    bind_core: bool = False
+
+
+def is_worker() -> bool:
+    """Return whether this process is a worker that msrun started."""
+    return os.environ.get("MS_ROLE") == WORKER_ROLE
+
+
+def is_scheduler() -> bool:
+    """Return whether this process is the scheduler that msrun started beside the workers."""
+    return os.environ.get("MS_ROLE") == SCHEDULER_ROLE
+
+
+def msrun_command(script_and_args: Sequence[str], settings: LaunchSettings) -> list[str]:
+    """Return the msrun call of this host for a Python script and its arguments."""
+    words = [
+        "msrun",
+        f"--worker_num={settings.worker_num}",
+        f"--local_worker_num={settings.local_worker_num}",
+        f"--master_addr={settings.master_addr}",
+        f"--master_port={settings.master_port}",
+        f"--node_rank={settings.node_rank}",
+        f"--log_dir={settings.log_dir}",
+        "--join=True",
+        f"--cluster_time_out={settings.cluster_time_out}",
+    ]
+    if str(settings.rank_table_file):
+        words.append(f"--rank_table_file={settings.rank_table_file}")
+    if settings.bind_core:
+        words.append("--bind_core=True")
+    return words + [str(word) for word in script_and_args]
+
+
+def run_workers(command: Sequence[str], log_dir: str | Path) -> int:
+    """Run an msrun command to its end, with the log of this host's first worker on the terminal as it grows.
+
+    All processes have ended when this returns or raises, on Ctrl-C and SIGTERM too; if this process is killed, msrun
+    ends them.
+
+    Args:
+        command: what `msrun_command` returned.
+        log_dir: the folder of logs that the command names; logs of an earlier run there are removed.
+
+    Returns:
+        0.
+
+    Raises:
+        InputError: the port is taken or a worker failed; the sentence is the one that the worker logged, if it did.
+    """
+    log_dir = Path(log_dir)
+    log_dir.mkdir(parents=True, exist_ok=True)
+    _check_port(command)
+    for old in (*log_dir.glob("worker_*.log"), log_dir / "scheduler.log"):
+        old.unlink(missing_ok=True)
+    # msrun and the `python` that it starts are those of this process's environment.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    with _sigterm_as_interrupt(), (log_dir / "msrun.log").open("wb") as output:
+        try:
+            launcher = subprocess.Popen(
+                list(command),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=environment,
+                # Ctrl-C reaches this process only, which then ends all others in order.
+                start_new_session=True,
+                preexec_fn=_interrupt_when_parent_dies,
+            )
+        except FileNotFoundError:
+            raise InputError("msrun is not installed beside this Python: set the environment up again") from None
+        try:
+            returned = _wait(launcher, log_dir)
+        finally:
+            _end_all(launcher)
+    if returned != 0:
+        raise InputError(describe_failure(log_dir))
+    return 0
+
+
+def _wait(launcher: subprocess.Popen[bytes], log_dir: Path) -> int:
+    """Show the first worker's log until msrun ends, or until nothing but the scheduler is left of it."""
+    follower = LogFollower(log_dir, sys.stdout)
+    watch = _SchedulerWatch(launcher.pid)
+    while (returned := launcher.poll()) is None:
+        follower.show_new()
+        if watch.is_stuck():
+            returned = 1
+            break
+        time.sleep(POLL_SECONDS)
+    follower.show_new(is_end=True)
+    return returned
+
+
+class _SchedulerWatch:
+    """Notices that all workers of an msrun process have ended but its scheduler has not."""
+
+    def __init__(self, launcher_id: int) -> None:
+        self.launcher_id = launcher_id
+        self.had_workers = False
+        self.alone_since = time.monotonic()
+        self.next_look = 0.0
+
+    def is_stuck(self) -> bool:
+        """Return whether the scheduler has been alone for too long. Looks at the processes every few seconds only."""
+        now = time.monotonic()
+        if now < self.next_look:
+            return False
+        self.next_look = now + WATCH_SECONDS
+        has_others = any(_role(process) != SCHEDULER_ROLE for process in _descendants(self.launcher_id))
+        self.had_workers = self.had_workers or has_others
+        if has_others or not self.had_workers:
+            self.alone_since = now
+        return now - self.alone_since > SCHEDULER_GRACE_SECONDS
+
+
+def _role(process: psutil.Process) -> str:
+    try:
+        return process.environ().get("MS_ROLE", "")
+    except psutil.Error:
+        return ""
+
+
+def _descendants(process_id: int) -> list[psutil.Process]:
+    try:
+        children = psutil.Process(process_id).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+    return [child for child in children if _is_alive(child)]
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _end_all(launcher: subprocess.Popen[bytes]) -> None:
+    """Kill msrun and whatever it started; a worker keeps nothing that a kill could harm, files appear when complete."""
+    if launcher.poll() is not None:
+        return
+    # The launcher is stopped first, so that it starts nothing while its children are listed.
+    launcher.send_signal(signal.SIGSTOP)
+    for process in _descendants(launcher.pid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    launcher.kill()
+    launcher.wait()
+
+
+def _interrupt_when_parent_dies() -> None:
+    """Ask Linux to send msrun SIGINT, on which it kills its workers, when the process that started it dies."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM, with which workflow managers and clusters end a job, like Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _check_port(command: Sequence[str]) -> None:
+    """Refuse a port of the scheduler that another program listens on: the workers would wait for their time-out."""
+    options = dict(word[2:].split("=", 1) for word in command if word.startswith("--") and "=" in word)
+    if "master_port" not in options:
+        return
+    address, port = options.get("master_addr", "127.0.0.1"), int(options["master_port"])
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.strip("[]"), port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise InputError(
+                    f"port {port} of {address} is in use by another program, perhaps a run that is still ending: "
+                    "give another master_port"
+                ) from None
+            # Another host's address cannot be bound here: the scheduler runs there.
+            logging.debug("port %d of %s is not checked: %s", port, address, error)

@@ -1,0 +1,284 @@
+"""Rank tables: which devices of which hosts train together (the Ascend collective library's format, version 1.0)."""
+
+import ipaddress
+import logging
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yolov3.errors import InputError
+from yolov3.files import read_json
+
+HCCN_CONF = Path("/etc/hccn.conf")
+# Devices of a host are linked in two groups of four; a job uses devices of one group, or all eight.
+DEVICES_PER_GROUP = 4
+DEVICES_PER_HOST = 2 * DEVICES_PER_GROUP
+HCCN_TOOL_SECONDS = 20
+
+RankTable = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RankTableSettings:
+    """Which devices of this host train; the names are those of the config section `rank_table`.
+
+    Attributes:
+        device_num: half-open range "[first,end)" of positions in `visible_devices`.
+        visible_devices: physical device ids that the container sees, in order, comma separated; "" means 0 to 7.
+        server_ip: address of this host; "" finds it.
+        device_ips: device addresses in ascending order of device id, comma separated, for the devices used or for all
+            from device 0 on; "" asks hccn_tool, then hccn.conf.
+    """
+
+    device_num: str = "[0,8)"
+    visible_devices: str = ""
+    server_ip: str = ""
+    device_ips: str = ""
+
+
+def ascend_rank_table(settings: RankTableSettings, hccn_conf: Path = HCCN_CONF) -> RankTable:
+    """Return the rank table of this host's Ascend devices.
+
+    `visible_devices` lists physical ids and `device_num` selects positions in that list, so ids "4,5,6,7" with "[0,2)"
+    are the devices 4 and 5. The table, hccn_tool, hccn.conf and the group rule all speak of physical ids.
+
+    Raises:
+        InputError: the range is not allowed or an address is not found.
+    """
+    device_ids = select_devices(settings.device_num, settings.visible_devices)
+    if settings.device_ips:
+        addresses = _given_addresses(settings.device_ips, device_ids)
+    else:
+        addresses = _hccn_addresses(device_ids, hccn_conf)
+    if len(set(addresses)) < len(addresses):
+        twice = next(address for address in addresses if addresses.count(address) > 1)
+        raise InputError(f"device address {twice} belongs to two devices: give each device its own (device_ips)")
+    return _one_server(settings.server_ip or find_server_ip(), device_ids, addresses)
+
+
+def host_rank_table(group_size: int, server_ip: str = "") -> RankTable:
+    """Return a rank table of the `group_size` CPU or GPU workers that train on this host.
+
+    The form is that of Ascend; a worker's device address is the host's.
+    """
+    if group_size < 1:
+        raise InputError(f"group_size is {group_size} but must be at least 1")
+    address = _checked_address(server_ip, "server_ip") if server_ip else find_server_ip()
+    return _one_server(address, list(range(group_size)), [address] * group_size)
+
+
+def select_devices(device_num: str, visible_devices: str) -> list[int]:
+    """Return the physical ids at the positions `device_num` of `visible_devices` (see `ascend_rank_table`).
+
+    Raises:
+        InputError: the range is empty, outside of the visible devices, or mixes the two groups of four.
+    """
+    match = re.fullmatch(r"\[ *(\d+) *, *(\d+) *\)", device_num.strip())
+    if not match:
+        raise InputError(f'device_num is {device_num!r} but must be a half-open range such as "[0,8)"')
+    first, end = int(match[1]), int(match[2])
+    if not re.fullmatch(r"(\d+(,\d+)*)?", visible_devices):
+        raise InputError(f'visible_devices is {visible_devices!r} but must list device ids such as "0,1,2,3"')
+    visible = (
+        [int(number) for number in visible_devices.split(",")] if visible_devices else list(range(DEVICES_PER_HOST))
+    )
+    if len(set(visible)) < len(visible):
+        raise InputError(f"visible_devices is {visible_devices} but must name each device once")
+    if max(visible) >= DEVICES_PER_HOST:
+        raise InputError(f"visible_devices is {visible_devices} but device ids are 0 to {DEVICES_PER_HOST - 1}")
+    if first >= end:
+        raise InputError(f'device_num is {device_num} and holds no device: give a range such as "[0,8)"')
+    if end > len(visible):
+        raise InputError(
+            f"device_num is {device_num} but only {len(visible)} devices are visible: end it at {len(visible)}"
+        )
+    device_ids = visible[first:end]
+    crosses = first < DEVICES_PER_GROUP < end or len({number // DEVICES_PER_GROUP for number in device_ids}) > 1
+    if crosses and len(device_ids) < DEVICES_PER_HOST:
+        raise InputError(
+            f"device_num is {device_num}, devices {','.join(map(str, device_ids))}, but devices of the groups 0-3 and "
+            "4-7 train together only if all eight do: stay within [0,4) or [4,8), or take [0,8)"
+        )
+    return device_ids
+
+
+def find_server_ip() -> str:
+    """Return this host's address: that of its outgoing route, else of its name, else 127.0.0.1. Sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Connecting a datagram socket only looks up the route; the address is reserved for documentation.
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            pass
+    try:
+        return socket.gethostbyname(socket.gethostname())
+    except OSError:
+        logging.info("this host has no address of its own, 127.0.0.1 is taken (--server_ip sets another)")
+        return "127.0.0.1"
+
+
+def has_ascend_tools(hccn_conf: Path = HCCN_CONF) -> bool:
+    """Return whether this host can tell the addresses of Ascend devices."""
+    return shutil.which("hccn_tool") is not None or hccn_conf.is_file()
+
+
+def default_file_name(table: RankTable) -> str:
+    """Return hccl_8p_01234567_<server ip>.json for one server, hccl_2s_16p.json for several."""
+    servers = table["server_list"]
+    if len(servers) > 1:
+        return f"hccl_{len(servers)}s_{rank_count(table)}p.json"
+    device_ids = "".join(device["device_id"] for device in servers[0]["device"])
+    return f"hccl_{len(servers[0]['device'])}p_{device_ids}_{servers[0]['server_id']}.json"
+
+
+def rank_count(table: RankTable) -> int:
+    """Return the number of ranks of a table."""
+    return sum(len(server["device"]) for server in table["server_list"])
+
+
+def merge_rank_tables(paths: Sequence[str | Path]) -> RankTable:
+    """Return one table of all servers of several files, ranks renumbered from 0 in the order given.
+
+    Raises:
+        InputError: a file is no rank table, differs in version or status, or repeats a server or device address.
+    """
+    if not paths:
+        raise InputError("there is no rank table to merge: name the files after --merge")
+    tables = [(path, read_rank_table(path)) for path in paths]
+    first_path, first = tables[0]
+    servers: list[dict[str, Any]] = []
+    origin: dict[str, str | Path] = {}
+    rank = 0
+    for path, table in tables:
+        for key in ("version", "status"):
+            if table[key] != first[key]:
+                raise InputError(
+                    f"rank table {path} has {key} {table[key]} but {first_path} has {first[key]}: write both alike"
+                )
+        for server in table["server_list"]:
+            for address in {server["server_id"], *(device["device_ip"] for device in server["device"])}:
+                if address in origin:
+                    raise InputError(
+                        f"address {address} is in rank table {path} and already in {origin[address]}: "
+                        "name each server's table once"
+                    )
+                origin[address] = path
+            devices = []
+            for device in server["device"]:
+                devices.append({**device, "rank_id": str(rank)})
+                rank += 1
+            servers.append({**server, "device": devices})
+    return {
+        "version": first["version"],
+        "server_count": str(len(servers)),
+        "server_list": servers,
+        "status": first["status"],
+    }
+
+
+def read_rank_table(path: str | Path) -> RankTable:
+    """Read a rank table file and check its form.
+
+    Raises:
+        InputError: the file is missing or is no rank table of version 1.0; the sentence names what is wrong.
+    """
+    table = read_json(path, "rank table")
+
+    def need(holds: bool, what: str) -> None:
+        if not holds:
+            raise InputError(f"rank table {path} {what}: write it again with rank_table.py")
+
+    need(isinstance(table, dict), "is not a JSON object")
+    for key in ("version", "server_list", "status"):
+        need(key in table, f"has no {key}")
+    need(table["version"] == "1.0", f"has version {table['version']!r} in place of '1.0'")
+    need(isinstance(table["server_list"], list) and table["server_list"] != [], "lists no server")
+    for server in table["server_list"]:
+        need(isinstance(server, dict) and isinstance(server.get("server_id"), str), "has a server without server_id")
+        devices = server.get("device")
+        need(isinstance(devices, list) and devices != [], f"lists no device of server {server['server_id']}")
+        for device in devices:
+            for key in ("device_id", "device_ip", "rank_id"):
+                holds = isinstance(device, dict) and isinstance(device.get(key), str)
+                need(holds, f"has a device of server {server['server_id']} without {key} (text)")
+        ids = [device["device_id"] for device in devices]
+        need(len(set(ids)) == len(ids), f"lists a device of server {server['server_id']} twice")
+    return table
+
+
+def _one_server(server_ip: str, device_ids: Sequence[int], addresses: Sequence[str]) -> RankTable:
+    devices = [
+        {"device_id": str(device_id), "device_ip": address, "rank_id": str(rank)}
+        for rank, (device_id, address) in enumerate(zip(device_ids, addresses, strict=True))
+    ]
+    server = {"server_id": _checked_address(server_ip, "server_ip"), "device": devices, "host_nic_ip": "reserve"}
+    return {"version": "1.0", "server_count": "1", "server_list": [server], "status": "completed"}
+
+
+def _given_addresses(device_ips: str, device_ids: Sequence[int]) -> list[str]:
+    addresses = [_checked_address(address.strip(), "device_ips") for address in device_ips.split(",")]
+    if len(addresses) > max(device_ids):
+        return [addresses[device_id] for device_id in device_ids]
+    if len(addresses) == len(device_ids):
+        by_id = dict(zip(sorted(device_ids), addresses, strict=True))
+        return [by_id[device_id] for device_id in device_ids]
+    raise InputError(
+        f"device_ips lists {len(addresses)} addresses for the {len(device_ids)} devices "
+        f"{','.join(map(str, device_ids))}: give one for each of them, in ascending order of device id"
+    )
+
+
+def _hccn_addresses(device_ids: Sequence[int], hccn_conf: Path) -> list[str]:
+    configured = _read_hccn_conf(hccn_conf)
+    addresses = []
+    for device_id in device_ids:
+        address = _ask_hccn_tool(device_id) or configured.get(device_id)
+        if address is None:
+            raise InputError(
+                f"the address of device {device_id} is known neither to hccn_tool nor to {hccn_conf}: configure the "
+                "device's network, or give the addresses (device_ips)"
+            )
+        addresses.append(_checked_address(address, f"the address of device {device_id}"))
+    return addresses
+
+
+def _ask_hccn_tool(device_id: int) -> str | None:
+    tool = shutil.which("hccn_tool")
+    if tool is None:
+        return None
+    try:
+        answer = subprocess.run(
+            [tool, "-i", str(device_id), "-ip", "-g"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=HCCN_TOOL_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        logging.warning("hccn_tool gave no address of device %d: %s", device_id, error)
+        return None
+    match = re.search(r"^ipaddr:\s*(\S+)", answer.stdout, re.MULTILINE)
+    return match[1] if match else None
+
+
+def _read_hccn_conf(path: Path) -> dict[int, str]:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    matches = re.finditer(r"^\s*address_(\d+)\s*=\s*(\S+)", text, re.MULTILINE)
+    return {int(match[1]): match[2] for match in matches}
+
+
+def _checked_address(text: str, what: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise InputError(f"{what} holds {text!r}, which is no IP address such as 192.168.100.101: correct it") from None

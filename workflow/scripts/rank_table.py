@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Write the rank table of this host's devices, or merge the tables of several hosts.
+
+rank_table.py --device_num "[0,8)"
+rank_table.py --device_num "[0,4)" --visible_devices 4,5,6,7 --server_ip 10.0.0.1
+rank_table.py --device_target CPU --group_size 2
+rank_table.py --merge hccl_8p_01234567_10.0.0.1.json hccl_8p_01234567_10.0.0.2.json
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from yolov3.errors import InputError
+from yolov3.files import write_json
+from yolov3.options import add_options, settings_from
+from yolov3.rank_table import (
+    HCCN_CONF,
+    RankTableSettings,
+    ascend_rank_table,
+    default_file_name,
+    has_ascend_tools,
+    host_rank_table,
+    merge_rank_tables,
+    rank_count,
+)
+from yolov3.stage import run_stage, stage_parser
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the stage."""
+    if arguments.merge:
+        table = merge_rank_tables(arguments.merge)
+    elif arguments.device_target in ("CPU", "GPU"):
+        table = host_rank_table(arguments.group_size, arguments.server_ip)
+    elif arguments.device_target == "Ascend" or arguments.device_ips or has_ascend_tools(arguments.hccn_conf):
+        table = ascend_rank_table(settings_from(RankTableSettings, arguments), arguments.hccn_conf)
+    else:
+        raise InputError(
+            f"this host has neither hccn_tool nor {arguments.hccn_conf}: give the device addresses (--device_ips), or "
+            "--device_target CPU or GPU with --group_size for workers without Ascend"
+        )
+    output_file = arguments.output_file or Path(default_file_name(table))
+    write_json(output_file, table)
+    logging.info("%s: %d ranks on %s servers", output_file, rank_count(table), table["server_count"])
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the command line and run; return the exit code."""
+    parser = stage_parser(__doc__)
+    parser.add_argument(
+        "--output_file",
+        type=Path,
+        help="table to write (default: hccl_8p_01234567_<server ip>.json in the current folder, after its devices)",
+    )
+    parser.add_argument("--merge", nargs="+", type=Path, metavar="FILE", help="merge these tables, in this order")
+    parser.add_argument(
+        "--device_target",
+        choices=("Ascend", "GPU", "CPU"),
+        help="what trains on this host (default: Ascend if the host tells its devices' addresses)",
+    )
+    parser.add_argument("--hccn_conf", type=Path, default=HCCN_CONF, help=f"device addresses (default: {HCCN_CONF})")
+    add_options(parser, "rank_table")
+    add_options(parser, "train", only=("group_size",))
+    return run_stage(run, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
