@@ -1,0 +1,157 @@
+"""Read images of any kind as RGB, and refuse broken ones."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from yolov3.errors import InputError
+
+SizeWH = tuple[int, int]
+
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_JPEG_SCAN = 0xDA
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
+_EXIF_ORIENTATION = 0x0112
+# EXIF orientations 5 to 8 exchange width and height.
+_TURNED = (5, 6, 7, 8)
+
+
+def read_image_rgb(path: str | Path, size_wh: SizeWH | None = None) -> np.ndarray:
+    """Read an image file as uint8 [H, W, 3] RGB.
+
+    Greyscale, palette, CMYK and 16-bit images are converted, an alpha channel is dropped. The EXIF orientation is
+    applied, unless only the image as stored has the size that the annotations give.
+
+    Args:
+        path: image file.
+        size_wh: (width, height) in pixels that the annotations give; None accepts any.
+
+    Raises:
+        InputError: the file is missing, not an image, cut off, or of another size.
+    """
+    return decode_rgb(_read_bytes(path), path, size_wh)
+
+
+def read_image_digest(path: str | Path, size_wh: SizeWH | None = None) -> str:
+    """Decode an image as `read_image_rgb` does, only to check it, and return the SHA-256 of the file in hexadecimal.
+
+    Raises:
+        InputError: as `read_image_rgb`.
+    """
+    encoded = _read_bytes(path)
+    decode_rgb(encoded, path, size_wh)
+    return hashlib.sha256(encoded.tobytes()).hexdigest()
+
+
+def check_image_header(path: str | Path, size_wh: SizeWH) -> int:
+    """Check by its header that a file is an image of the annotated (width, height); return its length in bytes.
+
+    Raises:
+        InputError: the file is missing, not an image, or of another size.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(_EXIF_ORIENTATION) in _TURNED
+        length = Path(path).stat().st_size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        # The sentence for a missing, empty or unreadable file is the same as in a full read.
+        encoded = _read_bytes(path)
+        raise _not_an_image(path, encoded.tobytes()) from error
+    if size_wh != (width, height) and not (turned and size_wh == (height, width)):
+        raise _other_size(path, (width, height), size_wh)
+    return length
+
+
+def decode_rgb(encoded: np.ndarray, path: str | Path, size_wh: SizeWH | None = None) -> np.ndarray:
+    """Decode the bytes (uint8) of an image file to uint8 [H, W, 3] RGB; `path` is for the error only.
+
+    Raises:
+        InputError: as `read_image_rgb`.
+    """
+    content = encoded.tobytes()
+    image = None
+    # OpenCV fills what a cut-off file lacks with grey and goes on; Pillow refuses such a file.
+    if _has_end(content):
+        image = _decode_opencv(encoded, cv2.IMREAD_COLOR)
+    if image is None:
+        return _decode_pillow(content, path, size_wh)
+    if size_wh is not None and _size_of(image) != size_wh:
+        stored = _decode_opencv(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        if stored is None or _size_of(stored) != size_wh:
+            raise _other_size(path, _size_of(image), size_wh)
+        image = stored
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+
+
+def _read_bytes(path: str | Path) -> np.ndarray:
+    try:
+        encoded = np.fromfile(path, np.uint8)
+    except FileNotFoundError:
+        raise InputError(f"image {path} does not exist: restore it or correct the annotations") from None
+    except OSError as error:
+        raise InputError(f"image {path} cannot be read ({error.strerror}): check it and its permissions") from None
+    if not encoded.size:
+        raise InputError(f"image {path} has 0 bytes: restore it")
+    return encoded
+
+
+def _decode_opencv(encoded: np.ndarray, flags: int) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(encoded, flags)
+    except cv2.error:
+        return None
+
+
+def _decode_pillow(content: bytes, path: str | Path, size_wh: SizeWH | None) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            stored = image.convert("RGB")
+            oriented = ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        if "truncated" in str(error) or not _has_end(content):
+            raise InputError(f"image {path} is cut off after {len(content)} bytes: restore it") from None
+        raise _not_an_image(path, content) from None
+    if size_wh is None or oriented.size == size_wh:
+        return np.array(oriented)
+    if stored.size != size_wh:
+        raise _other_size(path, oriented.size, size_wh)
+    return np.array(stored)
+
+
+def _has_end(content: bytes) -> bool:
+    """Return whether a JPEG or PNG file has its end marker; other formats are left to their decoder."""
+    if content.startswith(_PNG_START):
+        return content.rfind(_PNG_END) > 0
+    if not content.startswith(_JPEG_START):
+        return True
+    # A thumbnail in the header has an end marker too: walk over the segments to the first scan. Its data, where 0xFF
+    # is always followed by 0 or a restart marker, cannot hold the end marker by chance.
+    position = 2
+    while position + 4 <= len(content) and content[position] == 0xFF:
+        if content[position + 1] == 0xFF:
+            position += 1
+            continue
+        if content[position + 1] == _JPEG_SCAN:
+            return content.rfind(_JPEG_END, position) > 0
+        position += 2 + int.from_bytes(content[position + 2 : position + 4], "big")
+    return False
+
+
+def _size_of(image: np.ndarray) -> SizeWH:
+    return image.shape[1], image.shape[0]
+
+
+def _not_an_image(path: str | Path, content: bytes) -> InputError:
+    return InputError(f"image {path} is not an image (it begins with {content[:16]!r}): restore it")
+
+
+def _other_size(path: str | Path, found_wh: SizeWH, size_wh: SizeWH) -> InputError:
+    return InputError(
+        f"image {path} is {found_wh[0]} x {found_wh[1]} pixels but its annotations say {size_wh[0]} x {size_wh[1]}: "
+        "restore the image or correct width and height in the annotations"
+    )

@@ -1,0 +1,116 @@
+"""The manifest: one file that says where a data set is and what it holds; all later stages depend on it."""
+
+import dataclasses
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yolov3.errors import InputError
+from yolov3.files import read_json, write_json
+
+SPLITS = ("train", "val")
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Category:
+    """A class of the data set: its COCO id and name."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class SplitFiles:
+    """One half of the data set.
+
+    Attributes:
+        image_dir: folder that the annotations' file names are relative to.
+        annotation_file: COCO instances JSON.
+        images: number of images, without excluded ones.
+        boxes: number of usable boxes, without crowds.
+        crowds: number of usable crowd boxes.
+        images_without_boxes: number of images without a usable box that is not a crowd.
+        max_boxes: largest number of usable boxes, without crowds, of an image.
+        excluded_images: file names of images left out since they are missing or unreadable.
+        fingerprint: SHA-256 over the annotation file and the images.
+    """
+
+    image_dir: Path
+    annotation_file: Path
+    images: int
+    boxes: int
+    crowds: int
+    images_without_boxes: int
+    max_boxes: int
+    excluded_images: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A data set.
+
+    Attributes:
+        provider: where it came from: shapes, coco2014 or custom.
+        categories: classes by ascending id; a class's label is its index here.
+        splits: files and counts of "train" and "val".
+    """
+
+    provider: str
+    categories: tuple[Category, ...]
+    splits: dict[str, SplitFiles]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over categories and content, in hexadecimal; the same wherever the data set is stored."""
+        categories = [[category.id, category.name] for category in self.categories]
+        content = [categories, [[name, self.splits[name].fingerprint] for name in SPLITS]]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def write(self, path: str | Path) -> None:
+        """Write as JSON. Paths in the working directory are stored relative to the manifest, others as absolute."""
+        folder = Path(path).absolute().parent
+        value = dataclasses.asdict(self)
+        for split in value["splits"].values():
+            split["image_dir"] = _stored_path(split["image_dir"], folder)
+            split["annotation_file"] = _stored_path(split["annotation_file"], folder)
+        write_json(path, {"format_version": FORMAT_VERSION, **value, "fingerprint": self.fingerprint})
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Manifest":
+        """Read a manifest.
+
+        Raises:
+            InputError: the file is missing or is not a manifest of this version.
+        """
+        path = Path(path)
+        value = read_json(path, "manifest")
+        try:
+            if value["format_version"] != FORMAT_VERSION:
+                raise ValueError(f"format version {value['format_version']}")
+            return cls(
+                provider=value["provider"],
+                categories=tuple(Category(**category) for category in value["categories"]),
+                splits={name: _split_files(value["splits"][name], path.parent) for name in SPLITS},
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"manifest {path} is not one of this version ({type(error).__name__}: {error}): "
+                "run the download stage again"
+            ) from None
+
+
+def _stored_path(path: Path, folder: Path) -> str:
+    path, here = Path(path).absolute(), Path.cwd()
+    if path.is_relative_to(here) and folder.is_relative_to(here):
+        return os.path.relpath(path, folder)
+    return str(path)
+
+
+def _split_files(value: dict[str, Any], folder: Path) -> SplitFiles:
+    paths = {name: Path(os.path.normpath(folder / value[name])) for name in ("image_dir", "annotation_file")}
+    return SplitFiles(**{**value, **paths, "excluded_images": tuple(value["excluded_images"])})

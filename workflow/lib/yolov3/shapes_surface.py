@@ -1,0 +1,101 @@
+"""Colours, textures and light of the embedded data set's scenes. Images are float32 [H, W, 3] 0..255, BGR."""
+
+import cv2
+import numpy as np
+
+# Distance of two colours, 0..441, from which a shape stands out from what is behind it.
+CONTRAST = 95.0
+
+
+def background(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+    """Return a background, float32 [height, width, 3]: a gradient, stripes or clouds, with fine grain."""
+    first = rng.uniform(20, 235, 3)
+    second = np.clip(first + rng.normal(0, 45, 3), 10, 245)
+    image = _two_colours(first, second, _field(rng, width, height))
+    if rng.random() < 0.6:
+        clouds = _clouds(rng, width, height, cells=int(rng.integers(3, 40)))
+        image += same_in_all_channels(clouds * np.float32(rng.uniform(8, 40)))
+    return image
+
+
+def surface(rng: np.random.Generator, colour: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return what an object is made of, float32 [height, width, 3]: plain, or varied around `colour`."""
+    if rng.random() < 0.35:
+        return np.broadcast_to(colour.astype(np.float32), (height, width, 3))
+    other = np.clip(colour + rng.normal(0, 26, 3), 0, 255)
+    return _two_colours(colour, other, _field(rng, width, height))
+
+
+def object_colour(rng: np.random.Generator, behind: np.ndarray) -> np.ndarray:
+    """Return a colour, float64 [3], that stands out from the part of the image it will cover."""
+    mean = behind.mean(axis=(0, 1))
+    colour = rng.uniform(0, 255, 3)
+    while np.linalg.norm(colour - mean) < CONTRAST:
+        colour = rng.uniform(0, 255, 3)
+    return colour
+
+
+def clutter_colour(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Return any colour, float64 [3], half of the time near one that the image has."""
+    if rng.random() < 0.5:
+        return rng.uniform(0, 255, 3)
+    row, column = rng.integers(image.shape[0]), rng.integers(image.shape[1])
+    return np.clip(image[row, column] + rng.normal(0, 35, 3), 0, 255)
+
+
+def light(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Return the image uint8 under changed light: overall, from one side, darker borders, shadow, blur and noise."""
+    height, width = image.shape[:2]
+    x, y = np.meshgrid(np.linspace(-1, 1, 24), np.linspace(-1, 1, 24))
+    gain = np.full_like(x, rng.uniform(0.6, 1.25))
+    angle = rng.uniform(0, 2 * np.pi)
+    along = np.cos(angle) * x + np.sin(angle) * y
+    gain *= 1 + rng.uniform(0, 0.3) * along
+    if rng.random() < 0.4:
+        gain *= 1 - rng.uniform(0.1, 0.45) * (x**2 + y**2) / 2
+    if rng.random() < 0.3:
+        gain *= 1 - rng.uniform(0.2, 0.45) / (1 + np.exp(rng.uniform(5, 30) * (along - rng.uniform(-0.6, 0.6))))
+    image = image * same_in_all_channels(cv2.resize(gain.astype(np.float32), (width, height)))
+    if rng.random() < 0.3:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.9))
+    noise = rng.integers(-128, 128, size=image.shape, dtype=np.int8)
+    image += noise * np.float32(rng.uniform(0, 0.12))
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def same_in_all_channels(plane: np.ndarray) -> np.ndarray:
+    """Return a plane [H, W] as [H, W, 3]; arithmetic with it is several times faster than with a broadcast axis."""
+    return cv2.merge([plane, plane, plane])
+
+
+def _two_colours(first: np.ndarray, second: np.ndarray, field: np.ndarray) -> np.ndarray:
+    return cv2.transform(field, np.stack([second - first, first], axis=1))
+
+
+def _field(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+    """Return a pattern, float32 [height, width] about 0..1."""
+    angle = rng.uniform(0, 2 * np.pi)
+    x = np.cos(angle) * np.arange(width, dtype=np.float32)
+    y = np.sin(angle) * np.arange(height, dtype=np.float32)[:, None]
+    kind = rng.integers(4)
+    if kind == 0:
+        return (x + y) / np.float32(width + height) + np.float32(0.5)
+    if kind == 1:
+        period = rng.uniform(4, 40)
+        return 0.5 + 0.5 * np.sin((x + y) * np.float32(2 * np.pi / period))
+    if kind == 2:
+        # Checks with soft edges.
+        period = rng.uniform(6, 50)
+        across, down = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+        scale = np.float32(2 * np.pi / period)
+        return 0.5 + 0.5 * np.tanh(3 * np.sin(across * scale) * np.sin(down * scale))
+    return 0.5 + 0.5 * _clouds(rng, width, height, cells=int(rng.integers(3, 16)))
+
+
+def _clouds(rng: np.random.Generator, width: int, height: int, cells: int) -> np.ndarray:
+    """Return value noise of two octaves, float32 [height, width] about -1..1, `cells` blotches across."""
+    result = np.zeros((height, width), np.float32)
+    for octave, weight in ((1, 0.65), (2, 0.35)):
+        grid = rng.uniform(-1, 1, size=(cells * octave, cells * octave)).astype(np.float32)
+        result += weight * cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+    return result
