@@ -17,7 +17,7 @@ import psutil
 import pytest
 from yolov3 import launch
 from yolov3.errors import InputError
-from yolov3.launch import LaunchSettings, is_scheduler, is_worker, msrun_command, run_workers
+from yolov3.launch import LaunchSettings, is_launched, is_worker, msrun_command, run_workers
 from yolov3.worker_logs import describe_failure
 
 FAKE_MSRUN = """
@@ -117,16 +117,24 @@ def test_command_is_the_documented_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "worker", "scheduler"),
-    [("MS_WORKER", True, False), ("MS_SCHED", False, True), (None, False, False)],
+    ("role", "worker", "launched"),
+    [("MS_WORKER", True, True), ("MS_SCHED", False, True), (None, False, False)],
 )
 def test_role_comes_from_the_environment(
-    monkeypatch: pytest.MonkeyPatch, role: str | None, worker: bool, scheduler: bool
+    monkeypatch: pytest.MonkeyPatch, role: str | None, worker: bool, launched: bool
 ) -> None:
     monkeypatch.delenv("MS_ROLE", raising=False)
     if role:
         monkeypatch.setenv("MS_ROLE", role)
-    assert (is_worker(), is_scheduler()) == (worker, scheduler)
+    assert (is_worker(), is_launched()) == (worker, launched)
+
+
+@pytest.mark.parametrize("role", ["MS_WORKER", "MS_SCHED"])
+def test_launched_process_starts_no_workers(monkeypatch: pytest.MonkeyPatch, role: str, log_dir: Path) -> None:
+    monkeypatch.setenv("MS_ROLE", role)
+    with pytest.raises(RuntimeError, match="is_launched"):
+        run_workers(["msrun"], log_dir)
+    assert not log_dir.exists()
 
 
 def test_first_workers_log_is_shown_without_mindspores_messages(

@@ -47,7 +47,7 @@ class LaunchSettings:
         master_port: port of the scheduler.
         node_rank: number of this host, from 0.
         cluster_time_out: seconds until missing workers end the run.
-        rank_table_file: rank table; "" for none.
+        rank_table_file: rank table; None or "" for none.
         bind_core: bind each worker to CPU cores of its own.
     """
 
@@ -58,7 +58,7 @@ class LaunchSettings:
     master_port: int = 8118
     node_rank: int = 0
     cluster_time_out: int = 300
-    rank_table_file: str | Path = ""
+    rank_table_file: str | Path | None = None
     bind_core: bool = False
 
 
@@ -67,9 +67,12 @@ def is_worker() -> bool:
     return os.environ.get("MS_ROLE") == WORKER_ROLE
 
 
-def is_scheduler() -> bool:
-    """Return whether this process is the scheduler that msrun started beside the workers."""
-    return os.environ.get("MS_ROLE") == SCHEDULER_ROLE
+def is_launched() -> bool:
+    """Return whether msrun started this process, as a worker or as the scheduler, which runs the same script.
+
+    Such a process must not start workers itself; the scheduler does its work within mindspore.communication.init.
+    """
+    return os.environ.get("MS_ROLE") in (WORKER_ROLE, SCHEDULER_ROLE)
 
 
 def msrun_command(script_and_args: Sequence[str], settings: LaunchSettings) -> list[str]:
@@ -85,7 +88,7 @@ def msrun_command(script_and_args: Sequence[str], settings: LaunchSettings) -> l
         "--join=True",
         f"--cluster_time_out={settings.cluster_time_out}",
     ]
-    if str(settings.rank_table_file):
+    if settings.rank_table_file:
         words.append(f"--rank_table_file={settings.rank_table_file}")
     if settings.bind_core:
         words.append("--bind_core=True")
@@ -107,7 +110,10 @@ def run_workers(command: Sequence[str], log_dir: str | Path) -> int:
 
     Raises:
         InputError: the port is taken or a worker failed; the sentence is the one that the worker logged, if it did.
+        RuntimeError: msrun started this process.
     """
+    if is_launched():
+        raise RuntimeError("a process that msrun started must not start workers: ask is_launched() first")
     log_dir = Path(log_dir)
     log_dir.mkdir(parents=True, exist_ok=True)
     _check_port(command)
