@@ -109,7 +109,7 @@ def test_a_prediction_that_already_overlaps_is_not_pushed_down():
     for raw in raw_maps:
         raw[:] = 0
     # With zero logits the anchor 116x90 of stride 32 lies centred in its cell. A box like it, centred on the border of
-    # two cells, is 16 px off both: IoU (116 - 16) / (116 + 16) = 0.76. The right cell answers for it, the left is ignored.
+    # two cells, is 16 px off both: IoU (116 - 16) / (116 + 16) = 0.76. The right cell answers, the left is ignored.
     boxes[0] = np.array([[64 - 58, 48 - 45, 64 + 58, 48 + 45]], np.float32)
     confidence = our_loss(raw_maps, boxes, labels, 0.0)[2]
     predictions = sum(3 * (SIZE[0] // s) * (SIZE[1] // s) for s in (8, 16, 32))

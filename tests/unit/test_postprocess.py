@@ -35,9 +35,7 @@ def test_one_prediction_decoded_by_hand():
 def test_the_quick_threshold_equals_the_slow_one(threshold):
     rng = np.random.default_rng(1)
     maps = [rng.normal(0, 3, raw.shape).astype(np.float32) for raw in empty_maps()]
-    slow = np.concatenate(
-        [(sigmoid(raw[:, 4]) * sigmoid(raw[:, 5:].max(axis=1))).reshape(-1) for raw in maps]
-    )
+    slow = np.concatenate([(sigmoid(raw[:, 4]) * sigmoid(raw[:, 5:].max(axis=1))).reshape(-1) for raw in maps])
     _, scores, _ = select_candidates(flat(maps), (64, 96), ANCHORS, threshold)
     np.testing.assert_allclose(np.sort(scores), np.sort(slow[slow >= threshold]), rtol=1e-6)
 

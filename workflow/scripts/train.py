@@ -7,6 +7,7 @@ With --is_distributed 1 the script starts --group_size workers on this host thro
 """
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from yolov3.batches import BatchSource
 from yolov3.checkpoint import load_into
 from yolov3.coco_data import load_split
 from yolov3.files import sha256_of
-from yolov3.launch import LaunchSettings, is_worker, msrun_command, run_workers
+from yolov3.launch import LaunchSettings, is_launched, msrun_command, run_workers
 from yolov3.manifest import Manifest
 from yolov3.network_options import network_settings_from
 from yolov3.options import add_options, settings_from
@@ -40,13 +41,16 @@ def main(argv: list[str] | None = None) -> int:
     add_options(parser, "train")
     add_options(parser, "eval")
     arguments = parser.parse_args(argv)
+    if is_launched():
+        # What a launched process says is in its own log under workers/; the launcher writes the stage's log.
+        arguments.log_file = ""
     words = sys.argv[1:] if argv is None else argv
     return run_stage(lambda parsed: run(parsed, words), arguments)
 
 
 def run(arguments: argparse.Namespace, words: list[str]) -> None:
     """Launch the workers, or train as one of them."""
-    if arguments.is_distributed and not is_worker():
+    if arguments.is_distributed and not is_launched():
         log_dir = arguments.ckpt_path / "workers"
         settings = LaunchSettings(
             worker_num=arguments.group_size,
@@ -59,6 +63,7 @@ def run(arguments: argparse.Namespace, words: list[str]) -> None:
             rank_table_file=Path(arguments.rank_table) if arguments.device_target == "Ascend" else None,
             bind_core=False,
         )
+        logging.info("training with %d workers; their logs are in %s", arguments.group_size, log_dir)
         run_workers(msrun_command([str(Path(__file__).resolve()), *words], settings), log_dir)
         return
     train_as_worker(arguments)

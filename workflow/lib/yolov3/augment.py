@@ -13,6 +13,9 @@ INTERPOLATIONS = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA, cv2.INTER_N
 PLACEMENT_TRIES = 20
 SMALLEST_BOX = 1.0
 
+Rectangle = tuple[int, int, int, int]
+"""Left, top, right, bottom in whole pixels."""
+
 
 @dataclass(frozen=True)
 class AugmentSettings:
@@ -49,19 +52,8 @@ def augment(
         uint8 [height, width, 3], float32 [K, 4] boxes in pixels of the canvas, clipped to the visible image and at
         least 1 px wide and high, and int32 [K] labels.
     """
-    for attempt in range(PLACEMENT_TRIES + 1):
-        last_try = attempt == PLACEMENT_TRIES
-        target = (
-            _whole_image(image_rgb, input_size) if last_try else _random_target(image_rgb, input_size, settings, rng)
-        )
-        source, visible = _visible_rectangles(image_rgb, target, input_size)
-        if source is None or visible is None:
-            continue
-        placed_xyxy = _follow(boxes_xyxy, source, visible)
-        usable = (placed_xyxy[:, 2:] - placed_xyxy[:, :2] >= SMALLEST_BOX).all(axis=1)
-        if usable.any() or last_try:
-            break
-
+    source, visible, placed_xyxy = _place_with_a_box(image_rgb, boxes_xyxy, input_size, settings, rng)
+    usable = _is_usable(placed_xyxy)
     canvas = np.full((*input_size, 3), CANVAS_GREY, np.uint8)
     left, top, right, bottom = source
     interpolation = INTERPOLATIONS[rng.integers(len(INTERPOLATIONS))]
@@ -79,8 +71,32 @@ def augment(
     return np.ascontiguousarray(canvas), boxes_xyxy, labels
 
 
-Rectangle = tuple[int, int, int, int]
-"""Left, top, right, bottom in whole pixels."""
+def _place_with_a_box(
+    image: np.ndarray,
+    boxes_xyxy: np.ndarray,
+    input_size: InputSize,
+    settings: AugmentSettings,
+    rng: np.random.Generator,
+) -> tuple[Rectangle, Rectangle, np.ndarray]:
+    """Return the seen part of the image, the part of the canvas it covers, and the boxes there.
+
+    Placements that lose every box are drawn again, finally the whole image is shown.
+    """
+    for _ in range(PLACEMENT_TRIES):
+        parts = _visible_rectangles(image, _random_target(image, input_size, settings, rng), input_size)
+        if parts is not None:
+            placed_xyxy = _follow(boxes_xyxy, *parts)
+            if _is_usable(placed_xyxy).any():
+                return *parts, placed_xyxy
+    height, width = input_size
+    scale = min(width / image.shape[1], height / image.shape[0])
+    source = (0, 0, image.shape[1], image.shape[0])
+    visible = (0, 0, max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return source, visible, _follow(boxes_xyxy, source, visible)
+
+
+def _is_usable(boxes_xyxy: np.ndarray) -> np.ndarray:
+    return (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2] >= SMALLEST_BOX).all(axis=1)
 
 
 def _random_target(
@@ -102,15 +118,9 @@ def _random_target(
     return left, top, left + new_width, top + new_height
 
 
-def _whole_image(image: np.ndarray, input_size: InputSize) -> tuple[float, float, float, float]:
-    height, width = input_size
-    scale = min(width / image.shape[1], height / image.shape[0])
-    return 0, 0, image.shape[1] * scale, image.shape[0] * scale
-
-
 def _visible_rectangles(
     image: np.ndarray, target: tuple[float, float, float, float], input_size: InputSize
-) -> tuple[Rectangle | None, Rectangle | None]:
+) -> tuple[Rectangle, Rectangle] | None:
     """Return the part of the image that is seen and the part of the canvas that it covers, or None if nothing is."""
     left, top, right, bottom = target
     scale_x, scale_y = (right - left) / image.shape[1], (bottom - top) / image.shape[0]
@@ -121,7 +131,7 @@ def _visible_rectangles(
         min(input_size[0], round(bottom)),
     )
     if visible[2] <= visible[0] or visible[3] <= visible[1]:
-        return None, None
+        return None
     source = (
         min(max(0, round((visible[0] - left) / scale_x)), image.shape[1] - 1),
         min(max(0, round((visible[1] - top) / scale_y)), image.shape[0] - 1),
@@ -129,7 +139,7 @@ def _visible_rectangles(
         min(image.shape[0], round((visible[3] - top) / scale_y)),
     )
     if source[2] <= source[0] or source[3] <= source[1]:
-        return None, None
+        return None
     return source, visible
 
 

@@ -48,13 +48,17 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
 
 def _check_schema(config: dict[str, Any]) -> None:
     validator = jsonschema.Draft202012Validator(config_schema())
-    error = jsonschema.exceptions.best_match(validator.iter_errors(config))
+    error: Any = jsonschema.exceptions.best_match(validator.iter_errors(config))
     if error is not None:
         raise InputError(describe_schema_error(error))
 
 
-def describe_schema_error(error: jsonschema.ValidationError) -> str:
-    """Return one sentence that names the key, its value and what is allowed."""
+def describe_schema_error(error: Any) -> str:
+    """Return one sentence that names the key, its value and what is allowed.
+
+    Args:
+        error: a `jsonschema.ValidationError`.
+    """
     key = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])

@@ -1,5 +1,7 @@
 """DarkNet53, the backbone of YOLOv3 (Redmon and Farhadi, "YOLOv3: An Incremental Improvement", 2018, table 1)."""
 
+from dataclasses import dataclass
+
 from mindspore import Tensor, nn, ops
 
 # OpenCV's importer uses the same value inside the root; Darknet adds it outside the root.
@@ -26,6 +28,19 @@ class LeakyReLU(nn.Cell):
         return self.inference_form(x)
 
 
+@dataclass(frozen=True)
+class BlockOptions:
+    """What all blocks of a network share; see `NetworkSettings` for the fields of the same names.
+
+    Attributes:
+        in_backbone: the block belongs to the backbone, which has ReLU in checkpoints of the original model zoo code.
+    """
+
+    compatibility: str = "darknet"
+    batch_norm_momentum: float = 0.99
+    in_backbone: bool = False
+
+
 class ConvBlock(nn.Cell):
     """Convolution without bias, batch normalisation and activation, as Darknet's `[convolutional]` section.
 
@@ -39,19 +54,15 @@ class ConvBlock(nn.Cell):
         kernel_size: int,
         stride: int = 1,
         *,
-        compatibility: str = "darknet",
-        batch_norm_momentum: float = 0.99,
-        in_backbone: bool = False,
+        options: BlockOptions,
     ) -> None:
         super().__init__()
+        is_modelzoo = options.compatibility == "modelzoo"
         # Darknet pads every side by kernel // 2, at stride 2 too, where "same" would pad only right and bottom.
-        padding = (
-            {"pad_mode": "same"} if compatibility == "modelzoo" else {"pad_mode": "pad", "padding": kernel_size // 2}
-        )
+        padding = {"pad_mode": "same"} if is_modelzoo else {"pad_mode": "pad", "padding": kernel_size // 2}
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, has_bias=False, **padding)
-        self.batch_norm = nn.BatchNorm2d(out_channels, eps=BATCH_NORM_EPSILON, momentum=batch_norm_momentum)
-        has_relu = compatibility == "modelzoo" and in_backbone
-        self.activation = nn.ReLU() if has_relu else LeakyReLU()
+        self.batch_norm = nn.BatchNorm2d(out_channels, eps=BATCH_NORM_EPSILON, momentum=options.batch_norm_momentum)
+        self.activation = nn.ReLU() if is_modelzoo and options.in_backbone else LeakyReLU()
 
     def construct(self, x: Tensor) -> Tensor:
         """Apply the block."""
@@ -61,10 +72,10 @@ class ConvBlock(nn.Cell):
 class ResidualBlock(nn.Cell):
     """1x1 convolution to half the channels, 3x3 back, added to the input. Shapes stay [N, channels, H, W]."""
 
-    def __init__(self, channels: int, **block_options: object) -> None:
+    def __init__(self, channels: int, options: BlockOptions) -> None:
         super().__init__()
-        self.reduce = ConvBlock(channels, channels // 2, 1, **block_options)
-        self.expand = ConvBlock(channels // 2, channels, 3, **block_options)
+        self.reduce = ConvBlock(channels, channels // 2, 1, options=options)
+        self.expand = ConvBlock(channels // 2, channels, 3, options=options)
 
     def construct(self, x: Tensor) -> Tensor:
         """Apply the block."""
@@ -92,17 +103,13 @@ class DarkNet53(nn.Cell):
         batch_norm_momentum: float = 0.99,
     ) -> None:
         super().__init__()
-        block_options = {
-            "compatibility": compatibility,
-            "batch_norm_momentum": batch_norm_momentum,
-            "in_backbone": True,
-        }
+        options = BlockOptions(compatibility, batch_norm_momentum, in_backbone=True)
         in_channels = backbone_shape[0] // 2
-        self.root = ConvBlock(3, in_channels, 3, **block_options)
+        self.root = ConvBlock(3, in_channels, 3, options=options)
         stages = []
         for out_channels, blocks in zip(backbone_shape, backbone_layers, strict=True):
-            downsample = ConvBlock(in_channels, out_channels, 3, stride=2, **block_options)
-            residuals = [ResidualBlock(out_channels, **block_options) for _ in range(blocks)]
+            downsample = ConvBlock(in_channels, out_channels, 3, stride=2, options=options)
+            residuals = [ResidualBlock(out_channels, options=options) for _ in range(blocks)]
             stages.append(nn.SequentialCell(downsample, *residuals))
             in_channels = out_channels
         self.stages = nn.CellList(stages)

@@ -107,14 +107,15 @@ def _input_batches(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, list[Placement]]]:
     """Yield (indices, float32 [N, 3, H, W], placements); the last batch is padded, so that its shape is the same."""
     size = settings.eval_batch_size
+    input_size = (settings.testing_shape, settings.testing_shape)
 
     def build(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[Placement]]:
-        images = np.zeros((size, 3, settings.testing_shape, settings.testing_shape), np.float32)
+        images = np.zeros((size, 3, *input_size), np.float32)
         placements = []
         for position, index in enumerate(indices):
             width, height = split.sizes_wh[index]
             image = read_image_rgb(split.path(int(index)), (int(width), int(height)))
-            placed, placement = place_image(image, images.shape[2:], settings.letterbox)
+            placed, placement = place_image(image, input_size, settings.letterbox)
             images[position] = normalise(placed)
             placements.append(placement)
         return indices, images, placements

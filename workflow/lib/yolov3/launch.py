@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from yolov3.errors import InputError
 from yolov3.worker_logs import LogFollower, describe_failure

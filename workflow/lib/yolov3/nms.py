@@ -1,5 +1,7 @@
 """Class-wise greedy non-maximum suppression."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -21,8 +23,9 @@ def class_wise_nms(boxes_xyxy: np.ndarray, scores: np.ndarray, labels: np.ndarra
     if not len(scores):
         return np.zeros(0, np.int64)
     order = np.lexsort((-scores, labels))
-    boxes_xywh = xyxy_to_xywh(boxes_xyxy[order].astype(np.float64))
-    sorted_scores = scores[order]
+    # OpenCV takes arrays here, though its type stubs ask for sequences.
+    boxes_xywh: Any = xyxy_to_xywh(boxes_xyxy[order].astype(np.float64))
+    sorted_scores: Any = scores[order]
     first = np.flatnonzero(np.diff(labels[order], prepend=-1))
     kept = [
         start

@@ -45,4 +45,4 @@ def _imported_names(script: Path) -> set[str]:
 
 
 def _file_of(module: str) -> Path:
-    return PACKAGE_DIR / "__init__.py" if module == PACKAGE else PACKAGE_DIR / f"{module.removeprefix(PACKAGE + '.')}.py"
+    return PACKAGE_DIR / ("__init__.py" if module == PACKAGE else f"{module.removeprefix(PACKAGE + '.')}.py")

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tqdm.contrib.logging import logging_redirect_tqdm
+
 from yolov3.errors import InputError
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -32,7 +34,9 @@ def run_stage(run: Callable[[argparse.Namespace], None], arguments: argparse.Nam
     """Run a stage and return its exit code: 0, or 1 after one sentence about what the user can mend."""
     start_logging(arguments.log_file)
     try:
-        run(arguments)
+        # Log lines go above a progress bar, not through it.
+        with logging_redirect_tqdm():
+            run(arguments)
     except InputError as error:
         logging.error("%s", error)
         return 1

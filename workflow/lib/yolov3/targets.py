@@ -78,7 +78,7 @@ def assign_targets(
     objectness[prediction] = 1
 
     def padded(values: np.ndarray, dtype: type) -> np.ndarray:
-        result = np.zeros((max_box, *values.shape[1:]), dtype)
+        result: np.ndarray = np.zeros((max_box, *values.shape[1:]), dtype)
         result[:count] = values
         return result
 

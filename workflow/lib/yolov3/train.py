@@ -7,7 +7,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -204,7 +204,7 @@ class _Loop:
         self.images_per_second = 0.0
         self._grids: dict[tuple[int, int], Tensor] = {}
 
-    def run(self, first_step: int, metrics: MetricsLog | None):  # type: ignore[no-untyped-def]
+    def run(self, first_step: int, metrics: MetricsLog | None) -> Iterator[tuple[int, Tensor]]:
         """Yield (step, parts of the loss as a tensor) after each step."""
         images_per_step = self.settings.per_batch_size * self.worker.group_size
         self.train_step.set_train(True)
@@ -245,7 +245,8 @@ class _Loop:
         logging.info(
             "epoch[%d], iter[%d], loss:%.6f, %.2f imgs/sec, lr:%.5g", epoch, step, total, self.images_per_second, rate
         )
-        metrics.append(StepMetrics(epoch, step, total, *map(float, parts), rate, self.images_per_second))
+        xy, wh, confidence, classes = map(float, parts)
+        metrics.append(StepMetrics(epoch, step, total, xy, wh, confidence, classes, rate, self.images_per_second))
 
     def _grid(self, input_size: tuple[int, int]) -> Tensor:
         if input_size not in self._grids:

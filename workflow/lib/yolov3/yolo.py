@@ -2,7 +2,7 @@
 
 from mindspore import Tensor, nn, ops
 
-from yolov3.darknet53 import ConvBlock, DarkNet53
+from yolov3.darknet53 import BlockOptions, ConvBlock, DarkNet53
 from yolov3.network_settings import ANCHORS_PER_STRIDE, NetworkSettings
 
 
@@ -18,16 +18,16 @@ class DetectionBranch(nn.Cell):
     output, float [N, out_channels, gh, gw].
     """
 
-    def __init__(self, in_channels: int, channels: int, out_channels: int, **block_options: object) -> None:
+    def __init__(self, in_channels: int, channels: int, out_channels: int, options: BlockOptions) -> None:
         super().__init__()
         self.neck = nn.SequentialCell(
-            ConvBlock(in_channels, channels, 1, **block_options),
-            ConvBlock(channels, 2 * channels, 3, **block_options),
-            ConvBlock(2 * channels, channels, 1, **block_options),
-            ConvBlock(channels, 2 * channels, 3, **block_options),
-            ConvBlock(2 * channels, channels, 1, **block_options),
+            ConvBlock(in_channels, channels, 1, options=options),
+            ConvBlock(channels, 2 * channels, 3, options=options),
+            ConvBlock(2 * channels, channels, 1, options=options),
+            ConvBlock(channels, 2 * channels, 3, options=options),
+            ConvBlock(2 * channels, channels, 1, options=options),
         )
-        self.expand = ConvBlock(channels, 2 * channels, 3, **block_options)
+        self.expand = ConvBlock(channels, 2 * channels, 3, options=options)
         self.head = nn.Conv2d(2 * channels, out_channels, 1, has_bias=True)
 
     def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -39,9 +39,9 @@ class DetectionBranch(nn.Cell):
 class UpsampleConcat(nn.Cell):
     """1x1 convolution to half the channels, nearest upsampling by 2, in front of the backbone feature."""
 
-    def __init__(self, in_channels: int, **block_options: object) -> None:
+    def __init__(self, in_channels: int, options: BlockOptions) -> None:
         super().__init__()
-        self.reduce = ConvBlock(in_channels, in_channels // 2, 1, **block_options)
+        self.reduce = ConvBlock(in_channels, in_channels // 2, 1, options=options)
 
     def construct(self, route: Tensor, feature: Tensor) -> Tensor:
         """Return float [N, in_channels / 2 + feature channels, gh, gw] at the feature's size."""
@@ -60,21 +60,20 @@ class YOLOv3(nn.Cell):
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         self.settings = settings
-        block_options = {
-            "compatibility": settings.compatibility,
-            "batch_norm_momentum": settings.batch_norm_momentum,
-        }
-        self.backbone = DarkNet53(settings.backbone_shape, settings.backbone_layers, **block_options)
+        options = BlockOptions(settings.compatibility, settings.batch_norm_momentum)
+        self.backbone = DarkNet53(
+            settings.backbone_shape, settings.backbone_layers, settings.compatibility, settings.batch_norm_momentum
+        )
         channels_8, channels_16, channels_32 = settings.backbone_shape[-3:]
         out_channels = ANCHORS_PER_STRIDE * settings.values_per_anchor
 
-        self.branch_32 = DetectionBranch(channels_32, channels_32 // 2, out_channels, **block_options)
-        self.up_16 = UpsampleConcat(channels_32 // 2, **block_options)
+        self.branch_32 = DetectionBranch(channels_32, channels_32 // 2, out_channels, options=options)
+        self.up_16 = UpsampleConcat(channels_32 // 2, options=options)
         self.branch_16 = DetectionBranch(
-            channels_32 // 4 + channels_16, channels_16 // 2, out_channels, **block_options
+            channels_32 // 4 + channels_16, channels_16 // 2, out_channels, options=options
         )
-        self.up_8 = UpsampleConcat(channels_16 // 2, **block_options)
-        self.branch_8 = DetectionBranch(channels_16 // 4 + channels_8, channels_8 // 2, out_channels, **block_options)
+        self.up_8 = UpsampleConcat(channels_16 // 2, options=options)
+        self.branch_8 = DetectionBranch(channels_16 // 4 + channels_8, channels_8 // 2, out_channels, options=options)
 
     def construct(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the raw maps of strides 8, 16, 32."""

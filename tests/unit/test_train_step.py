@@ -1,0 +1,100 @@
+"""The update of one step: loss scale, weight decay groups, and the initial weights."""
+
+import mindspore
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from yolov3.grid import prediction_grid
+from yolov3.loss import YoloLoss
+from yolov3.network_settings import NetworkSettings
+from yolov3.targets import assign_targets
+from yolov3.train import set_objectness_prior
+from yolov3.train_step import ForwardLoss, OptimizerSettings, TrainStep, new_optimizer, split_parameters
+from yolov3.yolo import YOLOv3
+
+ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 36), (48, 48))
+SETTINGS = NetworkSettings((8, 16, 16, 16, 16), (1, 1, 1, 1, 1), ANCHORS, ("a", "b"))
+SIZE = (64, 64)
+
+
+def network():
+    mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    mindspore.set_seed(4)
+    return YOLOv3(SETTINGS)
+
+
+def batch():
+    rng = np.random.default_rng(0)
+    targets = [
+        assign_targets(np.array([[8, 8, 24, 30], [30, 20, 60, 60]], np.float32), np.array([0, 1]), SIZE, ANCHORS, 4)
+        for _ in range(2)
+    ]
+    stacked = [Tensor(np.stack([getattr(target, name) for target in targets])) for name in vars(targets[0])]
+    images = Tensor(rng.integers(0, 256, (2, *SIZE, 3), dtype=np.uint8))
+    return images, Tensor(np.array(prediction_grid(SIZE, ANCHORS))), *stacked
+
+
+def trained(steps=1, rate=0.01, **changes):
+    net = network()
+    settings = OptimizerSettings(
+        **{"optimizer": "momentum", "momentum": 0.9, "weight_decay": 0.0, "loss_scale": 1.0, **changes}
+    )
+    optimizer = new_optimizer(net, np.full(10, rate, np.float32), settings)
+    step = TrainStep(ForwardLoss(net, YoloLoss(2), settings.loss_scale), optimizer, 1)
+    step.set_train(True)
+    losses = [step(*batch()).asnumpy().sum() for _ in range(steps)]
+    return net, losses
+
+
+def weights_of(net):
+    return {parameter.name: parameter.asnumpy() for parameter in net.trainable_params()}
+
+
+def test_the_static_loss_scale_changes_nothing_in_float32():
+    plain, scaled = weights_of(trained()[0]), weights_of(trained(loss_scale=1024.0)[0])
+    for name, value in plain.items():
+        np.testing.assert_allclose(scaled[name], value, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("optimizer", "decay"), [("momentum", 0.5), ("adamw", 0.5)])
+def test_weight_decay_pulls_convolution_weights_only(optimizer, decay):
+    rate = 1e-3
+    plain, decayed = (
+        weights_of(trained(rate=rate, optimizer=optimizer)[0]),
+        weights_of(trained(rate=rate, optimizer=optimizer, weight_decay=decay)[0]),
+    )
+    start = weights_of(network())
+    for name, value in plain.items():
+        pulled = rate * decay * start[name] if name.endswith(("conv.weight", "head.weight")) else 0
+        np.testing.assert_allclose(value - decayed[name], pulled, rtol=0.02, atol=2e-7)
+
+
+def test_the_decayed_parameters_are_the_convolution_weights():
+    decayed, others = split_parameters(network())
+    assert all(len(parameter.shape) == 4 for parameter in decayed)
+    assert all(len(parameter.shape) == 1 for parameter in others)
+
+
+@pytest.mark.parametrize(("optimizer", "rate"), [("momentum", 0.001), ("adamw", 0.003)])
+def test_the_loss_falls(optimizer, rate):
+    _, losses = trained(steps=8, rate=rate, optimizer=optimizer)
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_initial_weights_are_uniform_within_the_bound():
+    for parameter in network().trainable_params():
+        if len(parameter.shape) == 4 and parameter.size > 500:
+            bound = 1 / np.sqrt(np.prod(parameter.shape[1:]))
+            values = parameter.asnumpy()
+            assert np.abs(values).max() <= bound
+            assert np.abs(values).max() > 0.98 * bound
+            assert values.std() == pytest.approx(bound / np.sqrt(3), rel=0.1)
+
+
+def test_the_objectness_prior_is_the_first_confidence():
+    net = network()
+    set_objectness_prior(net, 0.01)
+    bias = net.branch_16.head.bias.asnumpy().reshape(3, 7)
+    np.testing.assert_allclose(1 / (1 + np.exp(-bias[:, 4])), 0.01, rtol=1e-5)
+    assert np.abs(bias[:, :4]).max() < 1
