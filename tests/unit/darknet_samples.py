@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
 from yolov3.darknet_layers import DarknetLayer
 from yolov3.network_settings import NetworkSettings
 

@@ -8,6 +8,7 @@ import mindspore
 import numpy as np
 import pytest
 from darknet_samples import slim_settings
+
 from yolov3.checkpoint import load_into, load_network, read_checkpoint, save_checkpoint
 from yolov3.errors import InputError
 from yolov3.yolo import YOLOv3

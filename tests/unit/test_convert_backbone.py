@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from darknet_samples import slim_settings
+
 from yolov3.backbone import layers_of
 from yolov3.checkpoint import load_into, read_checkpoint
 from yolov3.darknet_weights import read_weights

@@ -7,6 +7,7 @@ import mindspore
 import numpy as np
 import pytest
 from darknet_samples import full_settings, random_arrays, slim_settings
+
 from yolov3.darknet_cfg import darknet_cfg
 from yolov3.darknet_layers import backbone_layers, network_layers
 from yolov3.darknet_weights import DarknetHeader, value_count, write_weights

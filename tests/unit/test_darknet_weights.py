@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from yolov3.darknet_layers import DarknetLayer
 from yolov3.darknet_weights import DarknetHeader, read_weights, write_weights
 from yolov3.errors import InputError

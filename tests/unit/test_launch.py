@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from yolov3 import launch
 from yolov3.errors import InputError
 from yolov3.launch import LaunchSettings, is_launched, is_worker, msrun_command, run_workers

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from yolov3.errors import InputError
 from yolov3.rank_table import (
     RankTableSettings,
