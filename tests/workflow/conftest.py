@@ -1,0 +1,106 @@
+"""One small run of the whole pipeline, which the tests of this folder look at and change."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+SMALL = {
+    "seed": 3,
+    "shapes": {"train_images": 24, "val_images": 6},
+    "network": {
+        "backbone_shape": [8, 8, 16, 16, 32],
+        "backbone_layers": [1, 1, 1, 1, 1],
+        "anchor_scales": [[8, 8], [11, 11], [15, 15], [21, 20], [27, 28], [36, 35], [45, 46], [58, 57], [76, 75]],
+    },
+    "backbone": {"source": "fresh"},
+    "train": {
+        "training_shape": 64,
+        "per_batch_size": 8,
+        "max_epoch": 2,
+        "lr_scheduler": "cosine_annealing",
+        "T_max": 2,
+        "loss_scale": 1,
+        "log_interval": 1,
+    },
+    "eval": {"testing_shape": 64, "eval_batch_size": 4},
+    "report": {"gallery_images": 2},
+}
+
+
+def changed(config, changes):
+    """Return a copy of a config with dotted keys set."""
+    copy = yaml.safe_load(yaml.safe_dump(config))
+    for dotted, value in changes.items():
+        *sections, key = dotted.split(".")
+        place = copy
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[key] = value
+    return copy
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the workflow, so that tests can edit its sources, and a folder where it runs."""
+
+    root: Path
+    folder: Path
+
+    def write_config(self, config, name="config.yaml"):
+        path = self.folder / name
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+        return path
+
+    def command(self, *words, config="config.yaml"):
+        return [
+            *(sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(self.root / "Snakefile")),
+            *("--directory", str(self.folder), "--configfile", str(self.folder / config), *words),
+        ]
+
+    def environment(self):
+        return {**os.environ, "PYTHONPATH": str(self.root / "workflow" / "lib")}
+
+    def snakemake(self, *words, config="config.yaml", check=True):
+        done = subprocess.run(
+            self.command(*words, config=config),
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def wanted_rules(self, target="report", config="config.yaml"):
+        """The rules that a dry run would run for a target."""
+        printed = self.snakemake("--dry-run", target, config=config)
+        lines = (printed.stdout + printed.stderr).splitlines()
+        return {line.split()[-1].rstrip(":") for line in lines if line.startswith(("rule ", "localrule "))}
+
+
+def copy_of_the_project(target):
+    for name in ("workflow", "config", "profiles"):
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    shutil.copy(ROOT / "Snakefile", target)
+    return target
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A project whose report is made, under a path with a space and letters outside ASCII."""
+    base = tmp_path_factory.mktemp("läuft gut")
+    folder = base / "my run"
+    folder.mkdir()
+    project = Project(copy_of_the_project(base / "project"), folder)
+    project.write_config(SMALL)
+    project.snakemake("report")
+    return project

@@ -1,0 +1,78 @@
+"""What runs again after a change: exactly the stages that it concerns."""
+
+import os
+
+import pytest
+from conftest import SMALL, changed
+
+REPORT = {"report"}
+EVAL = {"eval_coco"} | REPORT
+TRAIN = {"train"} | EVAL
+CONVERT = {"convert_backbone"} | TRAIN
+FETCH = {"fetch_backbone"} | CONVERT
+DATA = {"download"} | TRAIN
+
+
+@pytest.mark.parametrize(
+    ("changes", "rules"),
+    [
+        ({"train.lr": 0.002}, TRAIN),
+        ({"train.max_epoch": 3}, TRAIN),
+        ({"train.optimizer": "adamw"}, TRAIN),
+        ({"train.label_smooth": 1}, TRAIN),
+        ({"train.flip": 0}, TRAIN),
+        ({"train.eval_interval": 1}, TRAIN),
+        ({"train.is_distributed": 1, "train.group_size": 2}, {"rank_table"} | TRAIN),
+        ({"eval.nms_thresh": 0.4}, EVAL),
+        ({"eval.eval_ignore_threshold": 0.01}, EVAL),
+        ({"eval.testing_shape": 96}, EVAL),
+        ({"eval.letterbox": True}, EVAL),
+        ({"report.gallery_images": 1}, REPORT),
+        ({"report.title": "Other"}, REPORT),
+        ({"network.anchor_scales": [[9, 9], *SMALL["network"]["anchor_scales"][1:]]}, TRAIN),
+        ({"network.backbone_layers": [1, 1, 2, 1, 1]}, FETCH),
+        ({"backbone.source": "none"}, TRAIN),
+        ({"backbone.sha256": "0" * 64}, FETCH),
+        ({"seed": 4}, FETCH),
+        ({"shapes.train_images": 25}, DATA),
+        ({"data.check_images": "header"}, DATA),
+        ({"rank_table.server_ip": "192.0.2.1"}, set()),
+        ({"coco2014.mirror": "https://example.org/"}, set()),
+    ],
+    ids=lambda value: ",".join(f"{k}={v}" for k, v in value.items())[:60] if isinstance(value, dict) else "",
+)
+def test_a_changed_value(finished, changes, rules):
+    finished.write_config(changed(SMALL, changes), "changed.yaml")
+    assert finished.wanted_rules(config="changed.yaml") == rules
+
+
+@pytest.mark.parametrize(
+    ("file", "rules"),
+    [
+        ("workflow/lib/yolov3/loss.py", TRAIN),
+        ("workflow/lib/yolov3/augment.py", TRAIN),
+        ("workflow/lib/yolov3/schedule.py", TRAIN),
+        ("workflow/lib/yolov3/launch.py", TRAIN),
+        ("workflow/lib/yolov3/postprocess.py", EVAL),
+        ("workflow/lib/yolov3/nms.py", EVAL),
+        ("workflow/lib/yolov3/coco_eval.py", EVAL),
+        ("workflow/scripts/eval_coco.py", EVAL),
+        ("workflow/lib/yolov3/report_page.py", REPORT),
+        ("workflow/report/report.html.j2", REPORT),
+        ("workflow/lib/yolov3/darknet_weights.py", FETCH),
+        ("workflow/lib/yolov3/shapes_scene.py", DATA),
+        ("workflow/lib/yolov3/rank_table.py", set()),
+        ("workflow/lib/yolov3/files.py", {"fetch_backbone", "convert_backbone"} | DATA),
+    ],
+)
+def test_an_edited_source(finished, file, rules):
+    path = finished.root / file
+    before = path.read_text(encoding="utf-8")
+    # Restored with its old time: Snakemake would else see a change in the tests that follow.
+    times = path.stat()
+    try:
+        path.write_text(before + "\n", encoding="utf-8")
+        assert finished.wanted_rules() == rules
+    finally:
+        path.write_text(before, encoding="utf-8")
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))

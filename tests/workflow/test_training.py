@@ -1,0 +1,128 @@
+"""Training as a process: killed and resumed, broken, and with two workers."""
+
+import csv
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import ROOT, SMALL, changed
+
+from yolov3.checkpoint import read_checkpoint
+from yolov3.config import complete_config
+from yolov3.options import option_words
+
+
+def command(project, output, **changes):
+    config = complete_config(changed(SMALL, {f"train.{key}": value for key, value in changes.items()}))
+    words = option_words({"seed": 3, "device_target": "CPU", **config["network"], **config["train"]})
+    return [
+        *(sys.executable, str(ROOT / "workflow" / "scripts" / "train.py"), *shlex.split(words)),
+        *("--manifest", str(project.folder / "results" / "data" / "manifest.json")),
+        *("--ckpt_path", str(output), "--log_file", str(output / "train.log")),
+    ]
+
+
+def train(project, output, **changes):
+    # The data set's folder is relative to where the workflow runs.
+    return subprocess.run(
+        command(project, output, **changes), cwd=project.folder, capture_output=True, text=True, check=False
+    )
+
+
+def curve(path):
+    with path.open(newline="") as stream:
+        return {int(row["iter"]): float(row["loss"]) for row in csv.DictReader(stream)}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(finished, tmp_path_factory):
+    output = tmp_path_factory.mktemp("undisturbed")
+    done = train(finished, output, max_epoch=8, T_max=8)
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+def test_killed_between_two_checkpoints_and_run_again(finished, undisturbed, tmp_path):
+    running = subprocess.Popen(
+        command(finished, tmp_path, max_epoch=8, T_max=8), cwd=finished.folder, stderr=subprocess.DEVNULL
+    )
+    state, metrics = tmp_path / "checkpoints" / "last.ckpt", tmp_path / "checkpoints" / "metrics.csv"
+    deadline = time.monotonic() + 120
+    # Checkpoints come at the end of each epoch of 3 steps: wait for a step past one of them.
+    while not (state.exists() and len(curve(metrics)) % 3 == 1):
+        assert running.poll() is None, "training ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert not (tmp_path / "yolov3.ckpt").exists()
+
+    again = train(finished, tmp_path, max_epoch=8, T_max=8)
+    assert again.returncode == 0, again.stderr
+    assert "resuming from" in again.stderr
+    resumed, whole = curve(tmp_path / "metrics.csv"), curve(undisturbed / "metrics.csv")
+    assert list(resumed) == list(whole) == list(range(24))
+    for step, loss in whole.items():
+        assert resumed[step] == pytest.approx(loss, rel=1e-3)
+
+
+def test_other_settings_start_afresh(finished, tmp_path):
+    running = subprocess.Popen(
+        command(finished, tmp_path, max_epoch=8, T_max=8), cwd=finished.folder, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "checkpoints" / "last.ckpt").exists():
+        assert running.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    running.kill()
+    running.wait()
+    again = train(finished, tmp_path, max_epoch=1, T_max=8)
+    assert again.returncode == 0, again.stderr
+    assert "training starts afresh" in again.stderr
+    assert list(curve(tmp_path / "metrics.csv")) == [0, 1, 2]
+
+
+def test_a_broken_loss_stops_with_a_sentence(finished, tmp_path):
+    done = train(finished, tmp_path, lr=10, loss_scale=1e30, max_epoch=8)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "the loss is nan" in done.stderr or "the loss is inf" in done.stderr
+    assert "lower train.lr" in done.stderr
+    assert not (tmp_path / "yolov3.ckpt").exists()
+
+
+def test_two_workers_train_together(finished, tmp_path):
+    port = 20000 + os.getpid() % 20000
+    done = train(
+        finished,
+        tmp_path,
+        is_distributed=1,
+        group_size=2,
+        per_batch_size=4,
+        master_port=port,
+        cluster_time_out=60,
+        is_save_on_master=0,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert list(curve(tmp_path / "metrics.csv")) == list(range(6))
+    first = read_checkpoint(tmp_path / "yolov3.ckpt").parameters
+    second = read_checkpoint(tmp_path / "rank_1" / "yolov3.ckpt").parameters
+    trained = [name for name in first if not name.endswith(("moving_mean", "moving_variance"))]
+    for name in trained:
+        assert np.array_equal(first[name].asnumpy(), second[name].asnumpy()), name
+    # Each rank has seen images of its own, so their running statistics differ.
+    statistics = [name for name in first if name.endswith("moving_mean")]
+    assert any(not np.array_equal(first[name].asnumpy(), second[name].asnumpy()) for name in statistics)
+
+
+def test_the_best_weights_are_kept_when_evaluated_in_between(finished, tmp_path):
+    done = train(finished, tmp_path, eval_interval=1)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("validation AP:") == 2
+    assert (tmp_path / "yolov3.ckpt").exists()
