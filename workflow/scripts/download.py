@@ -8,8 +8,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from yolov3.data_checks import CheckSettings, describe_data
-from yolov3.errors import InputError
+from yolov3.coco2014 import Coco2014Settings, prepare_coco2014
+from yolov3.data_checks import CheckSettings, CustomSettings, describe_data
 from yolov3.options import add_options, settings_from
 from yolov3.shapes import ShapesSettings, prepare_shapes
 from yolov3.stage import run_stage, stage_parser
@@ -27,7 +27,9 @@ def find_data(arguments: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
     data_dir = Path(arguments.data_dir)
     if arguments.provider == "shapes":
         return prepare_shapes(data_dir, settings_from(ShapesSettings, arguments))
-    raise InputError("not there yet")
+    if arguments.provider == "coco2014":
+        return prepare_coco2014(data_dir, settings_from(Coco2014Settings, arguments))
+    return settings_from(CustomSettings, arguments).places()
 
 
 def main(argv: list[str] | None = None) -> int:

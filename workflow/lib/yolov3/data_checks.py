@@ -41,6 +41,30 @@ class CheckSettings:
     skip_bad_images: bool
 
 
+@dataclass(frozen=True)
+class CustomSettings:
+    """Where the user's own data set is; fields are the config's `custom` keys of the same names."""
+
+    train_image_dir: str
+    train_annotations: str
+    val_image_dir: str
+    val_annotations: str
+
+    def places(self) -> dict[str, tuple[Path, Path]]:
+        """Return image folder and annotation file of "train" and "val".
+
+        Raises:
+            InputError: one is not given.
+        """
+        for key, value in vars(self).items():
+            if not value:
+                raise InputError(f"custom.{key} is empty: give its path for data.provider custom")
+        return {
+            "train": (Path(self.train_image_dir), Path(self.train_annotations)),
+            "val": (Path(self.val_image_dir), Path(self.val_annotations)),
+        }
+
+
 def describe_data(provider: str, places: dict[str, tuple[Path, Path]], settings: CheckSettings) -> Manifest:
     """Check both splits of a data set and describe it. Labels follow the categories of the training annotations.
 
@@ -83,6 +107,8 @@ def check_split(
     Raises:
         InputError: images are missing or unreadable, or none of the training images has a usable box.
     """
+    if not image_dir.is_dir():
+        raise InputError(f"image folder {image_dir} does not exist: check the path in the config")
     images = dataset["images"]
     digests, problems = _check_images(name, image_dir, images, settings.check_images)
     excluded = tuple(sorted(problems))

@@ -38,12 +38,15 @@ def polygon_area(polygon: np.ndarray) -> float:
     """Return the area of a simple polygon [K, 2] (shoelace formula); 0 for fewer than three points."""
     if len(polygon) < 3:
         return 0.0
-    x, y = (polygon - polygon[0]).T
-    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+    # From its first corner, the edges at that corner add nothing.
+    x, y = (polygon[1:] - polygon[0]).T
+    return float(abs(np.dot(x[:-1], y[1:]) - np.dot(y[:-1], x[1:])) / 2)
 
 
 def clip_polygon(polygon: np.ndarray, width: float, height: float) -> np.ndarray:
     """Return the part of a polygon [K, 2] inside an image of `width` x `height` (Sutherland and Hodgman, 1974)."""
+    if (polygon >= 0).all() and (polygon <= (width, height)).all():
+        return polygon
     for axis, limit in ((0, width), (1, height)):
         for sign, border in ((1.0, 0.0), (-1.0, -limit)):
             polygon = _cut(polygon, sign * polygon[:, axis] - border)
@@ -52,8 +55,6 @@ def clip_polygon(polygon: np.ndarray, width: float, height: float) -> np.ndarray
 
 def _cut(polygon: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Return the part of a polygon where the signed distances of its corners, float64 [K], are not negative."""
-    if (inside >= 0).all():
-        return polygon
     kept = []
     for index in range(len(polygon)):
         here, before = polygon[index], polygon[index - 1]

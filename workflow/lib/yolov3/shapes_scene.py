@@ -12,13 +12,14 @@ SIDE_RANGE = (192, 352)
 OBJECTS_RANGE = (1, 8)
 # Square root of the outline's area in pixels for the three COCO sizes (borders at 32 and 96), and how often each is
 # chosen. Large ones are few: they would cover the others.
-SIZE_RANGES = ((17.0, 30.0), (34.0, 88.0), (98.0, 150.0))
+SIZE_RANGES = ((16.0, 28.0), (34.0, 88.0), (98.0, 150.0))
 SIZE_SHARES = (0.42, 0.46, 0.12)
 # Smallest share of an object that is seen, of its whole outline, behind others and the image's border.
 VISIBLE_SMALL, VISIBLE_OTHER = 0.7, 0.45
 PLACE_TRIES = 12
 MAX_OCCLUDERS = 3
-SUPERSAMPLING = 4
+# Lines of subpixels a pixel, for outlines up to a size in pixels and larger ones.
+FINE, COARSE, FINE_UP_TO = 4, 2, 48
 
 
 @dataclass(frozen=True)
@@ -118,11 +119,12 @@ def _stamp(polygon: np.ndarray, hole: np.ndarray | None, width: int, height: int
     right, bottom = np.minimum(np.ceil(polygon.max(axis=0)).astype(int), (width, height))
     if right <= left or bottom <= top:
         return None
-    fine = np.zeros(((bottom - top) * SUPERSAMPLING, (right - left) * SUPERSAMPLING), np.uint8)
+    scale = FINE if max(right - left, bottom - top) <= FINE_UP_TO else COARSE
+    fine = np.zeros(((bottom - top) * scale, (right - left) * scale), np.uint8)
     for points, value in ((polygon, 255), (hole, 0)):
         if points is not None:
             # OpenCV counts from pixel centres, in sixteenths (shift 4).
-            corners = ((points - (left, top)) * SUPERSAMPLING - 0.5) * 16
+            corners = ((points - (left, top)) * scale - 0.5) * 16
             cv2.fillPoly(fine, [np.rint(corners).astype(np.int32)], value, shift=4)
     cover = cv2.resize(fine, (int(right - left), int(bottom - top)), interpolation=cv2.INTER_AREA)
     return _Stamp(int(left), int(top), cover.astype(np.float32) / 255)

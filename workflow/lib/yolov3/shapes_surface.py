@@ -28,7 +28,7 @@ def surface(rng: np.random.Generator, colour: np.ndarray, width: int, height: in
 
 def object_colour(rng: np.random.Generator, behind: np.ndarray) -> np.ndarray:
     """Return a colour, float64 [3], that stands out from the part of the image it will cover."""
-    mean = behind.mean(axis=(0, 1))
+    mean = np.array(cv2.mean(behind)[:3])
     colour = rng.uniform(0, 255, 3)
     while np.linalg.norm(colour - mean) < CONTRAST:
         colour = rng.uniform(0, 255, 3)
@@ -58,9 +58,10 @@ def light(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     image = image * same_in_all_channels(cv2.resize(gain.astype(np.float32), (width, height)))
     if rng.random() < 0.3:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.9))
-    noise = rng.integers(-128, 128, size=image.shape, dtype=np.int8)
-    image += noise * np.float32(rng.uniform(0, 0.12))
-    return np.clip(image, 0, 255).astype(np.uint8)
+    strength = rng.uniform(0, 0.12)
+    noise = rng.integers(0, 256, size=image.shape, dtype=np.uint8)
+    # Rounds and keeps to 0..255.
+    return cv2.addWeighted(image, 1, noise, strength, -128 * strength, dtype=cv2.CV_8U)
 
 
 def same_in_all_channels(plane: np.ndarray) -> np.ndarray:
