@@ -100,6 +100,8 @@ def prepare_coco2014(
     folder = data_dir / "coco2014"
     lacking = [archive for archive in archives if not _stands(folder, archive)]
     folder.mkdir(parents=True, exist_ok=True)
+    for archive in lacking:
+        shutil.rmtree(_part_of(folder, archive), ignore_errors=True)
     _refuse_small_disk(folder, lacking, settings.keep_archives)
     for archive in lacking:
         file = folder / "archives" / archive.name
@@ -116,7 +118,7 @@ def unpack(file: Path, archive: Archive, folder: Path) -> None:
     Raises:
         InputError: the archive is damaged, or has a member that would be written elsewhere.
     """
-    part = folder / f".{archive.folder}.part"
+    part = _part_of(folder, archive)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     total_bytes = 0
@@ -139,6 +141,10 @@ def unpack(file: Path, archive: Archive, folder: Path) -> None:
     shutil.rmtree(folder / archive.folder, ignore_errors=True)
     part.rename(folder / archive.folder)
     logging.info("%s: %d files unpacked to %s", archive.name, len(wanted), folder / archive.folder)
+
+
+def _part_of(folder: Path, archive: Archive) -> Path:
+    return folder / f".{archive.folder}.part"
 
 
 def _refuse_unsafe(file: Path, info: zipfile.ZipInfo) -> None:
