@@ -1,40 +1,37 @@
-"""A small data set in COCO format for tests, to be spoilt by them."""
+"""A few drawn images in COCO format, for tests."""
 
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 
-def annotation(annotation_id, image_id, category_id, bbox, **more):
-    return {"id": annotation_id, "image_id": image_id, "category_id": category_id, "bbox": bbox, "iscrowd": 0, **more}
-
-
-def small_dataset():
-    """Two images, categories 3 and 7 (a gap), listed out of order."""
-    return {
-        "images": [
-            {"id": 20, "file_name": "b.jpg", "width": 40, "height": 30},
-            {"id": 10, "file_name": "a.jpg", "width": 60, "height": 50},
-        ],
-        "categories": [{"id": 7, "name": "late"}, {"id": 3, "name": "early"}],
-        "annotations": [
-            annotation(1, 20, 7, [1, 2, 10, 8], area=80),
-            annotation(2, 10, 3, [5, 5, 20, 10], area=200),
-            annotation(3, 10, 7, [0, 0, 60, 50], area=3000, iscrowd=1),
-        ],
-    }
-
-
-def write_dataset(folder, dataset, image_names=None):
-    """Write annotations and grey images; return the image folder and the annotation file."""
-    folder = Path(folder)
-    images = folder / "images"
-    images.mkdir(parents=True, exist_ok=True)
-    for image in dataset["images"]:
-        if image_names is None or image["file_name"] in image_names:
-            cv2.imwrite(str(images / image["file_name"]), np.full((image["height"], image["width"], 3), 90, np.uint8))
-    file = folder / "annotations.json"
-    file.write_text(json.dumps(dataset))
-    return images, file
+def write_small_coco(folder, images=5, boxes_per_image=2, seed=0):
+    """Write PNG images with white boxes under `folder`; return (image folder, annotation file)."""
+    rng = np.random.default_rng(seed)
+    image_dir = folder / "images"
+    image_dir.mkdir(parents=True)
+    dataset = {"images": [], "annotations": [], "categories": [{"id": 3, "name": "a"}, {"id": 9, "name": "b"}]}
+    for number in range(1, images + 1):
+        width, height = (int(side) for side in rng.integers(80, 160, 2))
+        image = rng.integers(0, 60, (height, width, 3), dtype=np.uint8)
+        for _ in range(boxes_per_image):
+            w, h = (int(side) for side in rng.integers(15, 40, 2))
+            x, y = int(rng.integers(0, width - w)), int(rng.integers(0, height - h))
+            image[y : y + h, x : x + w] = 255
+            dataset["annotations"].append(
+                {
+                    "id": len(dataset["annotations"]) + 1,
+                    "image_id": number,
+                    "category_id": int(rng.choice([3, 9])),
+                    "bbox": [x, y, w, h],
+                    "area": w * h,
+                    "iscrowd": 0,
+                }
+            )
+        name = f"{number:06d}.png"
+        cv2.imwrite(str(image_dir / name), image)
+        dataset["images"].append({"id": number, "file_name": name, "width": width, "height": height})
+    annotations = folder / "annotations.json"
+    annotations.write_text(json.dumps(dataset), encoding="utf-8")
+    return image_dir, annotations

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from tqdm import tqdm
+
 from yolov3.checkpoint import load_network
 from yolov3.coco_data import ground_truth, load_split
 from yolov3.coco_eval import coco_result

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from small_coco import write_small_coco
+
+from yolov3.augment import AugmentSettings
+from yolov3.batches import BatchSource, batches
+from yolov3.coco_data import load_split
+from yolov3.data_checks import CheckSettings, describe_data
+from yolov3.errors import InputError
+from yolov3.sampler import SamplerSettings
+
+ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 36), (48, 48))
+AUGMENT = AugmentSettings(jitter=0.3, scale_min=0.25, scale_max=2, flip=0.5, hue=0.1, saturation=1.5, value=1.5)
+
+
+def source_of(folder, batch_size=2, shape=64, max_box=4, **small):
+    place = write_small_coco(folder, **small)
+    manifest = describe_data("custom", {"train": place, "val": place}, CheckSettings("decode", False))
+    sampler = SamplerSettings(seed=5, batch_size=batch_size, rank=0, group_size=1, training_shape=shape, resize_rate=1)
+    return BatchSource.of(load_split(manifest, "train"), sampler, AUGMENT, ANCHORS, max_box)
+
+
+def assert_same(first, second):
+    assert len(first) == len(second) > 0
+    for one, other in zip(first, second, strict=True):
+        assert np.array_equal(one.images, other.images)
+        for mine, theirs in zip(one.targets, other.targets, strict=True):
+            assert np.array_equal(mine, theirs)
+
+
+def test_shapes_and_types(tmp_path):
+    batch = next(batches(source_of(tmp_path), 0, 1, workers=0))
+    assert batch.images.shape == (2, 64, 64, 3)
+    assert batch.images.dtype == np.uint8
+    boxes_xyxy, _, responsible, *_, objectness = batch.targets
+    assert boxes_xyxy.shape == (2, 4, 4)
+    assert objectness.shape == (2, 3 * (8 * 8 + 4 * 4 + 2 * 2))
+    assert objectness.sum() == responsible.sum() >= 2
+
+
+def test_worker_processes_give_the_same_batches(tmp_path):
+    source = source_of(tmp_path)
+    assert_same(list(batches(source, 0, 5, workers=0)), list(batches(source, 0, 5, workers=2)))
+
+
+def test_starting_in_the_middle_gives_the_same_batches(tmp_path):
+    source = source_of(tmp_path)
+    assert_same(list(batches(source, 0, 6, workers=0))[4:], list(batches(source, 4, 6, workers=0)))
+
+
+def test_an_epoch_differs_from_the_next(tmp_path):
+    source = source_of(tmp_path, images=1, batch_size=1)
+    first, second = batches(source, 0, 2, workers=0)
+    assert not np.array_equal(first.images, second.images)
+
+
+def test_more_boxes_than_max_box(tmp_path):
+    source = source_of(tmp_path, images=1, boxes_per_image=60, batch_size=1, max_box=50)
+    batch = next(batches(source, 0, 1, workers=0))
+    assert batch.targets[0].shape == (1, 50, 4)
+
+
+def test_multi_scale_gives_multiples_of_32(tmp_path):
+    sizes = {batch.input_size for batch in batches(source_of(tmp_path, shape=0), 0, 6, workers=0)}
+    assert len(sizes) > 1
+    assert all(320 <= side <= 608 and side % 32 == 0 for size in sizes for side in size)
+
+
+def test_no_usable_box_is_told(tmp_path):
+    with pytest.raises(InputError, match="usable box"):
+        source_of(tmp_path, boxes_per_image=0)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_vanishes_is_told(tmp_path, workers):
+    source = source_of(tmp_path)
+    for path in source.split.image_dir.iterdir():
+        path.unlink()
+    with pytest.raises(InputError, match="does not exist"):
+        list(batches(source, 0, 2, workers=workers))

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from small_coco import write_small_coco
+
+from yolov3.coco_data import load_split
+from yolov3.data_checks import CheckSettings, describe_data
+from yolov3.evaluate import EvaluationSettings, run_over
+from yolov3.network_settings import NetworkSettings
+from yolov3.postprocess import PostprocessSettings
+
+ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 36), (48, 48))
+NETWORK = NetworkSettings((8,) * 5, (1,) * 5, ANCHORS, ("a", "b"))
+
+
+class OneBoxNetwork:
+    """Answers one box in the middle cell of stride 32 for every image, and keeps what it was given."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, images):
+        self.seen.append(images)
+        count, size = len(images), images.shape[2]
+        maps = [np.zeros((count, 3 * 7, size // s, size // s), np.float32) for s in (8, 16, 32)]
+        for raw in maps:
+            raw.reshape(count, 3, 7, *raw.shape[2:])[:, :, 4] = -30
+        maps[2].reshape(count, 3, 7, 3, 3)[:, 1, :, 1, 1] = [0, 0, 0, 0, 5, -5, 5]
+        return tuple(maps)
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory):
+    place = write_small_coco(tmp_path_factory.mktemp("data"), images=5)
+    manifest = describe_data("custom", {"train": place, "val": place}, CheckSettings("decode", False))
+    return load_split(manifest, "val")
+
+
+def evaluated(split, batch_size, letterbox=False):
+    network = OneBoxNetwork()
+    settings = EvaluationSettings(96, batch_size, letterbox, PostprocessSettings(0.001, 0.5, 0))
+    counts = []
+    return run_over(network, NETWORK, split, [3, 9], settings, counts.append), network, counts
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 8])
+def test_all_images_count_and_the_last_batch_keeps_its_shape(split, batch_size):
+    result, network, counts = evaluated(split, batch_size)
+    assert [found["image_id"] for found in result.detections] == [1, 2, 3, 4, 5]
+    assert {images.shape for images in network.seen} == {(batch_size, 3, 96, 96)}
+    assert sum(counts) == 5
+
+
+def test_boxes_are_scaled_back_by_the_original_size(split):
+    result, _, _ = evaluated(split, 2)
+    for found, (width, height) in zip(result.detections, split.sizes_wh, strict=True):
+        # The middle cell of 3 x 3 at stride 32, anchor 36 px of 96.
+        x, y, w, h = (0.5 - 18 / 96) * width, (0.5 - 18 / 96) * height, 36 / 96 * width, 36 / 96 * height
+        assert found["bbox"] == pytest.approx([x, y, w, h], abs=0.01)
+        assert found["category_id"] == 9
+
+
+def test_a_letterboxed_box_keeps_its_aspect(split):
+    result, _, _ = evaluated(split, 2, letterbox=True)
+    for found in result.detections:
+        assert found["bbox"][2] == pytest.approx(found["bbox"][3], rel=0.03)
+
+
+def test_only_one_batch_of_raw_maps_is_alive(split):
+    import gc
+    import weakref
+
+    alive = []
+
+    class Counting(OneBoxNetwork):
+        def __call__(self, images):
+            gc.collect()
+            assert sum(reference() is not None for reference in alive) <= 3
+            maps = super().__call__(images)
+            alive.extend(weakref.ref(raw) for raw in maps)
+            return maps
+
+    settings = EvaluationSettings(96, 1, False, PostprocessSettings(0.001, 0.5, 0))
+    run_over(Counting(), NETWORK, split, [3, 9], settings)
+    assert len(alive) == 15
