@@ -6,7 +6,7 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
-from small_coco import small_dataset
+from annotated_images import small_dataset
 
 from yolov3 import coco2014
 from yolov3.coco2014 import ARCHIVES, Archive, Coco2014Settings, prepare_coco2014, unpack

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from annotated_images import annotation, small_dataset, write_dataset
 from pycocotools.coco import COCO
-from small_coco import annotation, small_dataset, write_dataset
 
 from yolov3.coco_data import annotation_rows, categories_of, ground_truth, load_split, read_annotations, split_of
 from yolov3.data_checks import CheckSettings, describe_data

@@ -4,8 +4,8 @@ import math
 import cv2
 import numpy as np
 import pytest
+from annotated_images import annotation, small_dataset, write_dataset
 from PIL import Image
-from small_coco import annotation, small_dataset, write_dataset
 
 from yolov3.data_checks import CheckSettings, CustomSettings, describe_data
 from yolov3.errors import InputError

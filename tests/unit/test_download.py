@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_coco import small_dataset, write_dataset
+from annotated_images import small_dataset, write_dataset
 
 from yolov3.coco_data import load_split
 from yolov3.manifest import Manifest

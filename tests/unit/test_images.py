@@ -131,7 +131,7 @@ def test_a_file_cut_off_is_noticed(tmp_path, name):
     content = path.read_bytes()
     for share in (0.3, 0.6, 0.95):
         path.write_bytes(content[: int(len(content) * share)])
-        with pytest.raises(InputError, match=r"cut off|not an image"):
+        with pytest.raises(InputError, match=r"noise\.\w+ is (cut off or damaged|not an image)"):
             read_image_rgb(path)
 
 
@@ -152,6 +152,18 @@ def test_bytes_after_the_end_of_a_jpeg_do_not_matter(tmp_path):
     Image.fromarray(picture()).save(path)
     path.write_bytes(path.read_bytes() + b"\0" * 100)
     assert read_image_rgb(path).shape == (32, 48, 3)
+
+
+def test_photograph_cut_off_is_noticed_down_to_the_last_rows(tmp_path):
+    path = tmp_path / "smooth.jpg"
+    rows, columns = np.mgrid[0:300, 0:400]
+    smooth = np.stack([rows // 2, columns // 2, (rows + columns) // 4], axis=2).astype(np.uint8)
+    Image.fromarray(smooth).save(path)
+    content = path.read_bytes()
+    for lost in (len(content) // 2, 300, 60):
+        path.write_bytes(content[:-lost])
+        with pytest.raises(InputError, match="cut off"):
+            read_image_rgb(path)
 
 
 def test_digest_is_of_the_content(tmp_path):

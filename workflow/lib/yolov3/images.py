@@ -6,15 +6,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from yolov3.errors import InputError
 
 SizeWH = tuple[int, int]
 
-_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
-_JPEG_SCAN = 0xDA
-_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND"
 _EXIF_ORIENTATION = 0x0112
 # EXIF orientations 5 to 8 exchange width and height.
 _TURNED = (5, 6, 7, 8)
@@ -73,13 +70,10 @@ def decode_rgb(encoded: np.ndarray, path: str | Path, size_wh: SizeWH | None = N
     Raises:
         InputError: as `read_image_rgb`.
     """
-    content = encoded.tobytes()
-    image = None
-    # OpenCV fills what a cut-off file lacks with grey and goes on; Pillow refuses such a file.
-    if _has_end(content):
-        image = _decode_opencv(encoded, cv2.IMREAD_COLOR)
+    image = _decode_opencv(encoded, cv2.IMREAD_COLOR)
     if image is None:
-        return _decode_pillow(content, path, size_wh)
+        # Pillow knows more formats, and tells a file that is cut off from one that is no image.
+        return _decode_pillow(encoded.tobytes(), path, size_wh)
     if size_wh is not None and _size_of(image) != size_wh:
         stored = _decode_opencv(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         if stored is None or _size_of(stored) != size_wh:
@@ -112,34 +106,15 @@ def _decode_pillow(content: bytes, path: str | Path, size_wh: SizeWH | None) -> 
         with Image.open(io.BytesIO(content)) as image:
             stored = image.convert("RGB")
             oriented = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        if "truncated" in str(error) or not _has_end(content):
-            raise InputError(f"image {path} is cut off after {len(content)} bytes: restore it") from None
+    except UnidentifiedImageError:
         raise _not_an_image(path, content) from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"image {path} is cut off or damaged ({error}): restore it") from None
     if size_wh is None or oriented.size == size_wh:
         return np.array(oriented)
     if stored.size != size_wh:
         raise _other_size(path, oriented.size, size_wh)
     return np.array(stored)
-
-
-def _has_end(content: bytes) -> bool:
-    """Return whether a JPEG or PNG file has its end marker; other formats are left to their decoder."""
-    if content.startswith(_PNG_START):
-        return content.rfind(_PNG_END) > 0
-    if not content.startswith(_JPEG_START):
-        return True
-    # A thumbnail in the header has an end marker too: walk over the segments to the first scan. Its data, where 0xFF
-    # is always followed by 0 or a restart marker, cannot hold the end marker by chance.
-    position = 2
-    while position + 4 <= len(content) and content[position] == 0xFF:
-        if content[position + 1] == 0xFF:
-            position += 1
-            continue
-        if content[position + 1] == _JPEG_SCAN:
-            return content.rfind(_JPEG_END, position) > 0
-        position += 2 + int.from_bytes(content[position + 2 : position + 4], "big")
-    return False
 
 
 def _size_of(image: np.ndarray) -> SizeWH:
