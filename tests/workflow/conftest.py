@@ -61,8 +61,8 @@ class Project:
 
     def command(self, *words, config="config.yaml"):
         return [
-            *(sys.executable, "-m", "snakemake", "--cores", "2", "--snakefile", str(self.root / "Snakefile")),
-            *("--directory", str(self.folder), "--configfile", str(self.folder / config), *words),
+            *(sys.executable, "-m", "snakemake", *words, "--cores", "2", "--snakefile", str(self.root / "Snakefile")),
+            *("--directory", str(self.folder), "--configfile", str(self.folder / config)),
         ]
 
     def environment(self):

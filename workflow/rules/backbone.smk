@@ -12,13 +12,13 @@ rule fetch_backbone:
         modules=sources("fetch_backbone"),
     output:
         weights="results/backbone/darknet53.conv.74",
-    params:
-        options=words("backbone", **NETWORK_OF_BACKBONE),
-        seed=general("seed") if SOURCE == "fresh" else "",
     log:
         "logs/fetch_backbone.log",
     benchmark:
         "results/benchmarks/fetch_backbone.tsv"
+    params:
+        options=words("backbone", **NETWORK_OF_BACKBONE),
+        seed=general("seed") if SOURCE == "fresh" else "",
     shell:
         "python {input.script:q} {params.options} {params.seed} --output_file {output.weights:q} --log_file {log:q}"
 
@@ -30,12 +30,12 @@ rule convert_backbone:
         weights=rules.fetch_backbone.output.weights if SOURCE == "fresh" or "://" in SOURCE else SOURCE,
     output:
         checkpoint="results/backbone/darknet53.ckpt",
-    params:
-        options=option_words(NETWORK_OF_BACKBONE),
     log:
         "logs/convert_backbone.log",
     benchmark:
         "results/benchmarks/convert_backbone.tsv"
+    params:
+        options=option_words(NETWORK_OF_BACKBONE),
     shell:
         "python {input.script:q} {params.options} --input_file {input.weights:q}"
         " --output_file {output.checkpoint:q} --log_file {log:q}"

@@ -7,13 +7,11 @@ rule rank_table:
         modules=sources("rank_table"),
     output:
         table="results/rank_table/rank_table.json",
-    params:
-        options=words(
-            "rank_table", device_target=config["device_target"], group_size=config["train"]["group_size"]
-        ),
     log:
         "logs/rank_table.log",
     benchmark:
         "results/benchmarks/rank_table.tsv"
+    params:
+        options=words("rank_table", device_target=config["device_target"], group_size=config["train"]["group_size"]),
     shell:
         "python {input.script:q} {params.options} --output_file {output.table:q} --log_file {log:q}"

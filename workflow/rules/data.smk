@@ -17,12 +17,12 @@ rule download:
         annotations=data_files,
     output:
         manifest="results/data/manifest.json",
-    params:
-        options=words("data", PROVIDER),
     log:
         "logs/download.log",
     benchmark:
         "results/benchmarks/download.tsv"
     threads: own_threads()
+    params:
+        options=words("data", PROVIDER),
     shell:
         "python {input.script:q} {params.options} --manifest {output.manifest:q} --log_file {log:q}"

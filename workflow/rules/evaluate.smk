@@ -9,18 +9,21 @@ rule eval_coco:
         checkpoint=rules.train.output.checkpoint,
     output:
         log=report(
-            "results/eval_coco/acc.log", caption="../report/eval_coco.rst", category="Accuracy", subcategory="MindSpore"
+            "results/eval_coco/acc.log",
+            caption="../report/eval_coco.rst",
+            category="Accuracy",
+            subcategory="MindSpore",
         ),
         metrics="results/eval_coco/metrics.json",
         detections="results/eval_coco/detections.json",
-    params:
-        options=words("eval"),
-        general=general("device_target", "seed"),
     log:
         "logs/eval_coco.log",
     benchmark:
         "results/benchmarks/eval_coco.tsv"
     threads: own_threads()
+    params:
+        options=words("eval"),
+        general=general("device_target", "seed"),
     shell:
         "python {input.script:q} {params.general} {params.options} --manifest {input.manifest:q}"
         " --pretrained {input.checkpoint:q} --output_dir $(dirname {output.metrics:q}) --log_file {log:q}"

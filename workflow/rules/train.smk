@@ -16,20 +16,25 @@ rule train:
     output:
         checkpoint="results/train/yolov3.ckpt",
         metrics=report(
-            "results/train/metrics.csv", caption="../report/train_metrics.rst", category="Training", subcategory="Steps"
+            "results/train/metrics.csv",
+            caption="../report/train_metrics.rst",
+            category="Training",
+            subcategory="Steps",
         ),
         summary="results/train/train.json",
-    params:
-        options=words("network", "train"),
-        general=general("device_target", "seed"),
-        validation=words("eval") if VALIDATES else "",
-        backbone=lambda wildcards, input: option_words({"pretrained_backbone": input.backbone} if input.backbone else {}),
-        rank_table=lambda wildcards, input: option_words({"rank_table": input.rank_table} if input.rank_table else {}),
     log:
         "logs/train.log",
     benchmark:
         "results/benchmarks/train.tsv"
     threads: own_threads()
+    params:
+        options=words("network", "train"),
+        general=general("device_target", "seed"),
+        validation=words("eval") if VALIDATES else "",
+        backbone=lambda wildcards, input: option_words(
+            {"pretrained_backbone": input.backbone} if input.backbone else {}
+        ),
+        rank_table=lambda wildcards, input: option_words({"rank_table": input.rank_table} if input.rank_table else {}),
     shell:
         "python {input.script:q} {params.general} {params.options} {params.validation} {params.backbone}"
         " {params.rank_table} --manifest {input.manifest:q} --ckpt_path $(dirname {output.checkpoint:q})"
