@@ -37,7 +37,7 @@ def main(manifest_path: str, images: int = 40) -> None:
     result = run_over(infer, settings, split, list(range(80)), evaluation)
     seconds = vars(result.seconds)
     total = sum(seconds.values())
-    print(f"MindSpore {mindspore.__version__}, {len(split)} images, {len(result.detections)} detections")
+    print(f"MindSpore {mindspore.__version__}, {len(split)} images, {len(result.rows)} detections")
     for name, value in seconds.items():
         print(f"{name:12s} {value:7.2f} s  {value / total:6.1%}")
 

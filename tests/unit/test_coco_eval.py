@@ -1,5 +1,6 @@
 """The COCO numbers on cases that can be worked out by hand."""
 
+import numpy as np
 import pytest
 
 from yolov3.coco_eval import METRIC_NAMES, RESULT_HEADING, coco_result
@@ -23,15 +24,19 @@ def ground_truth(boxes, categories=((1, "a"), (7, "b"))):
     }
 
 
+def rows(*detections):
+    return np.array(detections, np.float64).reshape(-1, 7)
+
+
 def found(image, category, bbox, score):
-    return {"image_id": image, "category_id": category, "bbox": list(bbox), "score": score}
+    return [image, *bbox, score, category]
 
 
 TRUTH = [(1, 1, (10, 10, 50, 50)), (1, 7, (100, 100, 20, 20)), (2, 1, (0, 0, 100, 100))]
 
 
 def test_perfect_detections():
-    result = coco_result(ground_truth(TRUTH), [found(*box, 0.9) for box in TRUTH])
+    result = coco_result(ground_truth(TRUTH), rows(*(found(*box, 0.9) for box in TRUTH)))
     assert result.metrics["AP"] == pytest.approx(1)
     assert result.metrics["per_class"]["a"] == {"AP": 1.0, "AP50": 1.0, "boxes": 2}
     assert result.metrics["per_class"]["b"]["boxes"] == 1
@@ -40,7 +45,7 @@ def test_perfect_detections():
 
 def test_half_of_a_class_is_missed():
     # One of two boxes of class a is found: precision 1 up to recall 0.5, which is 51 of the 101 recall points.
-    result = coco_result(ground_truth(TRUTH), [found(*TRUTH[0], 0.9), found(*TRUTH[1], 0.8)])
+    result = coco_result(ground_truth(TRUTH), rows(found(*TRUTH[0], 0.9), found(*TRUTH[1], 0.8)))
     assert result.metrics["per_class"]["a"]["AP50"] == pytest.approx(51 / 101)
     assert result.metrics["AP50"] == pytest.approx((51 / 101 + 1) / 2)
     assert result.metrics["AR100"] == pytest.approx(0.75)
@@ -48,19 +53,19 @@ def test_half_of_a_class_is_missed():
 
 def test_overlap_of_four_fifths_counts_up_to_080():
     # 50 x 50 against 50 x 40 shifted inside: IoU 0.8 passes .50 to .80, 7 of the 10 thresholds.
-    result = coco_result(ground_truth([TRUTH[0]], categories=((1, "a"),)), [found(1, 1, (10, 10, 50, 40), 0.9)])
+    result = coco_result(ground_truth([TRUTH[0]], categories=((1, "a"),)), rows(found(1, 1, (10, 10, 50, 40), 0.9)))
     assert result.metrics["AP"] == pytest.approx(0.7)
     assert result.metrics["AP75"] == pytest.approx(1)
 
 
 def test_no_detections_and_missing_sizes():
-    result = coco_result(ground_truth([TRUTH[2]], categories=((1, "a"),)), [])
+    result = coco_result(ground_truth([TRUTH[2]], categories=((1, "a"),)), rows())
     assert result.metrics["AP"] == 0
     assert result.metrics["APs"] == -1
 
 
 def test_the_log_has_the_twelve_lines_under_the_heading():
-    result = coco_result(ground_truth(TRUTH), [found(*box, 0.9) for box in TRUTH])
+    result = coco_result(ground_truth(TRUTH), rows(*(found(*box, 0.9) for box in TRUTH)))
     lines = result.summary.rstrip("\n").splitlines()
     assert lines[0] == RESULT_HEADING
     assert len(lines) == 1 + len(METRIC_NAMES) == 13

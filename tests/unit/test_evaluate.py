@@ -1,8 +1,11 @@
+import json
+
 import numpy as np
 import pytest
 from small_coco import write_small_coco
 
 from yolov3.coco_data import load_split
+from yolov3.coco_results import coco_results, write_results
 from yolov3.data_checks import CheckSettings, describe_data
 from yolov3.evaluate import EvaluationSettings, run_over
 from yolov3.network_settings import NetworkSettings
@@ -45,14 +48,14 @@ def evaluated(split, batch_size, letterbox=False):
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 8])
 def test_all_images_count_and_the_last_batch_keeps_its_shape(split, batch_size):
     result, network, counts = evaluated(split, batch_size)
-    assert [found["image_id"] for found in result.detections] == [1, 2, 3, 4, 5]
+    assert result.rows[:, 0].tolist() == [1, 2, 3, 4, 5]
     assert {images.shape for images in network.seen} == {(batch_size, 3, 96, 96)}
     assert sum(counts) == 5
 
 
 def test_boxes_are_scaled_back_by_the_original_size(split):
     result, _, _ = evaluated(split, 2)
-    for found, (width, height) in zip(result.detections, split.sizes_wh, strict=True):
+    for found, (width, height) in zip(coco_results(result.rows), split.sizes_wh, strict=True):
         # The middle cell of 3 x 3 at stride 32, anchor 36 px of 96.
         x, y, w, h = (0.5 - 18 / 96) * width, (0.5 - 18 / 96) * height, 36 / 96 * width, 36 / 96 * height
         assert found["bbox"] == pytest.approx([x, y, w, h], abs=0.01)
@@ -61,7 +64,7 @@ def test_boxes_are_scaled_back_by_the_original_size(split):
 
 def test_a_letterboxed_box_keeps_its_aspect(split):
     result, _, _ = evaluated(split, 2, letterbox=True)
-    for found in result.detections:
+    for found in coco_results(result.rows):
         assert found["bbox"][2] == pytest.approx(found["bbox"][3], rel=0.03)
 
 
@@ -82,3 +85,12 @@ def test_only_one_batch_of_raw_maps_is_alive(split):
     settings = EvaluationSettings(96, 1, False, PostprocessSettings(0.001, 0.5, 0))
     run_over(Counting(), NETWORK, split, [3, 9], settings)
     assert len(alive) == 15
+
+
+@pytest.mark.parametrize("count", [0, 1, 25_000])
+def test_results_survive_the_file(tmp_path, count):
+    rng = np.random.default_rng(0)
+    rows = np.round(rng.uniform(0, 500, (count, 7)), 2)
+    rows[:, [0, 6]] = rng.integers(1, 10**6, (count, 2))
+    write_results(tmp_path / "detections.json", rows)
+    assert json.loads((tmp_path / "detections.json").read_text()) == coco_results(rows)

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
             evaluation_settings_from(arguments),
             on_images=bar.update,
         )
-    coco = coco_result(ground_truth(manifest, "val"), result.detections)
+    coco = coco_result(ground_truth(manifest, "val"), result.rows)
     total = time.perf_counter() - started
     inference = sum(vars(result.seconds).values())
     metrics = {
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
         "seconds": {**vars(result.seconds), "total": total},
         "images_per_second": len(split) / inference,
     }
-    logging.info("%d images, %d detections in %.1f s: %s", len(split), len(result.detections), total, result.seconds)
+    logging.info("%d images, %d detections in %.1f s: %s", len(split), len(result.rows), total, result.seconds)
     logging.info("\n%s", coco.summary)
     write_json(arguments.output_dir / "detections.json", result.detections, indent=None)
     write_text(arguments.output_dir / "acc.log", coco.summary)

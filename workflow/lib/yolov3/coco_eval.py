@@ -29,17 +29,17 @@ class CocoResult:
     summary: str
 
 
-def coco_result(ground_truth: dict[str, Any], detections: list[dict[str, Any]]) -> CocoResult:
+def coco_result(ground_truth: dict[str, Any], rows: np.ndarray) -> CocoResult:
     """Compare detections with the ground truth.
 
     Args:
         ground_truth: COCO data set of the evaluated images.
-        detections: COCO results: image_id, category_id, bbox in xywh pixels, score.
+        rows: detections, float64 [M, 7] as `coco_results.coco_rows` makes them.
     """
     printed = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()):
         truth = _indexed(ground_truth)
-        found = truth.loadRes(detections) if detections else _indexed({**ground_truth, "annotations": []})
+        found = truth.loadRes(rows) if len(rows) else _indexed({**ground_truth, "annotations": []})
         evaluation = COCOeval(truth, found, "bbox")
         evaluation.evaluate()
         evaluation.accumulate()

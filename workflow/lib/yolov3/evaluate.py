@@ -4,17 +4,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from yolov3.boxes import xyxy_to_xywh
 from yolov3.coco_data import CocoSplit
+from yolov3.coco_results import coco_rows
 from yolov3.images import read_image_rgb
 from yolov3.inference import RawMaps
 from yolov3.network_settings import NetworkSettings
-from yolov3.postprocess import Detections, PostprocessSettings, detect
+from yolov3.postprocess import PostprocessSettings, detect
 from yolov3.preprocess import Placement, normalise, place_image
 
 BATCHES_AHEAD = 2
@@ -41,10 +41,15 @@ class StageSeconds:
 
 @dataclass(frozen=True)
 class InferenceResult:
-    """Detections of all images, as COCO results, and where the time went."""
+    """Detections of all images and where the time went.
 
-    detections: list[dict[str, Any]] = field(default_factory=list)
-    seconds: StageSeconds = field(default_factory=StageSeconds)
+    Attributes:
+        rows: float64 [M, 7], see `coco_rows`.
+        seconds: wall time by part.
+    """
+
+    rows: np.ndarray
+    seconds: StageSeconds
 
 
 def run_over(
@@ -65,7 +70,8 @@ def run_over(
         settings: see `EvaluationSettings`.
         on_images: called with the number of images just finished.
     """
-    result = InferenceResult()
+    seconds = StageSeconds()
+    found_rows = [np.zeros((0, 7))]
     input_size = (settings.testing_shape, settings.testing_shape)
     clock = time.perf_counter()
 
@@ -75,9 +81,9 @@ def run_over(
         return clock - before
 
     for indices, images, placements in _input_batches(split, settings):
-        result.seconds.read += lap()
+        seconds.read += lap()
         raw_maps = infer(images)
-        result.seconds.network += lap()
+        seconds.network += lap()
         for position, index in enumerate(indices):
             found = detect(
                 tuple(raw[position] for raw in raw_maps),
@@ -86,20 +92,10 @@ def run_over(
                 placements[position],
                 settings.postprocess,
             )
-            result.detections.extend(as_coco(found, int(split.image_ids[index]), category_ids))
-        result.seconds.postprocess += lap()
+            found_rows.append(coco_rows(found, int(split.image_ids[index]), category_ids))
+        seconds.postprocess += lap()
         on_images(len(indices))
-    return result
-
-
-def as_coco(found: Detections, image_id: int, category_ids: list[int]) -> list[dict[str, Any]]:
-    """Return detections as COCO results: bbox in xywh pixels to 1/100 px, scores to 5 digits."""
-    boxes_xywh = np.round(xyxy_to_xywh(found.boxes_xyxy).astype(np.float64), 2).tolist()
-    scores = np.round(found.scores.astype(np.float64), 5).tolist()
-    return [
-        {"image_id": image_id, "category_id": category_ids[label], "bbox": bbox, "score": score}
-        for bbox, score, label in zip(boxes_xywh, scores, found.labels.tolist(), strict=True)
-    ]
+    return InferenceResult(np.concatenate(found_rows), seconds)
 
 
 def _input_batches(

@@ -25,4 +25,4 @@ class Validator:
     def __call__(self, network: YOLOv3) -> dict[str, float]:
         """Return the COCO metrics of the network as it is."""
         result = run_over(inference_of(network), network.settings, self.split, self.category_ids, self.settings)
-        return coco_result(self.truth, result.detections).metrics
+        return coco_result(self.truth, result.rows).metrics

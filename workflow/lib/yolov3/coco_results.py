@@ -1,0 +1,50 @@
+"""Detections in the COCO result format: as rows of an array in memory, as JSON on disk.
+
+An array takes 56 bytes a detection where a dictionary takes over 500, and millions of dictionaries keep the garbage
+collector busy.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from yolov3.boxes import xyxy_to_xywh
+from yolov3.files import complete_file
+from yolov3.postprocess import Detections
+
+ROWS_AT_A_TIME = 10_000
+
+
+def coco_rows(found: Detections, image_id: int, category_ids: list[int]) -> np.ndarray:
+    """Return detections of an image as float64 [M, 7] rows, the array form of results that pycocotools reads.
+
+    Columns: image id, left, top, width, height (pixels, to 1/100), score (to 5 digits), category id.
+    """
+    count = len(found.scores)
+    rows = np.empty((count, 7))
+    rows[:, 0] = image_id
+    rows[:, 1:5] = np.round(xyxy_to_xywh(found.boxes_xyxy.astype(np.float64)), 2)
+    rows[:, 5] = np.round(found.scores.astype(np.float64), 5)
+    rows[:, 6] = np.array(category_ids)[found.labels]
+    return rows
+
+
+def coco_results(rows: np.ndarray) -> list[dict[str, Any]]:
+    """Return rows of `coco_rows` as COCO results: image_id, category_id, bbox, score."""
+    return [
+        {"image_id": int(image_id), "category_id": int(category_id), "bbox": bbox, "score": score}
+        for image_id, *bbox, score, category_id in rows.tolist()
+    ]
+
+
+def write_results(path: str | Path, rows: np.ndarray) -> None:
+    """Write rows of `coco_rows` as a COCO results file, one detection a line, whole or not at all."""
+    with complete_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        separator = "[\n"
+        for first in range(0, len(rows), ROWS_AT_A_TIME):
+            for result in coco_results(rows[first : first + ROWS_AT_A_TIME]):
+                stream.write(separator + json.dumps(result))
+                separator = ",\n"
+        stream.write("\n]\n" if len(rows) else "[]\n")
