@@ -8,8 +8,8 @@ from mindspore import Tensor
 from yolov3.grid import prediction_grid
 from yolov3.loss import YoloLoss
 from yolov3.network_settings import NetworkSettings
+from yolov3.objectness_prior import set_objectness_prior
 from yolov3.targets import assign_targets
-from yolov3.train import set_objectness_prior
 from yolov3.train_step import ForwardLoss, OptimizerSettings, TrainStep, new_optimizer, split_parameters
 from yolov3.yolo import YOLOv3
 

@@ -19,12 +19,15 @@ from yolov3.files import sha256_of
 from yolov3.launch import LaunchSettings, is_launched, msrun_command, run_workers
 from yolov3.manifest import Manifest
 from yolov3.network_options import network_settings_from
+from yolov3.objectness_prior import set_objectness_prior
 from yolov3.options import add_options, settings_from
 from yolov3.runtime import start_runtime
 from yolov3.sampler import SamplerSettings
 from yolov3.schedule import ScheduleSettings
 from yolov3.stage import run_stage, stage_parser
-from yolov3.train import TrainFiles, TrainSettings, set_objectness_prior, train
+from yolov3.train import train
+from yolov3.train_results import TrainFiles
+from yolov3.train_settings import TrainSettings
 from yolov3.train_step import OptimizerSettings
 from yolov3.yolo import YOLOv3
 

@@ -1,106 +1,31 @@
 """The training loop."""
 
-import dataclasses
 import logging
-import math
-import platform
-import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-import mindspore
 import numpy as np
 from mindspore import Tensor
 from tqdm import tqdm
 
-from yolov3.augment import AugmentSettings
 from yolov3.batches import BatchSource, batches
 from yolov3.checkpoint import save_checkpoint
 from yolov3.errors import InputError
-from yolov3.files import complete_file, write_json
 from yolov3.grid import prediction_grid
 from yolov3.loss import YoloLoss
 from yolov3.metrics_log import MetricsLog, StepMetrics
-from yolov3.network_settings import ANCHORS_PER_STRIDE, STRIDES
 from yolov3.runtime import Worker
-from yolov3.schedule import ScheduleSettings, learning_rates
-from yolov3.train_step import ForwardLoss, OptimizerSettings, TrainStep, new_optimizer
+from yolov3.schedule import learning_rates
+from yolov3.train_results import TrainFiles, write_results
+from yolov3.train_settings import TrainSettings
+from yolov3.train_step import ForwardLoss, TrainStep, new_optimizer
 from yolov3.training_state import Progress, load_state, run_fingerprint, save_state
 from yolov3.yolo import YOLOv3
 
 Validate = Callable[[YOLOv3], dict[str, float]]
 """Evaluates the network and returns at least AP and AP50."""
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """Settings of a training; the fields are the config's keys of the same names, parts in their own classes."""
-
-    seed: int
-    device_target: str
-    per_batch_size: int
-    training_shape: str | int
-    resize_rate: int
-    max_epoch: int
-    max_box: int
-    label_smooth: int
-    label_smooth_factor: float
-    objectness_prior: float
-    loader_workers: int
-    log_interval: int
-    ckpt_interval: int
-    is_save_on_master: int
-    eval_interval: int
-    schedule: ScheduleSettings
-    optimizer: OptimizerSettings
-    augment: AugmentSettings
-
-    def deciding_values(self) -> dict[str, Any]:
-        """Return the settings that decide the result; how often it is logged or saved does not."""
-        values = dataclasses.asdict(self)
-        for name in ("loader_workers", "log_interval", "ckpt_interval", "is_save_on_master"):
-            del values[name]
-        return values
-
-
-@dataclass(frozen=True)
-class TrainFiles:
-    """Files of a training in its output folder.
-
-    Attributes:
-        checkpoint: the result.
-        metrics: CSV of the logged steps.
-        summary: JSON of what was run.
-        state: what a killed training resumes from; undeclared to the workflow, so that it survives a rerun.
-        best: best checkpoint so far.
-        running_metrics: CSV of the running training.
-    """
-
-    checkpoint: Path
-    metrics: Path
-    summary: Path
-    state: Path
-    best: Path
-    running_metrics: Path
-
-    @classmethod
-    def under(cls, folder: Path, worker: Worker) -> "TrainFiles":
-        """Return the files of a worker; those of rank 0 are the result."""
-        results = folder if worker.is_master else folder / f"rank_{worker.rank}"
-        running = results / "checkpoints"
-        return cls(
-            checkpoint=results / "yolov3.ckpt",
-            metrics=results / "metrics.csv",
-            summary=results / "train.json",
-            state=running / "last.ckpt",
-            best=running / "best.ckpt",
-            running_metrics=running / "metrics.csv",
-        )
 
 
 def train(
@@ -157,7 +82,7 @@ def train(
             progress.step, progress.seconds = done, time.perf_counter() - started
             save_state(files.state, train_step, fingerprint, progress)
     if saves:
-        _write_results(network, settings, files, worker, progress, loop.images_per_second)
+        write_results(network, settings, files, worker, progress, loop.mean_images_per_second)
 
 
 def _validate(
@@ -183,6 +108,20 @@ def refuse_broken_loss(parts: np.ndarray, step: int, steps_per_epoch: int) -> No
         )
 
 
+class _Speed:
+    """Images a second since a step."""
+
+    def __init__(self, images_per_step: int) -> None:
+        self.images_per_step = images_per_step
+        self.first_step, self.clock = 0, 0.0
+
+    def start(self, step: int) -> None:
+        self.first_step, self.clock = step, time.perf_counter()
+
+    def since_start(self, step: int) -> float:
+        return self.images_per_step * (step - self.first_step) / (time.perf_counter() - self.clock)
+
+
 class _Loop:
     """Runs steps, logs some of them, and measures the speed."""
 
@@ -201,7 +140,7 @@ class _Loop:
         self.worker = worker
         self.rates = rates
         self.steps_per_epoch = steps_per_epoch
-        self.images_per_second = 0.0
+        self.mean_images_per_second = 0.0
         self._grids: dict[tuple[int, int], Tensor] = {}
 
     def run(self, first_step: int, metrics: MetricsLog | None) -> Iterator[tuple[int, Tensor]]:
@@ -216,96 +155,34 @@ class _Loop:
             disable=None if self.worker.is_master else True,
             dynamic_ncols=True,
         )
-        speed_clock, speed_step = time.perf_counter(), first_step
+        run_speed, recent_speed = _Speed(images_per_step), _Speed(images_per_step)
         with bar:
             for step, batch in enumerate(data, first_step):
                 parts = self.train_step(Tensor(batch.images), self._grid(batch.input_size), *map(Tensor, batch.targets))
                 if step == first_step:
                     # The first step waits for the compiler; the speed counts from the second.
                     parts.asnumpy()
-                    speed_clock, speed_step = time.perf_counter(), step
+                    run_speed.start(step)
+                    recent_speed.start(step)
                 if step % self.settings.log_interval == 0 or step == len(self.rates) - 1:
                     values = parts.asnumpy()
                     refuse_broken_loss(values, step, self.steps_per_epoch)
-                    now = time.perf_counter()
-                    if step > speed_step:
-                        self.images_per_second = images_per_step * (step - speed_step) / (now - speed_clock)
-                    speed_clock, speed_step = now, step
+                    speed, self.mean_images_per_second = recent_speed.since_start(step), run_speed.since_start(step)
+                    recent_speed.start(step)
                     if metrics is not None:
-                        self._log(step, values, metrics)
-                    bar.set_postfix_str(
-                        f"loss {values.sum():.3f}, {self.images_per_second:.1f} images/s", refresh=False
-                    )
+                        self._log(step, values, speed, metrics)
+                    bar.set_postfix_str(f"loss {values.sum():.3f}, {speed:.1f} images/s", refresh=False)
                 yield step, parts
                 bar.update()
 
-    def _log(self, step: int, parts: np.ndarray, metrics: MetricsLog) -> None:
+    def _log(self, step: int, parts: np.ndarray, speed: float, metrics: MetricsLog) -> None:
         epoch, rate = step // self.steps_per_epoch, float(self.rates[step])
         total = float(parts.astype(np.float64).sum())
-        logging.info(
-            "epoch[%d], iter[%d], loss:%.6f, %.2f imgs/sec, lr:%.5g", epoch, step, total, self.images_per_second, rate
-        )
+        logging.info("epoch[%d], iter[%d], loss:%.6f, %.2f imgs/sec, lr:%.5g", epoch, step, total, speed, rate)
         xy, wh, confidence, classes = map(float, parts)
-        metrics.append(StepMetrics(epoch, step, total, xy, wh, confidence, classes, rate, self.images_per_second))
+        metrics.append(StepMetrics(epoch, step, total, xy, wh, confidence, classes, rate, speed))
 
     def _grid(self, input_size: tuple[int, int]) -> Tensor:
         if input_size not in self._grids:
             self._grids[input_size] = Tensor(np.array(prediction_grid(input_size, self.source.anchors)))
         return self._grids[input_size]
-
-
-def set_objectness_prior(network: YOLOv3, prior: float) -> None:
-    """Set the head biases so that every prediction starts with confidence `prior` (0..1).
-
-    Most predictions are background, so a low start spares the first thousand steps of a run from scratch.
-    """
-    for stride in STRIDES:
-        bias = getattr(network, f"branch_{stride}").head.bias
-        values = bias.asnumpy().reshape(ANCHORS_PER_STRIDE, network.settings.values_per_anchor)
-        values[:, 4] = math.log(prior / (1 - prior))
-        bias.set_data(Tensor(values.reshape(-1)))
-
-
-def _write_results(
-    network: YOLOv3,
-    settings: TrainSettings,
-    files: TrainFiles,
-    worker: Worker,
-    progress: Progress,
-    images_per_second: float,
-) -> None:
-    if progress.best_epoch and files.best.exists():
-        with complete_file(files.checkpoint) as temporary:
-            shutil.copyfile(files.best, temporary)
-    else:
-        save_checkpoint(files.checkpoint, network, network.settings)
-    if not worker.is_master:
-        return
-    with complete_file(files.metrics) as temporary:
-        shutil.copyfile(files.running_metrics, temporary)
-    write_json(files.summary, _summary(network, settings, worker, progress, images_per_second))
-    # The training is over: the next one with the same settings is a wish to train again.
-    shutil.rmtree(files.state.parent)
-
-
-def _summary(
-    network: YOLOv3, settings: TrainSettings, worker: Worker, progress: Progress, images_per_second: float
-) -> dict[str, Any]:
-    return {
-        "device_target": settings.device_target,
-        "versions": {
-            "python": platform.python_version(),
-            "mindspore": mindspore.__version__,
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-        },
-        "platform": f"{platform.system()} {platform.machine()}",
-        "settings": {**settings.deciding_values(), "argv": sys.argv[1:]},
-        "seconds": round(progress.seconds, 1),
-        "images_per_second": round(images_per_second, 2),
-        "steps": progress.step,
-        "parameters": sum(parameter.size for parameter in network.trainable_params()),
-        "workers": worker.group_size,
-        "validation": progress.validation,
-        "best_epoch": progress.best_epoch or None,
-    }
