@@ -35,7 +35,7 @@ $(READY): envs/requirements.lock pyproject.toml
 
 # Writes the lock anew; needs uv (pip install uv).
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		envs/requirements.in --output-file envs/requirements.lock
 
 clean:
