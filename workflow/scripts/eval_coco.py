@@ -14,6 +14,7 @@ from tqdm import tqdm
 from yolov3.checkpoint import load_network
 from yolov3.coco_data import ground_truth, load_split
 from yolov3.coco_eval import coco_result
+from yolov3.coco_results import write_results
 from yolov3.errors import InputError
 from yolov3.evaluate import run_over
 from yolov3.evaluate_options import evaluation_settings_from
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     }
     logging.info("%d images, %d detections in %.1f s: %s", len(split), len(result.rows), total, result.seconds)
     logging.info("\n%s", coco.summary)
-    write_json(arguments.output_dir / "detections.json", result.detections, indent=None)
+    write_results(arguments.output_dir / "detections.json", result.rows)
     write_text(arguments.output_dir / "acc.log", coco.summary)
     write_json(arguments.output_dir / "metrics.json", metrics)
 
