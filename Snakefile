@@ -8,7 +8,7 @@ min_version("9.0")
 # A config named with --configfile replaces the embedded default; keys it leaves out take the schema's defaults.
 if not workflow.overwrite_configfiles:
 
-    configfile: workflow.basedir + "/config/config.yaml"
+    configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 report: "workflow/report/workflow.rst"

@@ -88,7 +88,7 @@ class Project:
 
 
 def copy_of_the_project(target):
-    for name in ("workflow", "config", "profiles"):
+    for name in ("workflow", "config", "envs", "profiles"):
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copy(ROOT / "Snakefile", target)
     return target

@@ -16,6 +16,8 @@ rule fetch_backbone:
         "logs/fetch_backbone.log",
     benchmark:
         "results/benchmarks/fetch_backbone.tsv"
+    conda:
+        "../../envs/main.yaml"
     params:
         options=words("backbone", **NETWORK_OF_BACKBONE),
         seed=general("seed") if SOURCE == "fresh" else "",
@@ -34,6 +36,8 @@ rule convert_backbone:
         "logs/convert_backbone.log",
     benchmark:
         "results/benchmarks/convert_backbone.tsv"
+    conda:
+        "../../envs/main.yaml"
     params:
         options=option_words(NETWORK_OF_BACKBONE),
     shell:

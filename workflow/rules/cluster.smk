@@ -11,6 +11,8 @@ rule rank_table:
         "logs/rank_table.log",
     benchmark:
         "results/benchmarks/rank_table.tsv"
+    conda:
+        "../../envs/main.yaml"
     params:
         options=words("rank_table", device_target=config["device_target"], group_size=config["train"]["group_size"]),
     shell:

@@ -10,10 +10,10 @@ sys.path.insert(0, str(ROOT / "workflow" / "lib"))
 from yolov3.config import complete_config
 from yolov3.errors import InputError
 from yolov3.options import option_words
+from yolov3.python_path import prefer_this_python
 from yolov3.sources import python_sources
 
-# The stages run in the environment that runs Snakemake, activated or not.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+prefer_this_python()
 
 try:
     config = complete_config(config)

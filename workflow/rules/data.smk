@@ -3,24 +3,20 @@
 PROVIDER = config["data"]["provider"]
 
 
-def data_files(wildcards):
-    """The files of the user's own data set: a change of its annotations reruns what depends on the data."""
-    if PROVIDER != "custom":
-        return []
-    return [config["custom"]["train_annotations"], config["custom"]["val_annotations"]]
-
-
 rule download:
     input:
         script=script("download"),
         modules=sources("download"),
-        annotations=data_files,
+        # A change of the user's own annotations reruns what depends on the data.
+        annotations=[config["custom"][key] for key in ("train_annotations", "val_annotations") if PROVIDER == "custom"],
     output:
         manifest="results/data/manifest.json",
     log:
         "logs/download.log",
     benchmark:
         "results/benchmarks/download.tsv"
+    conda:
+        "../../envs/main.yaml"
     threads: own_threads()
     params:
         options=words("data", PROVIDER),

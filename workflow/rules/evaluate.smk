@@ -20,6 +20,8 @@ rule eval_coco:
         "logs/eval_coco.log",
     benchmark:
         "results/benchmarks/eval_coco.tsv"
+    conda:
+        "../../envs/main.yaml"
     threads: own_threads()
     params:
         options=words("eval"),

@@ -12,7 +12,9 @@ TIMED_STAGES = [
 ]
 
 # Sections that took no part in the run are not shown, so a change there changes nothing.
-UNUSED = {"shapes", "coco2014", "custom"} - {PROVIDER} | (set() if config["train"]["is_distributed"] else {"rank_table"})
+UNUSED = {"shapes", "coco2014", "custom"} - {PROVIDER} | (
+    set() if config["train"]["is_distributed"] else {"rank_table"}
+)
 SHOWN_CONFIG = {section: values for section, values in config.items() if section not in UNUSED}
 
 
@@ -33,6 +35,8 @@ rule report:
         "logs/report.log",
     benchmark:
         "results/benchmarks/report.tsv"
+    conda:
+        "../../envs/main.yaml"
     params:
         options=words("report"),
         config_json=option_words({"config_json": json.dumps(SHOWN_CONFIG)}),

@@ -26,6 +26,8 @@ rule train:
         "logs/train.log",
     benchmark:
         "results/benchmarks/train.tsv"
+    conda:
+        "../../envs/main.yaml"
     threads: own_threads()
     params:
         options=words("network", "train"),
