@@ -1,0 +1,62 @@
+"""A user's own data set, as small as it gets, through the workflow."""
+
+import json
+
+import cv2
+import numpy as np
+from conftest import SMALL, Project, changed, copy_of_the_project
+
+
+def one_image_one_class(folder):
+    folder.mkdir(parents=True)
+    image = np.full((120, 160, 3), 40, np.uint8)
+    image[30:80, 50:110] = 220
+    # cv2.imwrite takes UTF-8 paths on Linux.
+    assert cv2.imwrite(str(folder / "größe 1.jpg"), image)
+    dataset = {
+        "images": [{"id": 42, "file_name": "größe 1.jpg", "width": 160, "height": 120}],
+        "categories": [{"id": 17, "name": "Kiste <b>"}],
+        "annotations": [
+            {"id": 5, "image_id": 42, "category_id": 17, "bbox": [50, 30, 60, 50], "area": 3000, "iscrowd": 0}
+        ],
+    }
+    (folder / "annotations.json").write_text(json.dumps(dataset), encoding="utf-8")
+    return folder
+
+
+def project_on(data, folder):
+    project = Project(copy_of_the_project(folder / "project"), folder)
+    places = {
+        f"custom.{split}_{kind}": str(path)
+        for split in ("train", "val")
+        for kind, path in (("image_dir", data), ("annotations", data / "annotations.json"))
+    }
+    project.write_config(changed(SMALL, {"data.provider": "custom", "backbone.source": "none", **places}))
+    return project
+
+
+def test_one_image_and_one_class(tmp_path):
+    data = one_image_one_class(tmp_path / "meine daten")
+    project = project_on(data, tmp_path)
+    project.snakemake("report")
+    metrics = json.loads((tmp_path / "results" / "eval_coco" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["images"] == 1
+    assert list(metrics["per_class"]) == ["Kiste <b>"]
+    page = (tmp_path / "results" / "report" / "report.html").read_text(encoding="utf-8")
+    assert "Kiste &lt;b&gt;" in page
+    assert "Kiste <b>" not in page
+    # The images are used in place.
+    assert not (tmp_path / "dataset").exists()
+
+
+def test_cut_annotations_stop_with_a_sentence(tmp_path):
+    data = one_image_one_class(tmp_path / "daten")
+    whole = (data / "annotations.json").read_text(encoding="utf-8")
+    (data / "annotations.json").write_text(whole[: len(whole) // 2], encoding="utf-8")
+    project = project_on(data, tmp_path)
+    done = project.snakemake("download", check=False)
+    assert done.returncode == 1
+    log = (tmp_path / "logs" / "download.log").read_text(encoding="utf-8")
+    assert "is not valid JSON at line 1" in log
+    assert "Traceback" not in log + done.stdout + done.stderr
+    assert not (tmp_path / "results" / "data" / "manifest.json").exists()
