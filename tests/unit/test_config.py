@@ -16,6 +16,15 @@ def test_an_empty_config_takes_the_published_defaults():
     assert config["network"]["anchor_scales"][0] == [10, 13]
 
 
+def test_numbers_that_yaml_and_snakemake_read_as_text():
+    config = complete_config({"seed": "7", "train": {"lr": "1e-4", "label_smooth": "1"}, "eval": {"letterbox": "true"}})
+    assert config["seed"] == 7
+    assert config["train"]["lr"] == 0.0001
+    assert config["train"]["label_smooth"] == 1
+    assert config["eval"]["letterbox"] is True
+    assert complete_config({"train": {"training_shape": "416"}})["train"]["training_shape"] == "416"
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)
 def test_the_configs_we_ship_are_valid(path):
     complete_config(yaml.safe_load(path.read_text()))

@@ -1,6 +1,7 @@
 """The configuration: read, filled with defaults, and checked once, against the schema and across fields."""
 
 import difflib
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,12 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     """
     if not isinstance(config, dict):
         raise InputError("the config is empty or not a mapping of keys to values: start from config/config.yaml")
+    config = {
+        key: {name: _number_from_text(value, key, name) for name, value in section.items()}
+        if isinstance(section, dict)
+        else _number_from_text(section, "", key)
+        for key, section in config.items()
+    }
     _check_schema(config)
     completed = {}
     for key, schema in config_schema()["properties"].items():
@@ -44,6 +51,22 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
         completed[key] = value
     _check_across_fields(completed)
     return completed
+
+
+def _number_from_text(value: Any, section: str, key: str) -> Any:
+    """Return the number or truth value that a text stands for, where the schema wants one.
+
+    YAML reads 1e-4 as text, and so does Snakemake every value inside of `--config 'train={"lr": 0.1}'`.
+    """
+    rules = config_schema()["properties"]
+    rule = (rules.get(section, {}).get("properties", {}) if section else rules).get(key, {})
+    is_text = isinstance(rule["enum"][0], str) if "enum" in rule else "string" in rule.get("type", "string")
+    if not isinstance(value, str) or is_text:
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
 
 
 def _check_schema(config: dict[str, Any]) -> None:
