@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Write the report: one HTML page about the data, the training and the accuracy.
+
+report.py --manifest results/data/manifest.json --train_metrics results/train/metrics.csv \\
+    --train_summary results/train/train.json --eval_metrics results/eval_coco/metrics.json \\
+    --detections results/eval_coco/detections.json --output results/report/report.html
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from yolov3.coco_data import load_split
+from yolov3.manifest import Manifest
+from yolov3.options import add_options, settings_from
+from yolov3.report_data import read_accuracy, read_stage_times, read_training
+from yolov3.report_gallery import NamedDetections, chosen_images, gallery, read_detections
+from yolov3.report_page import ReportContent, ReportSettings, read_config, write_page
+from yolov3.stage import run_stage, stage_parser
+
+# The program whose results these are: the heading of its column and the name under its pictures.
+PROGRAM = "MindSpore"
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Read the results of the other stages and write the page."""
+    settings = settings_from(ReportSettings, arguments)
+    manifest = Manifest.read(arguments.manifest)
+    split = load_split(manifest, "val")
+    shown = chosen_images(len(split), settings.gallery_images)
+    image_ids = [int(split.image_ids[index]) for index in shown]
+    found = read_detections(arguments.detections, manifest, image_ids, settings.gallery_score)
+    class_names = tuple(category.name for category in manifest.categories)
+    content = ReportContent(
+        manifest=manifest,
+        training=read_training(arguments.train_metrics, arguments.train_summary),
+        accuracies=(read_accuracy(PROGRAM, arguments.eval_metrics),),
+        stage_times=tuple(read_stage_times(arguments.benchmarks)),
+        pictures=tuple(gallery(split, shown, class_names, [NamedDetections(PROGRAM, found)])),
+        config=read_config(arguments.config_json),
+    )
+    write_page(content, settings, arguments.output)
+    size = arguments.output.stat().st_size
+    logging.info("%s: %d pictures, %.2f MB", arguments.output, len(content.pictures), size / 1e6)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the command line and run; return the exit code."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
+    parser.add_argument("--train_metrics", type=Path, required=True, help="metrics.csv of the training")
+    parser.add_argument("--train_summary", type=Path, required=True, help="train.json of the training")
+    parser.add_argument("--eval_metrics", type=Path, required=True, help="metrics.json of the evaluation")
+    parser.add_argument("--detections", type=Path, required=True, help="detections.json of the evaluation")
+    parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files, by stage")
+    parser.add_argument("--config_json", default="{}", help="the resolved configuration as JSON text")
+    parser.add_argument("--output", type=Path, required=True, help="page to write")
+    add_options(parser, "report")
+    return run_stage(run, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
