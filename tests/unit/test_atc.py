@@ -1,0 +1,69 @@
+"""CANN's atc: its command line, and what its failures become."""
+
+import json
+
+import pytest
+from exported_samples import write_program
+
+from yolov3.atc import compile_om
+from yolov3.errors import InputError
+
+FAKE_ATC = """
+import json, os
+Path(os.environ["FAKE_RECORD"]).write_text(json.dumps(sys.argv[1:]))
+options = dict(word.removeprefix("--").split("=", 1) for word in sys.argv[1:])
+Path(options["output"] + ".om").write_bytes(b"OM of " + Path(options["model"]).read_bytes())
+"""
+
+
+@pytest.fixture
+def air(tmp_path):
+    path = tmp_path / "net ü.air"
+    path.write_bytes(b"air")
+    return path
+
+
+@pytest.fixture
+def atc(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKE_RECORD", str(tmp_path / "record.json"))
+    return write_program(tmp_path / "atc", FAKE_ATC)
+
+
+def test_command_line_is_the_documented_one(air, atc, tmp_path):
+    compile_om(air, tmp_path / "out" / "net.om", "Ascend310", atc, insert_op_conf="aipp.cfg")
+    assert (tmp_path / "out" / "net.om").read_bytes() == b"OM of air"
+    words = json.loads((tmp_path / "record.json").read_text())
+    output = next(word for word in words if word.startswith("--output="))
+    assert not output.endswith(".om")
+    assert set(words) - {output} == {
+        "--input_format=NCHW",
+        "--framework=1",
+        f"--model={air}",
+        "--soc_version=Ascend310",
+        "--insert_op_conf=aipp.cfg",
+    }
+    compile_om(air, tmp_path / "out" / "net.om", "Ascend310P3", atc)
+    words = json.loads((tmp_path / "record.json").read_text())
+    assert "--soc_version=Ascend310P3" in words and not [word for word in words if "insert_op_conf" in word]
+
+
+def test_atc_is_found_on_the_path(air, atc, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    compile_om(air, tmp_path / "net.om", "Ascend310")
+    assert (tmp_path / "net.om").is_file()
+
+
+def test_failures_are_one_sentence_and_leave_nothing(air, atc, tmp_path):
+    failing = write_program(tmp_path / "failing", "print('E10001: soc_version is invalid')\nsys.exit(1)")
+    silent = write_program(tmp_path / "silent", "")
+    output = tmp_path / "out" / "net.om"
+    for model, target, program, sentence in (
+        (air, output, failing, "E10001: soc_version is invalid"),
+        (air, output, silent, "wrote no model"),
+        (air, output, "no-such-atc", "source its set_env.sh"),
+        (tmp_path / "none.air", output, atc, "does not exist"),
+        (air, tmp_path / "out" / "net.bin", atc, "ends in .om"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            compile_om(model, target, "Ascend310", program)
+    assert not (tmp_path / "out").exists()

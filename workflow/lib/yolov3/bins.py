@@ -1,0 +1,171 @@
+"""Images prepared for a runner: raw .bin files, an index and the original code's two lists, in one folder.
+
+<folder>/index.json   what native310 reads: input size, dtype, layout, mean and deviation, and for each image its id,
+                      name, file, original size and place in the input
+<folder>/image_id.txt, image_shape.txt   a line an image in the order of the index: COCO id; width and height in pixels
+<folder>/images/<name>.bin
+"""
+
+import dataclasses
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from yolov3.coco_data import CocoSplit
+from yolov3.errors import InputError
+from yolov3.files import write_json, write_text
+from yolov3.images import read_image_rgb
+from yolov3.preprocess import MEAN_RGB, STD_RGB, normalise, place_image
+
+FORMAT_VERSION = 1
+INDEX_NAME = "index.json"
+IMAGES_FOLDER = "images"
+# Room for the index and for the file system's own blocks.
+SPARE_BYTES_PER_IMAGE = 4096
+
+
+@dataclass(frozen=True)
+class BinsSettings:
+    """How images are prepared.
+
+    Attributes:
+        testing_shape: height and width of the network input in pixels.
+        letterbox: keep the aspect ratio and pad.
+        bins_dtype: "float32" (normalised) or "uint8" (pixels; the runner normalises), 4 times smaller.
+        bins_layout: "NCHW" or "NHWC".
+    """
+
+    testing_shape: int
+    letterbox: bool
+    bins_dtype: str = "float32"
+    bins_layout: str = "NCHW"
+
+    @property
+    def bytes_per_image(self) -> int:
+        """Size of a .bin file."""
+        return 3 * self.testing_shape**2 * np.dtype(self.bins_dtype).itemsize
+
+
+def write_bins(
+    split: CocoSplit,
+    indices: Sequence[int],
+    settings: BinsSettings,
+    output_dir: Path,
+    on_images: Callable[[int], Any] = lambda count: None,
+) -> None:
+    """Prepare images of a split in a folder that appears under its name only when complete.
+
+    Args:
+        split: the data set.
+        indices: images of the split, in the order of the index.
+        settings: see `BinsSettings`.
+        output_dir: folder to make; an older folder of bins there is replaced.
+        on_images: called with the number of images just written.
+
+    Raises:
+        InputError: an image is broken, the disk is too small, or `output_dir` holds something else.
+    """
+    _refuse_other_content(output_dir)
+    output_dir.parent.mkdir(parents=True, exist_ok=True)
+    _refuse_small_disk(output_dir.parent, len(indices) * (settings.bytes_per_image + SPARE_BYTES_PER_IMAGE))
+    work = Path(tempfile.mkdtemp(prefix=f".{output_dir.name}.", dir=output_dir.parent))
+    try:
+        (work / IMAGES_FOLDER).mkdir()
+        entries = _write_images(split, indices, settings, work, on_images)
+        write_text(work / "image_id.txt", "".join(f"{entry['id']}\n" for entry in entries))
+        write_text(work / "image_shape.txt", "".join(f"{entry['width']} {entry['height']}\n" for entry in entries))
+        write_json(work / INDEX_NAME, _index(entries, settings))
+        umask = os.umask(0)
+        os.umask(umask)
+        work.chmod(0o777 & ~umask)
+        if output_dir.exists():
+            shutil.rmtree(output_dir)
+        work.rename(output_dir)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def image_names(split: CocoSplit, indices: Sequence[int]) -> list[str]:
+    """Return a name for each image that is unique and without folders: the file's stem, else the image id."""
+    stems = [Path(split.file_names[index]).stem for index in indices]
+    return stems if len(set(stems)) == len(stems) else [str(split.image_ids[index]) for index in indices]
+
+
+def _write_images(
+    split: CocoSplit,
+    indices: Sequence[int],
+    settings: BinsSettings,
+    folder: Path,
+    on_images: Callable[[int], Any],
+) -> list[dict[str, Any]]:
+    names = image_names(split, indices)
+    # OpenCV and the file system work outside of Python's lock, so threads use all cores.
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        waiting = [
+            pool.submit(_write_image, split, index, name, settings, folder)
+            for index, name in zip(indices, names, strict=True)
+        ]
+        entries = []
+        try:
+            for one in waiting:
+                entries.append(one.result())
+                on_images(1)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return entries
+
+
+def _write_image(split: CocoSplit, index: int, name: str, settings: BinsSettings, folder: Path) -> dict[str, Any]:
+    width, height = (int(side) for side in split.sizes_wh[index])
+    image = read_image_rgb(split.path(index), (width, height))
+    placed, placement = place_image(image, (settings.testing_shape, settings.testing_shape), settings.letterbox)
+    planes = normalise(placed) if settings.bins_dtype == "float32" else placed.transpose(2, 0, 1)
+    values = planes if settings.bins_layout == "NCHW" else planes.transpose(1, 2, 0)
+    file = f"{IMAGES_FOLDER}/{name}.bin"
+    try:
+        (folder / file).write_bytes(np.ascontiguousarray(values).data)
+    except OSError as error:
+        # A failed write does not name its file.
+        raise OSError(error.errno, error.strerror, str(folder / file)) from None
+    return {"id": int(split.image_ids[index]), "name": name, "file": file, **dataclasses.asdict(placement)}
+
+
+def _index(entries: list[dict[str, Any]], settings: BinsSettings) -> dict[str, Any]:
+    return {
+        "format": FORMAT_VERSION,
+        "input_size": [settings.testing_shape, settings.testing_shape],
+        "dtype": settings.bins_dtype,
+        "layout": settings.bins_layout,
+        "letterbox": settings.letterbox,
+        "mean_rgb": MEAN_RGB,
+        "std_rgb": STD_RGB,
+        "images": entries,
+    }
+
+
+def _refuse_other_content(output_dir: Path) -> None:
+    if not output_dir.exists() or (output_dir / INDEX_NAME).is_file():
+        return
+    # An empty folder, as a workflow makes one, is no loss.
+    with suppress(OSError):
+        output_dir.rmdir()
+        return
+    raise InputError(f"folder {output_dir} is not empty and holds no bins: choose another output_dir, or empty it")
+
+
+def _refuse_small_disk(folder: Path, needed_bytes: int) -> None:
+    free_bytes = shutil.disk_usage(folder).free
+    if needed_bytes > free_bytes:
+        raise InputError(
+            f"the bins need {needed_bytes / 1e9:.1f} GB but {folder} has {free_bytes / 1e9:.1f} GB free: free some, "
+            "choose another folder, or set bins_dtype to uint8, which takes a quarter of float32"
+        )

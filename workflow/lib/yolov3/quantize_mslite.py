@@ -1,0 +1,65 @@
+"""Post-training quantization to int8 by MindSpore Lite's converter."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from yolov3.calibration import CalibrationFolder
+from yolov3.errors import InputError
+from yolov3.model_description import ModelDescription
+from yolov3.mslite_converter import convert
+from yolov3.onnx_model import layer_of, read_onnx
+from yolov3.quant_layers import float_layers
+
+
+def quantize_mslite(
+    model: Path, output: Path, calibration: CalibrationFolder, method: str, skip_layers: str, converter: str
+) -> dict[str, Any]:
+    """Write the int8 model of an exported ONNX file.
+
+    Args:
+        model: .onnx file with a description beside it; batch size 1.
+        output: .ms file.
+        calibration: images to find the activations' ranges on.
+        method: MAX_MIN, KL or REMOVAL_OUTLIER, as the converter names them.
+        skip_layers: see `float_layers`.
+        converter: path or name of the converter.
+
+    Returns:
+        What to report: the layers left in float, and what the converter said last.
+
+    Raises:
+        InputError: a file or the converter is missing, or the converter fails.
+    """
+    description = ModelDescription.read(model)
+    if description.batch_size != 1:
+        raise InputError(
+            f"model {model} takes batches of {description.batch_size} images but MindSpore Lite calibrates with single "
+            "images: export it with export_batch_size 1"
+        )
+    layers = [layer_of(node) for node in read_onnx(model).graph.node if node.op_type == "Conv"]
+    skipped = float_layers(skip_layers, layers)
+    # The config file parts names and folders at colons and commas, so the folder gets a plain name.
+    with tempfile.TemporaryDirectory(prefix="calibration-") as folder:
+        plain = Path(folder) / "images"
+        plain.symlink_to(calibration.bins_dir.absolute(), target_is_directory=True)
+        config = config_text(description.input_name, plain, len(calibration), method, skipped)
+        lines = convert(converter, model, output, config)
+    return {"float_layers": skipped, "converter_said": lines[-3:]}
+
+
+def config_text(input_name: str, bins_dir: Path, images: int, method: str, skipped: list[str]) -> str:
+    """Return the converter's config file for full int8 quantization."""
+    common = ["quant_type=FULL_QUANT", "bit_num=8", "min_quant_weight_size=0", "min_quant_weight_channel=4"]
+    if skipped:
+        common.append(f"skip_quant_node={','.join(skipped)}")
+    sections = {
+        "common_quant_param": common,
+        "data_preprocess_param": [
+            f"calibrate_path={input_name}:{bins_dir}",
+            f"calibrate_size={images}",
+            "input_type=BIN",
+        ],
+        "full_quant_param": [f"activation_quant_method={method}", "bias_correction=true"],
+    }
+    return "\n".join(line for name, lines in sections.items() for line in (f"[{name}]", *lines)) + "\n"

@@ -1,0 +1,78 @@
+"""Export a checkpoint for deployment, and check each file against the network.
+
+python workflow/scripts/export.py --manifest results/data/manifest.json --ckpt_file yolov3.ckpt \
+    --file_formats MINDIR,ONNX --testing_shape 416 --output_dir results/export
+"""
+
+import argparse
+import dataclasses
+import logging
+import sys
+import time
+from pathlib import Path
+
+from yolov3.checkpoint import load_network
+from yolov3.coco_data import load_split
+from yolov3.errors import InputError
+from yolov3.export import ExportSettings, export_network, input_batch
+from yolov3.files import sha256_of, write_json
+from yolov3.manifest import Manifest
+from yolov3.options import add_options, settings_from
+from yolov3.runtime import start_runtime
+from yolov3.stage import run_stage, stage_parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the stage and return its exit code."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
+    parser.add_argument("--ckpt_file", type=Path, required=True, help="checkpoint to export")
+    parser.add_argument("--output_dir", type=Path, required=True, help="folder of the files and of export.json")
+    parser.add_argument("--file_formats", default="MINDIR,ONNX", help="MINDIR, ONNX, AIR, separated by commas")
+    parser.add_argument("--file_name", default="yolov3_darknet53", help="name of the files without suffix")
+    parser.add_argument("--keep_detect", type=_truth, default=False, help="True decodes the outputs in the model")
+    parser.add_argument("--export_batch_size", type=int, default=1, help="images of one run")
+    add_options(parser, "eval", only=("testing_shape", "letterbox"))
+    add_options(parser, "", only=("device_target", "seed"))
+    return run_stage(run, parser.parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the model files, their descriptions, and export.json when all are right."""
+    started = time.perf_counter()
+    settings = settings_from(ExportSettings, arguments)
+    formats = settings.formats(arguments.device_target)
+    start_runtime(arguments.device_target, arguments.seed)
+    manifest = Manifest.read(arguments.manifest)
+    network, network_settings = load_network(arguments.ckpt_file)
+    names = tuple(category.name for category in manifest.categories)
+    if network_settings.class_names != names:
+        raise InputError(
+            f"checkpoint {arguments.ckpt_file} has classes {', '.join(network_settings.class_names)} but data "
+            f"set {arguments.manifest} has {', '.join(names)}: give the manifest of the data set it was trained for"
+        )
+    split = load_split(manifest, "val")
+    category_ids = tuple(category.id for category in manifest.categories)
+    images = input_batch(split, settings)
+    written = export_network(network, category_ids, settings, formats, images, arguments.output_dir)
+    for entry in written:
+        logging.info("%(file)s: %(bytes)d bytes, largest difference to the network %(largest_difference)s", entry)
+    report = {
+        "checkpoint": {"file": arguments.ckpt_file.name, "sha256": sha256_of(arguments.ckpt_file)},
+        "settings": dataclasses.asdict(settings),
+        "compared_on": split.file_names[0],
+        "files": written,
+        "seconds": time.perf_counter() - started,
+    }
+    write_json(arguments.output_dir / "export.json", report)
+
+
+def _truth(text: str) -> bool:
+    values = {"true": True, "false": False, "1": True, "0": False}
+    if text.lower() not in values:
+        raise argparse.ArgumentTypeError("must be True or False")
+    return values[text.lower()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

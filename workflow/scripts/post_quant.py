@@ -1,0 +1,107 @@
+"""Quantize an exported network to int8 after training.
+
+python workflow/scripts/post_quant.py --quant_backend qdq --model results/export/yolov3_darknet53.onnx \
+    --calibration_dir results/calibration --output results/quant/yolov3_darknet53_int8.onnx
+python workflow/scripts/post_quant.py --quant_backend mslite --converter mslite_convert \
+    --model results/export/yolov3_darknet53.onnx --calibration_dir results/calibration \
+    --output results/quant/yolov3_darknet53_int8.ms
+python workflow/scripts/post_quant.py --quant_backend amct --ckpt_file yolov3.ckpt --amct_python amct/bin/python \
+    --model results/export/yolov3_darknet53.mindir --calibration_dir results/calibration \
+    --output results/quant/yolov3_darknet53_int8.om --soc_version Ascend310
+"""
+
+import argparse
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from yolov3.calibration import CalibrationFolder
+from yolov3.errors import InputError
+from yolov3.files import sha256_of, write_json
+from yolov3.model_description import ModelDescription
+from yolov3.options import add_options
+from yolov3.quantize_amct import AmctTools, quantize_amct
+from yolov3.quantize_mslite import quantize_mslite
+from yolov3.quantize_qdq import quantize_qdq
+from yolov3.stage import run_stage, stage_parser
+
+SUFFIXES = {"mslite": ".ms", "qdq": ".onnx", "amct": ".om"}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the stage and return its exit code."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="exported model, with its description beside it")
+    parser.add_argument("--calibration_dir", type=Path, required=True, help="folder of the calibration bins")
+    parser.add_argument("--output", type=Path, required=True, help="int8 model: .ms, .onnx or .om by back end")
+    parser.add_argument("--report", type=Path, help="what was done, JSON (default: quant.json beside the model)")
+    parser.add_argument("--quant_backend", choices=tuple(SUFFIXES), default="mslite", help="which tool quantizes")
+    parser.add_argument(
+        "--quant_method",
+        choices=("MAX_MIN", "KL", "REMOVAL_OUTLIER"),
+        default="MAX_MIN",
+        help="how ranges of activations are found (mslite and qdq)",
+    )
+    parser.add_argument(
+        "--skip_layers", default="", help="layers to leave in float, such as branch_*.head,backbone.root"
+    )
+    parser.add_argument("--converter", default="mslite_convert", help="mslite: mslite_convert or converter_lite")
+    parser.add_argument("--ckpt_file", type=Path, help="amct: checkpoint of the exported network")
+    parser.add_argument("--amct_python", default="", help="amct: Python of the environment envs/amct.yaml")
+    parser.add_argument("--atc", default="atc", help="amct: CANN's atc")
+    parser.add_argument("--soc_version", default="Ascend310", help="amct: chip that the model is for")
+    add_options(parser, "", only=("device_target",))
+    return run_stage(run, parser.parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the int8 model, its description and the report."""
+    started = time.perf_counter()
+    model, output, backend = arguments.model, arguments.output, arguments.quant_backend
+    if output.suffix != SUFFIXES[backend]:
+        raise InputError(f"output {output} must end in {SUFFIXES[backend]} for quant_backend {backend}: rename it")
+    if not model.is_file():
+        raise InputError(f"model {model} does not exist: run the export stage first, or check the path")
+    description = ModelDescription.read(model)
+    calibration = CalibrationFolder.read(arguments.calibration_dir, description.input_size)
+    details = _quantize(arguments, description, calibration)
+    description.write(output)
+    report = {
+        "format": 1,
+        "backend": backend,
+        "method": arguments.quant_method if backend != "amct" else "AMCT's own",
+        "calibration_images": len(calibration),
+        "skip_layers": arguments.skip_layers,
+        "float_model": {"file": model.name, "bytes": model.stat().st_size, "sha256": sha256_of(model)},
+        "int8_model": {"file": output.name, "bytes": output.stat().st_size, "sha256": sha256_of(output)},
+        **details,
+        "seconds": time.perf_counter() - started,
+    }
+    write_json(arguments.report or output.with_name("quant.json"), report)
+    logging.info(
+        "%s: %d bytes, from %d; %d layers left in float",
+        output.name,
+        report["int8_model"]["bytes"],
+        report["float_model"]["bytes"],
+        len(details["float_layers"]),
+    )
+
+
+def _quantize(
+    arguments: argparse.Namespace, description: ModelDescription, calibration: CalibrationFolder
+) -> dict[str, Any]:
+    model, output, skip_layers = arguments.model, arguments.output, arguments.skip_layers
+    if arguments.quant_backend == "mslite":
+        return quantize_mslite(model, output, calibration, arguments.quant_method, skip_layers, arguments.converter)
+    if arguments.quant_backend == "qdq":
+        return quantize_qdq(model, output, calibration, arguments.quant_method, skip_layers)
+    if arguments.ckpt_file is None:
+        raise InputError("quant_backend amct quantizes a checkpoint but ckpt_file is not given: give it")
+    tools = AmctTools(arguments.amct_python, arguments.atc, arguments.soc_version, arguments.device_target)
+    return quantize_amct(arguments.ckpt_file, description, output, calibration, skip_layers, tools)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

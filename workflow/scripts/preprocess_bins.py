@@ -1,0 +1,60 @@
+"""Prepare the evaluation images, or calibration images, as raw .bin files.
+
+python workflow/scripts/preprocess_bins.py --manifest results/data/manifest.json --output_dir results/bins
+python workflow/scripts/preprocess_bins.py --manifest results/data/manifest.json --output_dir results/calibration \
+    --calibration 1 --calibration_images 32
+"""
+
+import argparse
+import logging
+import sys
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from yolov3.bins import BinsSettings, write_bins
+from yolov3.calibration import calibration_bins, draw_images
+from yolov3.coco_data import load_split
+from yolov3.manifest import Manifest
+from yolov3.options import add_options, settings_from
+from yolov3.stage import run_stage, stage_parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the stage and return its exit code."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
+    parser.add_argument("--output_dir", type=Path, required=True, help="folder of the bins")
+    parser.add_argument(
+        "--calibration", type=int, choices=(0, 1), default=0, help="1 draws training images for quantization instead"
+    )
+    add_options(parser, "eval", only=("testing_shape", "letterbox"))
+    parser.add_argument("--bins_dtype", choices=("float32", "uint8"), default="float32", help="uint8: 4 times smaller")
+    parser.add_argument("--bins_layout", choices=("NCHW", "NHWC"), default="NCHW", help="order of the values")
+    parser.add_argument("--calibration_images", type=int, default=32, help="number of calibration images")
+    parser.add_argument("--calibration_seed", type=int, default=1, help="seed of their choice")
+    return run_stage(run, parser.parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the folder."""
+    started = time.perf_counter()
+    manifest = Manifest.read(arguments.manifest)
+    if arguments.calibration:
+        split = load_split(manifest, "train")
+        indices = draw_images(split, arguments.calibration_images, arguments.calibration_seed)
+        settings = calibration_bins(arguments.testing_shape, arguments.letterbox)
+    else:
+        split = load_split(manifest, "val")
+        indices = list(range(len(split)))
+        settings = settings_from(BinsSettings, arguments)
+    with tqdm(total=len(indices), unit="image", disable=None, dynamic_ncols=True) as bar:
+        write_bins(split, indices, settings, arguments.output_dir, on_images=bar.update)
+    seconds = time.perf_counter() - started
+    gigabytes = len(indices) * settings.bytes_per_image / 1e9
+    logging.info("%d images, %.2f GB in %.1f s", len(indices), gigabytes, seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
