@@ -1,0 +1,66 @@
+"""Configure and compile the native program with CMake."""
+
+import logging
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from yolov3.errors import InputError
+
+SHOWN_LINES = 3
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """What to build from what.
+
+    Attributes:
+        source_dir: folder of CMakeLists.txt.
+        build_dir: folder of the build, kept between builds so that only what changed is compiled.
+        target: CMake target.
+        mslite_root: MindSpore Lite, empty for none.
+        openvino_dir: folder of OpenVINOConfig.cmake, empty for none.
+        jobs: compilers at a time.
+    """
+
+    source_dir: Path
+    build_dir: Path
+    target: str
+    mslite_root: str
+    openvino_dir: str
+    jobs: int
+
+
+def build(settings: BuildSettings) -> None:
+    """Configure and build.
+
+    Raises:
+        InputError: CMake or a compiler is missing, or a step fails; with the last lines of what it said.
+    """
+    if shutil.which("cmake") is None:
+        raise InputError("cmake is not found but native310 needs it: install CMake 3.16 or later and a C++17 compiler")
+    configure = [
+        *("cmake", "-S", str(settings.source_dir), "-B", str(settings.build_dir), "-DNATIVE310_TESTS=OFF"),
+        f"-DMSLITE_ROOT={settings.mslite_root}",
+        f"-DOpenVINO_DIR={settings.openvino_dir}",
+    ]
+    _run(configure)
+    _run(["cmake", "--build", str(settings.build_dir), "--target", settings.target, "-j", str(settings.jobs)])
+
+
+def openvino_cmake_dir() -> str:
+    """Return the folder of OpenVINO's CMake files in the Python package openvino, empty where it is not installed."""
+    try:
+        from openvino.utils import get_cmake_path
+    except ImportError:
+        return ""
+    return str(get_cmake_path())
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    logging.info("%s\n%s", " ".join(command), done.stdout)
+    if done.returncode:
+        errors = [line.strip() for line in done.stdout.splitlines() if "rror" in line] or done.stdout.splitlines()
+        raise InputError(f"native310 cannot be built ({' / '.join(errors[:SHOWN_LINES])}): the log has the whole output")
