@@ -10,10 +10,6 @@ find_library(MSLITE_CONVERTER_LIBRARY NAMES mindspore_converter PATHS ${_mslite_
              NO_DEFAULT_PATH)
 find_library(MSLITE_CORE_LIBRARY NAMES mindspore_core PATHS ${_mslite_prefixes} PATH_SUFFIXES lib NO_DEFAULT_PATH)
 find_program(MSLITE_CONVERTER_PROGRAM converter_lite PATHS "${MSLITE_ROOT}/tools/converter/converter" NO_DEFAULT_PATH)
-if(NOT MSLITE_INCLUDE_DIR AND EXISTS "${MSLITE_ROOT}/runtime/include/api/model.h")
-  # In the archive the folder include/ itself is what the headers name "include/".
-  set_property(CACHE MSLITE_INCLUDE_DIR PROPERTY VALUE "${MSLITE_ROOT}/runtime")
-endif()
 
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(MindSporeLite REQUIRED_VARS MSLITE_LIBRARY MSLITE_INCLUDE_DIR)
