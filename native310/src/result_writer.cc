@@ -24,8 +24,8 @@ std::string Fixed(double value, int digits) {
 
 std::string CocoResult(std::int64_t image_id, std::int64_t category_id, const Detection& detection) {
   const std::array<float, 4>& box = detection.box_xyxy;
-  const float width = box[2] - box[0];
-  const float height = box[3] - box[1];
+  const double width = static_cast<double>(box[2]) - static_cast<double>(box[0]);
+  const double height = static_cast<double>(box[3]) - static_cast<double>(box[1]);
   return "{\"image_id\": " + std::to_string(image_id) + ", \"category_id\": " + std::to_string(category_id) +
          ", \"bbox\": [" + Fixed(box[0], 2) + ", " + Fixed(box[1], 2) + ", " + Fixed(width, 2) + ", " +
          Fixed(height, 2) + "], \"score\": " + Fixed(detection.score, 5) + "}";
@@ -38,7 +38,6 @@ ResultWriter::ResultWriter(const std::string& folder, bool writes_raw, std::vect
   RemoveFile(folder + kDetectionsName);
   RemoveFile(folder + kBenchmarkName);
   json_ = std::make_unique<OutputFile>(folder + kDetectionsName);
-  json_->Write("[");
 }
 
 void ResultWriter::Write(const ImageInfo& image, const RawMaps& maps, const std::vector<Detection>& detections) {
@@ -50,14 +49,14 @@ void ResultWriter::Write(const ImageInfo& image, const RawMaps& maps, const std:
     }
   }
   for (const Detection& detection : detections) {
-    json_->Write(detections_ == 0 ? "\n" : ",\n");
+    json_->Write(detections_ == 0 ? "[\n" : ",\n");
     json_->Write(CocoResult(image.id, category_ids_[static_cast<std::size_t>(detection.label)], detection));
     ++detections_;
   }
 }
 
 void ResultWriter::Finish() {
-  json_->Write("\n]\n");
+  json_->Write(detections_ == 0 ? "[]\n" : "\n]\n");
   json_->Finish();
 }
 

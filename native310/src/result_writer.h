@@ -33,7 +33,7 @@ class ResultWriter {
   std::int64_t detections_ = 0;
 };
 
-// One COCO result as evaluate.as_coco() writes it: bbox in xywh pixels to 1/100 px, the score to 5 digits.
+// One COCO result as the workflow writes it (coco_results.py): bbox in xywh pixels to 1/100 px, the score to 5 digits.
 std::string CocoResult(std::int64_t image_id, std::int64_t category_id, const Detection& detection);
 
 }  // namespace native310
