@@ -24,9 +24,12 @@ class OpenvinoEngine : public Engine {
   explicit OpenvinoEngine(const EngineOptions& options) : path_(options.model_path) {
     const ModelFile file = CheckModelFile(path_, "openvino", {".onnx", ".xml"},
                                           "use --engine lite for .ms and .mindir, --engine acl for .om");
-    // An ONNX file begins with its version field; given anything else, OpenVINO would try all its readers, at length.
-    if (file.extension == ".onnx" && file.start[0] != '\x08') {
-      throw UserError("model " + path_ + " is not an ONNX file: export the model again");
+    // ONNX begins with its version field, IR with XML's angle bracket, possibly after a byte order mark; given anything
+    // else, OpenVINO would try all its readers, at length.
+    const std::string kind = file.extension == ".onnx" ? "ONNX" : "OpenVINO IR";
+    const char wanted = file.extension == ".onnx" ? '\x08' : '<';
+    if (file.start[file.start.rfind("\xEF\xBB\xBF", 0) == 0 ? 3 : 0] != wanted) {
+      throw UserError("model " + path_ + " is not an " + kind + " file: export the model again");
     }
     if (options.device != "cpu") {
       throw UsageError("engine openvino has no device " + options.device + ": choose cpu, or --engine lite for ascend");

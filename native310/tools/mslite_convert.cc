@@ -87,9 +87,37 @@ Options ParseOptions(int argc, char** argv) {
 
 #ifdef CONVERTER_PROGRAM
 
-// Returns whether the program ended well.
+std::vector<std::string> ConverterCommand() { return {CONVERTER_PROGRAM}; }
+
+#else
+
+// The converter's library ends the process on some broken files, so the conversion has one of its own: this program,
+// called with this word first.
+constexpr char kInProcess[] = "--in_process";
+
+std::vector<std::string> ConverterCommand() { return {fs::read_symlink("/proc/self/exe").string(), kInProcess}; }
+
+bool ConvertInProcess(const Options& options) {
+  const auto chars = [](const std::string& text) { return std::vector<char>(text.begin(), text.end()); };
+  mindspore::Converter converter(
+      options.at("fmk") == "ONNX" ? mindspore::converter::kFmkTypeOnnx : mindspore::converter::kFmkTypeMs,
+      chars(options.at("modelFile")), chars(options.at("outputFile")), {});
+  if (!options.at("configFile").empty()) converter.SetConfigFile(chars(options.at("configFile")));
+  converter.SetSaveType(options.at("saveType") == "MINDIR" ? mindspore::kMindIR : mindspore::kMindIR_Lite);
+  return converter.Convert().IsOk();
+}
+
+#endif
+
+// Runs the converter in a process of its own and returns whether it ended well.
 bool Convert(const Options& options, const std::string& output) {
-  std::vector<std::string> words = {CONVERTER_PROGRAM};
+#ifndef CONVERTER_PROGRAM
+  if (!options.at("optimize").empty() && options.at("optimize") != "general") {
+    throw std::runtime_error("--optimize " + options.at("optimize") +
+                             " needs converter_lite of the vendor's archive: point MSLITE_HOME at one and build again");
+  }
+#endif
+  std::vector<std::string> words = ConverterCommand();
   for (const auto& [name, value] : options) {
     if (!value.empty()) words.push_back("--" + name + "=" + (name == "outputFile" ? output : value));
   }
@@ -99,30 +127,12 @@ bool Convert(const Options& options, const std::string& output) {
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error("the converter cannot be started: free some memory");
   if (child == 0) {
-    execv(CONVERTER_PROGRAM, arguments.data());
+    execv(arguments[0], arguments.data());
     _exit(127);
   }
   int status = 0;
   return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
-
-#else
-
-bool Convert(const Options& options, const std::string& output) {
-  if (!options.at("optimize").empty() && options.at("optimize") != "general") {
-    throw std::runtime_error("--optimize " + options.at("optimize") +
-                             " needs converter_lite of the vendor's archive: point MSLITE_HOME at one and build again");
-  }
-  const auto chars = [](const std::string& text) { return std::vector<char>(text.begin(), text.end()); };
-  mindspore::Converter converter(
-      options.at("fmk") == "ONNX" ? mindspore::converter::kFmkTypeOnnx : mindspore::converter::kFmkTypeMs,
-      chars(options.at("modelFile")), chars(output), {});
-  if (!options.at("configFile").empty()) converter.SetConfigFile(chars(options.at("configFile")));
-  converter.SetSaveType(options.at("saveType") == "MINDIR" ? mindspore::kMindIR : mindspore::kMindIR_Lite);
-  return converter.Convert().IsOk();
-}
-
-#endif
 
 // Removes what a failed conversion left, and whatever the vendor's library wrote beside its output.
 class WorkFolder {
@@ -182,6 +192,11 @@ int main(int argc, char** argv) {
     return 0;
   }
   try {
+#ifndef CONVERTER_PROGRAM
+    if (argc > 1 && std::string(argv[1]) == kInProcess) {
+      return ConvertInProcess(ParseOptions(argc - 1, argv + 1)) ? 0 : 1;
+    }
+#endif
     setenv("GLOG_v", "4", 0);
     Run(ParseOptions(argc, argv));
     return 0;
