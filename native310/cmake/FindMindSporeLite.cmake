@@ -1,5 +1,5 @@
-# Finds MindSpore Lite under MSLITE_ROOT, either the vendor's archive (runtime/include, runtime/lib) or the unpacked wheel
-# (include, lib, possibly one folder down in mindspore_lite/). Defines the target MindSporeLite::Runtime and, where the
+# Finds MindSpore Lite under MSLITE_ROOT, either the vendor's archive (runtime/include, runtime/lib) or the unpacked
+# wheel (include, lib, possibly one folder down in mindspore_lite/). Defines the target MindSporeLite::Runtime and, where the
 # converter is a library, MindSporeLite::Converter; or MSLITE_CONVERTER_PROGRAM where it is a program.
 set(_mslite_prefixes "${MSLITE_ROOT}/runtime" "${MSLITE_ROOT}" "${MSLITE_ROOT}/mindspore_lite")
 
@@ -31,7 +31,8 @@ if(MindSporeLite_FOUND AND NOT TARGET MindSporeLite::Runtime)
   endforeach()
   if(MSLITE_CONVERTER_LIBRARY AND MSLITE_CORE_LIBRARY AND NOT MSLITE_CONVERTER_PROGRAM)
     add_library(MindSporeLite::Converter INTERFACE IMPORTED)
-    target_link_libraries(MindSporeLite::Converter INTERFACE MindSporeLite::Runtime "${MSLITE_CONVERTER_LIBRARY}"
+    # The converter first: it and the runtime export classes of the same names, and quantization needs its own.
+    target_link_libraries(MindSporeLite::Converter INTERFACE "${MSLITE_CONVERTER_LIBRARY}" MindSporeLite::Runtime
                           "${MSLITE_CORE_LIBRARY}")
   endif()
 endif()

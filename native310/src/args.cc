@@ -58,11 +58,14 @@ const std::vector<Option>& Options() {
   static const std::vector<Option> options = {
       {"--model", "FILE", "network: .ms or .mindir (lite), .onnx or .xml (openvino), .om (acl); FILE.json describes it",
        [](Args* args, const std::string& text) { args->engine_options.model_path = text; }},
-      {"--input", "PATH", "folder with index.json and bins, folder of JPEG files, one JPEG file, or a .txt list of them",
+      {"--input", "PATH",
+       "folder with index.json and bins, folder of JPEG files, one JPEG file, or a .txt list of them",
        [](Args* args, const std::string& text) { args->input = text; }},
       {"--output", "FOLDER", "folder of the results", [](Args* args, const std::string& text) { args->output = text; }},
       {"--engine", "NAME", "lite, openvino or acl (default lite)",
-       [](Args* args, const std::string& text) { args->engine = OneOf("--engine", text, {"lite", "openvino", "acl"}); }},
+       [](Args* args, const std::string& text) {
+         args->engine = OneOf("--engine", text, {"lite", "openvino", "acl"});
+       }},
       {"--device", "NAME", "cpu or ascend (default cpu; engine acl: ascend)",
        [](Args* args, const std::string& text) {
          args->engine_options.device = OneOf("--device", text, {"cpu", "ascend"});
@@ -78,7 +81,9 @@ const std::vector<Option>& Options() {
       {"--raw", "0|1", "whether to write the raw maps, result_Files/ (default 1)",
        [](Args* args, const std::string& text) { args->writes_raw = OneOf("--raw", text, {"0", "1"}) == "1"; }},
       {"--score_threshold", "X", "least score of a detection, 0 to 1 (default 0.001)",
-       [](Args* args, const std::string& text) { args->postprocess.score_threshold = Share("--score_threshold", text); }},
+       [](Args* args, const std::string& text) {
+         args->postprocess.score_threshold = Share("--score_threshold", text);
+       }},
       {"--nms_threshold", "X", "IoU above which the weaker of two boxes is dropped, 0 to 1 (default 0.5)",
        [](Args* args, const std::string& text) { args->postprocess.nms_threshold = Share("--nms_threshold", text); }},
       {"--max_detections", "N", "most detections of an image (default 0: all)",

@@ -111,7 +111,7 @@ void BinsSource::ReadBin(const std::string& path, std::size_t bytes, void* targe
   if (stream == nullptr) {
     throw UserError("bin " + path + " cannot be opened (" + std::strerror(errno) + "): write the bins again");
   }
-  struct stat status {};
+  struct stat status{};
   if (fstat(fileno(stream.get()), &status) == 0 && static_cast<std::size_t>(status.st_size) != bytes) {
     throw UserError("bin " + path + " has " + std::to_string(status.st_size) + " bytes but " + ToString(input_size_) +
                     " pixels take " + std::to_string(bytes) + ": write the bins again");

@@ -35,4 +35,5 @@ class Engine {
 }  // namespace native310
 
 // What a module exports; throws UserError if the model or the device is no good. The caller owns the engine.
-extern "C" __attribute__((visibility("default"))) native310::Engine* CreateNative310Engine(const native310::EngineOptions& options);
+extern "C" __attribute__((visibility("default"))) native310::Engine* CreateNative310Engine(
+    const native310::EngineOptions& options);

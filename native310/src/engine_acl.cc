@@ -22,7 +22,9 @@ class Releases {
   Releases& operator=(const Releases&) = delete;
   ~Releases() { RunAll(); }
 
-  void Add(const char* function, std::function<aclError()> release) { steps_.emplace_back(function, std::move(release)); }
+  void Add(const char* function, std::function<aclError()> release) {
+    steps_.emplace_back(function, std::move(release));
+  }
 
   // Gives everything back, last first, also after a failure. Returns the first call that failed, or nullptr.
   const char* RunAll() {

@@ -42,8 +42,7 @@ class OpenvinoEngine : public Engine {
       if (model->input().get_element_type() != ov::element::f32) {
         throw UserError("model " + path_ + " does not take float32 images: export it with float32 input");
       }
-      spec_ =
-          InputSpecFrom(path_, ShapeOf(model->input().get_shape()), Layout::kNchw, ElementType::kFloat32);
+      spec_ = InputSpecFrom(path_, ShapeOf(model->input().get_shape()), Layout::kNchw, ElementType::kFloat32);
       // Latency, not throughput: one request at a time on all threads. f32, because CPUs with bfloat16 would use that
       // and no longer give the same boxes; int8 parts of the network stay int8.
       request_ = core_

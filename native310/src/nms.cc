@@ -7,31 +7,38 @@
 namespace native310 {
 namespace {
 
-struct BoxXywh {
-  double x, y, width, height;
+// In double precision, as OpenCV's NMSBoxes computes, which the Python side calls.
+struct Box {
+  double left, top, width, height, right, bottom, area;
 };
 
-BoxXywh ToXywh(const std::array<float, 4>& box_xyxy) {
-  return {box_xyxy[0], box_xyxy[1], static_cast<double>(box_xyxy[2]) - static_cast<double>(box_xyxy[0]),
-          static_cast<double>(box_xyxy[3]) - static_cast<double>(box_xyxy[1])};
+Box ToBox(const std::array<float, 4>& box_xyxy) {
+  const double left = box_xyxy[0];
+  const double top = box_xyxy[1];
+  const double right = box_xyxy[2];
+  const double bottom = box_xyxy[3];
+  return {left, top, right - left, bottom - top, right, bottom, (right - left) * (bottom - top)};
 }
 
-// In the precision of OpenCV's NMSBoxes, which the Python side calls; two empty boxes count as equal there.
-float Overlap(const BoxXywh& a, const BoxXywh& b) {
-  const double area_a = a.width * a.height;
-  const double area_b = b.width * b.height;
-  if (area_a + area_b <= std::numeric_limits<double>::epsilon()) return 1.0F;
-  const auto common = [](double first, double first_length, double second, double second_length) {
-    const double low_length = first < second ? first_length : second_length;
-    const double high_length = first < second ? second_length : first_length;
-    const double distance = first < second ? second - first : first - second;
-    return std::min(low_length - distance, high_length);
-  };
-  const double width = common(a.x, a.width, b.x, b.width);
-  const double height = common(a.y, a.height, b.y, b.height);
-  const double intersection = width > 0 && height > 0 ? width * height : 0;
-  const double distance = 1.0 - intersection / (area_a + area_b - intersection);
+// Length that two intervals share, counted from the one that starts first; not above 0 if they are apart.
+double SharedLength(double a, double a_length, double b, double b_length) {
+  return a < b ? std::min(a_length - (b - a), b_length) : std::min(b_length - (a - b), a_length);
+}
+
+float Overlap(const Box& a, const Box& b) {
+  // Two empty boxes count as equal in OpenCV.
+  if (a.area + b.area <= std::numeric_limits<double>::epsilon()) return 1.0F;
+  const double width = SharedLength(a.left, a.width, b.left, b.width);
+  const double height = SharedLength(a.top, a.height, b.top, b.height);
+  if (width <= 0 || height <= 0) return 0.0F;
+  const double intersection = width * height;
+  const double distance = 1.0 - intersection / (a.area + b.area - intersection);
   return 1.0F - static_cast<float>(distance);
+}
+
+// Most pairs of boxes are apart; these comparisons alone tell so of boxes with an area.
+bool AreApart(const Box& a, const Box& b) {
+  return (a.right <= b.left) | (b.right <= a.left) | (a.bottom <= b.top) | (b.bottom <= a.top);
 }
 
 }  // namespace
@@ -48,14 +55,16 @@ std::vector<Detection> ClassWiseNms(const std::vector<Detection>& candidates, do
   });
   const auto threshold = static_cast<float>(iou_threshold);
   std::vector<std::size_t> kept;
-  std::vector<BoxXywh> kept_of_class;
+  std::vector<Box> kept_of_class;
   for (std::size_t position = 0; position < order.size(); ++position) {
     const Detection& candidate = candidates[order[position]];
     if (position > 0 && candidate.label != candidates[order[position - 1]].label) kept_of_class.clear();
     if (candidate.score <= 0) continue;
-    const BoxXywh box = ToXywh(candidate.box_xyxy);
-    const bool is_new = std::all_of(kept_of_class.begin(), kept_of_class.end(),
-                                    [&](const BoxXywh& other) { return Overlap(box, other) <= threshold; });
+    const Box box = ToBox(candidate.box_xyxy);
+    const bool has_area = box.area > std::numeric_limits<double>::epsilon();
+    const bool is_new = std::all_of(kept_of_class.begin(), kept_of_class.end(), [&](const Box& other) {
+      return (has_area && AreApart(box, other)) || Overlap(box, other) <= threshold;
+    });
     if (!is_new) continue;
     kept_of_class.push_back(box);
     kept.push_back(order[position]);

@@ -14,8 +14,8 @@ struct MeanStd {
   std::array<float, 3> std_rgb = {0.229F, 0.224F, 0.225F};
 };
 
-// Converts one uint8 RGB image of `layout` to what `spec` asks for: (x / 255 - mean) / std for a float32 input, the pixel
-// values themselves for a uint8 input (a model that normalises by itself).
+// Converts one uint8 RGB image of `layout` to what `spec` asks for: (x / 255 - mean) / std for a float32 input, the
+// pixel values themselves for a uint8 input (a model that normalises by itself).
 void ConvertPixels(const std::uint8_t* pixels, Layout layout, const MeanStd& mean_std, const InputSpec& spec,
                    void* target);
 

@@ -20,8 +20,8 @@ constexpr std::size_t kBufferBytes = 1 << 18;
 
 OutputFile::OutputFile(const std::string& path) : path_(path) {
   const std::filesystem::path final_path(path);
-  temporary_ = (final_path.parent_path() / ("." + final_path.filename().string() + "." + std::to_string(getpid())))
-                   .string();
+  temporary_ =
+      (final_path.parent_path() / ("." + final_path.filename().string() + "." + std::to_string(getpid()))).string();
   descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor_ < 0) Fail(errno);
 }

@@ -8,7 +8,8 @@ namespace {
 
 std::uint8_t ToByte(float value) { return static_cast<std::uint8_t>(std::clamp(std::nearbyintf(value), 0.0F, 255.0F)); }
 
-// --- area average, by a whole factor each way -------------------------------------------------------------------------
+// --- area average, by a whole factor each way
+// -------------------------------------------------------------------------
 
 Image ShrinkByWholeFactors(const Image& image, int factor_x, int factor_y, int width, int height) {
   Image shrunk(width, height);
@@ -33,7 +34,8 @@ Image ShrinkByWholeFactors(const Image& image, int factor_x, int factor_y, int w
   return shrunk;
 }
 
-// --- area average, by any factor --------------------------------------------------------------------------------------
+// --- area average, by any factor
+// --------------------------------------------------------------------------------------
 
 // A source pixel's share in a target pixel.
 struct Share {
@@ -96,7 +98,8 @@ Image ShrinkByArea(const Image& image, int width, int height) {
   return shrunk;
 }
 
-// --- bilinear, in fixed point -----------------------------------------------------------------------------------------
+// --- bilinear, in fixed point
+// -----------------------------------------------------------------------------------------
 
 constexpr int kWeightOne = 1 << 11;
 

@@ -56,8 +56,8 @@ struct UsageError : std::runtime_error {
 using Options = std::map<std::string, std::string>;
 
 Options ParseOptions(int argc, char** argv) {
-  Options options = {{"fmk", ""}, {"modelFile", ""}, {"outputFile", ""}, {"saveType", ""}, {"configFile", ""},
-                     {"optimize", ""}};
+  Options options = {{"fmk", ""},      {"modelFile", ""},  {"outputFile", ""},
+                     {"saveType", ""}, {"configFile", ""}, {"optimize", ""}};
   for (int index = 1; index < argc; ++index) {
     std::string name = argv[index];
     std::string value;

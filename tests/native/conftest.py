@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from native_helpers import Program
+
 from yolov3.errors import InputError
 from yolov3.mslite_runtime import home_of_user, provide_runtime
 

@@ -110,9 +110,7 @@ def describe_model(
     return model
 
 
-def random_raw_maps(
-    seed: int, size: tuple[int, int] = SIZE, classes: int = len(CLASS_NAMES)
-) -> tuple[np.ndarray, ...]:
+def random_raw_maps(seed: int, size: tuple[int, int] = SIZE, classes: int = len(CLASS_NAMES)) -> tuple[np.ndarray, ...]:
     """Random float32 raw maps [3 * (5 + C), gh, gw] of strides 8, 16, 32, with many boxes above any threshold."""
     random = np.random.default_rng(seed)
     maps = []

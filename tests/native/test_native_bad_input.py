@@ -83,7 +83,9 @@ def test_help_names_all_options(fake: Program) -> None:
 
 
 def test_an_engine_that_was_not_built(case: Case) -> None:
-    assert_refused(case.run("--engine", "openvino"), case.output, "engine openvino is not in this build", "OpenVINO_DIR")
+    assert_refused(
+        case.run("--engine", "openvino"), case.output, "engine openvino is not in this build", "OpenVINO_DIR"
+    )
 
 
 def test_a_model_of_another_engine(case: Case, tmp_path: Path) -> None:

@@ -77,7 +77,9 @@ def errors(output: Path, wanted: list[tuple[np.ndarray, ...]]) -> tuple[float, f
     found = [read_raw_maps(output, f"COCO_val2014_{index + 1:012d}", maps) for index, maps in enumerate(wanted)]
     truth = np.concatenate([raw.ravel() for maps in wanted for raw in maps])
     difference = np.concatenate([raw.ravel() for maps in found for raw in maps]) - truth
-    return float(np.abs(difference).max() / np.abs(truth).max()), float(np.linalg.norm(difference / np.linalg.norm(truth)))
+    return float(np.abs(difference).max() / np.abs(truth).max()), float(
+        np.linalg.norm(difference / np.linalg.norm(truth))
+    )
 
 
 def need(has_engine: set[str], engine: str) -> None:
@@ -225,11 +227,16 @@ def case(native: Program, onnx_model: Path, converter: Program, images: list[np.
 
 
 @pytest.mark.parametrize("share", [0.001, 0.5, 0.999])
-@pytest.mark.parametrize(
-    ("engine", "suffix"), [("lite", ".ms"), ("lite", ".mindir"), ("openvino", ".onnx")]
-)
+@pytest.mark.parametrize(("engine", "suffix"), [("lite", ".ms"), ("lite", ".mindir"), ("openvino", ".onnx")])
 def test_a_truncated_model(
-    case, converter: Program, has_engine: set[str], onnx_model: Path, tmp_path: Path, engine: str, suffix: str, share: float
+    case,
+    converter: Program,
+    has_engine: set[str],
+    onnx_model: Path,
+    tmp_path: Path,
+    engine: str,
+    suffix: str,
+    share: float,
 ) -> None:
     need(has_engine, engine)
     whole = onnx_model
@@ -265,7 +272,9 @@ def test_a_lite_model_given_to_openvino(
     assert_refused(*case("openvino", "model.onnx", content), "not an ONNX file")
 
 
-def test_a_missing_ascend_device(case, converter: Program, has_engine: set[str], onnx_model: Path, tmp_path: Path) -> None:
+def test_a_missing_ascend_device(
+    case, converter: Program, has_engine: set[str], onnx_model: Path, tmp_path: Path
+) -> None:
     need(has_engine, "lite")
     content = convert(converter, onnx_model, tmp_path / "whole", "MINDIR_LITE").read_bytes()
     assert_refused(*case("lite", "model.ms", content, "--device", "ascend"), "device ascend")
@@ -274,7 +283,9 @@ def test_a_missing_ascend_device(case, converter: Program, has_engine: set[str],
     assert_refused(*result, "openvino has no device ascend", code=2)
 
 
-def test_another_number_of_classes(case, native: Program, has_engine: set[str], onnx_model: Path, tmp_path: Path) -> None:
+def test_another_number_of_classes(
+    case, native: Program, has_engine: set[str], onnx_model: Path, tmp_path: Path
+) -> None:
     need(has_engine, "openvino")
     _, output = case("openvino", "model.onnx", onnx_model.read_bytes(), "--help")
     describe_model(tmp_path / "model.onnx", SIZE, ("a", "b", "c"), (1, 2, 3))
@@ -287,7 +298,11 @@ def test_another_number_of_classes(case, native: Program, has_engine: set[str], 
     ("arguments", "parts", "code"),
     [
         (["--fmk", "TF"], ["--fmk"], 2),
-        (["--fmk", "ONNX", "--saveType", "MINDIR", "--modelFile", "/nowhere.onnx", "--outputFile", "x"], ["/nowhere.onnx"], 1),
+        (
+            ["--fmk", "ONNX", "--saveType", "MINDIR", "--modelFile", "/nowhere.onnx", "--outputFile", "x"],
+            ["/nowhere.onnx"],
+            1,
+        ),
         (["--colour", "red"], ["--colour"], 2),
     ],
 )

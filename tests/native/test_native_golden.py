@@ -18,6 +18,7 @@ from native_helpers import (
     write_bins,
     write_fake_model,
 )
+
 from yolov3.coco_results import coco_results, coco_rows
 from yolov3.postprocess import PostprocessSettings, detect
 from yolov3.preprocess import Placement
@@ -39,11 +40,10 @@ def _known_maps(raw_maps: tuple[np.ndarray, ...], image: np.ndarray) -> tuple[np
     return tuple(raw + flat[0] - flat[-1] for raw in raw_maps)
 
 
-
 def assert_same_detections(found: list[dict], wanted: list[dict]) -> None:
     """Equal but for the last printed digit, where float32 arithmetic of two libraries may round differently."""
     assert len(found) == len(wanted) > 0
-    unmatched = {index: d for index, d in enumerate(wanted)}
+    unmatched = dict(enumerate(wanted))
     for detection in found:
         match = next(
             (
@@ -59,12 +59,8 @@ def assert_same_detections(found: list[dict], wanted: list[dict]) -> None:
         del unmatched[match]
 
 
-@pytest.mark.parametrize(
-    ("threshold", "nms", "most"), [(0.001, 0.5, 0), (0.3, 0.5, 0), (0.001, 0.3, 10), (0, 0.99, 0)]
-)
-def test_detections_equal_python(
-    fake: Program, tmp_path: Path, threshold: float, nms: float, most: int
-) -> None:
+@pytest.mark.parametrize(("threshold", "nms", "most"), [(0.001, 0.5, 0), (0.3, 0.5, 0), (0.001, 0.3, 10), (0, 0.99, 0)])
+def test_detections_equal_python(fake: Program, tmp_path: Path, threshold: float, nms: float, most: int) -> None:
     raw_maps, images = random_raw_maps(1), _images(3)
     model = write_fake_model(tmp_path / "model.om", raw_maps)
     bins = write_bins(tmp_path / "bins", images, placements=PLACEMENTS)

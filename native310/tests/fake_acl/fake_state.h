@@ -9,8 +9,8 @@
 
 namespace fake_acl {
 
-// FAKE_ACL_FAIL=<function>:<n> makes the n-th call of a function fail (the first is 1). FAKE_ACL_REPORT=<file> receives a
-// JSON object at exit: {"calls": {function: count}, "alive": {kind: count}, "violations": [text]}.
+// FAKE_ACL_FAIL=<function>:<n> makes the n-th call of a function fail (the first is 1). FAKE_ACL_REPORT=<file> receives
+// a JSON object at exit: {"calls": {function: count}, "alive": {kind: count}, "violations": [text]}.
 class State {
  public:
   static State& Get();

@@ -18,8 +18,8 @@ std::string MessageOf(const std::function<void()>& action);
 
 }  // namespace testing
 
-#define TEST(name)                                                    \
-  static void name();                                                 \
+#define TEST(name)                                                     \
+  static void name();                                                  \
   static const testing::Registration name##_registration(#name, name); \
   static void name()
 

@@ -40,7 +40,9 @@ TEST(AFileAppearsWhole) {
 TEST(AnUnfinishedFileLeavesNothing) {
   const Folder folder;
   std::ofstream(folder.File("a.bin")) << "old";
-  { native310::OutputFile(folder.File("a.bin")).Write("new"); }
+  {
+    native310::OutputFile(folder.File("a.bin")).Write("new");
+  }
   CHECK(folder.Entries() == 1);
   std::string text;
   std::ifstream(folder.File("a.bin")) >> text;
