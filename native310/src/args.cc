@@ -1,0 +1,147 @@
+#include "args.h"
+
+#include <sched.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstdlib>
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "user_error.h"
+
+namespace native310 {
+namespace {
+
+int AvailableCpus() {
+  cpu_set_t cpus;
+  return sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+}
+
+int Integer(const std::string& option, const std::string& text, int least) {
+  char* end = nullptr;
+  errno = 0;
+  const long value = std::strtol(text.c_str(), &end, 10);
+  if (text.empty() || *end != '\0' || errno != 0 || value < least || value > std::numeric_limits<int>::max()) {
+    throw UsageError(option + " is " + text + ": give a whole number of at least " + std::to_string(least));
+  }
+  return static_cast<int>(value);
+}
+
+double Share(const std::string& option, const std::string& text) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != '\0' || !(value >= 0 && value <= 1)) {
+    throw UsageError(option + " is " + text + ": give a number from 0 to 1");
+  }
+  return value;
+}
+
+std::string OneOf(const std::string& option, const std::string& text, const std::vector<std::string>& choices) {
+  std::string listed;
+  for (const std::string& choice : choices) {
+    if (text == choice) return text;
+    listed += (listed.empty() ? "" : ", ") + choice;
+  }
+  throw UsageError(option + " is " + text + ": choose one of " + listed);
+}
+
+struct Option {
+  std::string name;
+  std::string value;  // what stands for it in the usage
+  std::string help;
+  std::function<void(Args*, const std::string& text)> set;
+};
+
+const std::vector<Option>& Options() {
+  static const std::vector<Option> options = {
+      {"--model", "FILE", "network: .ms or .mindir (lite), .onnx or .xml (openvino), .om (acl); FILE.json describes it",
+       [](Args* args, const std::string& text) { args->engine_options.model_path = text; }},
+      {"--input", "PATH",
+       "folder with index.json and bins, folder of JPEG files, one JPEG file, or a .txt list of them",
+       [](Args* args, const std::string& text) { args->input = text; }},
+      {"--output", "FOLDER", "folder of the results", [](Args* args, const std::string& text) { args->output = text; }},
+      {"--engine", "NAME", "lite, openvino or acl (default lite)",
+       [](Args* args, const std::string& text) {
+         args->engine = OneOf("--engine", text, {"lite", "openvino", "acl"});
+       }},
+      {"--device", "NAME", "cpu or ascend (default cpu; engine acl: ascend)",
+       [](Args* args, const std::string& text) {
+         args->engine_options.device = OneOf("--device", text, {"cpu", "ascend"});
+       }},
+      {"--device_id", "N", "which Ascend device (default 0)",
+       [](Args* args, const std::string& text) { args->engine_options.device_id = Integer("--device_id", text, 0); }},
+      {"--threads", "N", "CPU threads of the network (default: all available)",
+       [](Args* args, const std::string& text) { args->engine_options.threads = Integer("--threads", text, 1); }},
+      {"--warmup", "N", "runs of the network before the clock starts (default 3)",
+       [](Args* args, const std::string& text) { args->warmup = Integer("--warmup", text, 0); }},
+      {"--annotations", "FILE", "COCO annotations that give JPEG files their ids (default: the digits of the name)",
+       [](Args* args, const std::string& text) { args->annotations = text; }},
+      {"--raw", "0|1", "whether to write the raw maps, result_Files/ (default 1)",
+       [](Args* args, const std::string& text) { args->writes_raw = OneOf("--raw", text, {"0", "1"}) == "1"; }},
+      {"--score_threshold", "X", "least score of a detection, 0 to 1 (default 0.001)",
+       [](Args* args, const std::string& text) {
+         args->postprocess.score_threshold = Share("--score_threshold", text);
+       }},
+      {"--nms_threshold", "X", "IoU above which the weaker of two boxes is dropped, 0 to 1 (default 0.5)",
+       [](Args* args, const std::string& text) { args->postprocess.nms_threshold = Share("--nms_threshold", text); }},
+      {"--max_detections", "N", "most detections of an image (default 0: all)",
+       [](Args* args, const std::string& text) {
+         args->postprocess.max_detections = Integer("--max_detections", text, 0);
+       }},
+  };
+  return options;
+}
+
+const Option& FindOption(const std::string& name) {
+  for (const Option& option : Options()) {
+    if (option.name == name) return option;
+  }
+  throw UsageError("unknown option " + name + ": --help lists all");
+}
+
+}  // namespace
+
+Args ParseArgs(int argc, const char* const* argv) {
+  Args args;
+  args.engine_options.threads = AvailableCpus();
+  for (int index = 1; index < argc; ++index) {
+    std::string name = argv[index];
+    if (name == "--help" || name == "-h") {
+      args.help = true;
+      return args;
+    }
+    const std::size_t equals = name.find('=');
+    std::string value;
+    if (equals != std::string::npos) {
+      value = name.substr(equals + 1);
+      name.resize(equals);
+    }
+    const Option& option = FindOption(name);
+    if (equals == std::string::npos) {
+      if (++index == argc) throw UsageError("option " + name + " has no value: give " + option.value);
+      value = argv[index];
+    }
+    option.set(&args, value);
+  }
+  if (args.engine_options.model_path.empty() || args.input.empty() || args.output.empty()) {
+    throw UsageError("--model, --input and --output are needed: --help tells more");
+  }
+  if (args.engine_options.device.empty()) args.engine_options.device = args.engine == "acl" ? "ascend" : "cpu";
+  return args;
+}
+
+std::string Usage() {
+  std::string usage =
+      "usage: native310 --model FILE --input PATH --output FOLDER [options]\n"
+      "Runs a YOLOv3 network over images and writes raw maps, detections and timings.\n\n";
+  for (const Option& option : Options()) {
+    std::string left = "  " + option.name + " " + option.value;
+    left.resize(std::max<std::size_t>(left.size() + 2, 26), ' ');
+    usage += left + option.help + "\n";
+  }
+  return usage + "  --help                  this text\n";
+}
+
+}  // namespace native310

@@ -1,0 +1,28 @@
+// The command line.
+#pragma once
+
+#include <string>
+
+#include "engine.h"
+#include "postprocess.h"
+
+namespace native310 {
+
+struct Args {
+  bool help = false;
+  std::string engine = "lite";
+  EngineOptions engine_options;
+  std::string input;
+  std::string annotations;
+  std::string output;
+  int warmup = 3;
+  bool writes_raw = true;
+  PostprocessSettings postprocess;
+};
+
+// Throws UsageError for anything that is not as Usage() says.
+Args ParseArgs(int argc, const char* const* argv);
+
+std::string Usage();
+
+}  // namespace native310

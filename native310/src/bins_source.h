@@ -1,0 +1,40 @@
+// Images prepared by the workflow: raw .bin files and an index.json (format in native310/README.md).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "image_source.h"
+#include "normalise.h"
+
+namespace native310 {
+
+class BinsSource : public ImageSource {
+ public:
+  // Reads and checks <folder>/index.json; the bins must be of `input_size`. Throws UserError.
+  BinsSource(const std::string& folder, const InputSize& input_size);
+
+  std::size_t size() const override { return entries_.size(); }
+  ImageInfo Read(std::size_t index, const InputSpec& spec, void* target) override;
+
+ private:
+  struct Entry {
+    ImageInfo info;
+    std::string file;
+  };
+
+  void ReadIndex(const std::string& path);
+  void CheckEntries(const std::string& path, const InputSize& input_size) const;
+  void ReadBin(const std::string& path, std::size_t bytes, void* target) const;
+
+  std::string folder_;
+  InputSize input_size_;
+  ElementType type_ = ElementType::kFloat32;
+  Layout layout_ = Layout::kNchw;
+  MeanStd mean_std_;
+  std::vector<Entry> entries_;
+  std::vector<float> floats_;
+  std::vector<std::uint8_t> pixels_;
+};
+
+}  // namespace native310

@@ -1,0 +1,221 @@
+// Engine acl: an OM model on Ascend through AscendCL.
+#include <acl/acl.h>
+
+#include <cstring>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "engine.h"
+#include "half.h"
+#include "model_file.h"
+#include "user_error.h"
+
+namespace native310 {
+namespace {
+
+// What was acquired, in order, each with the call that gives it back.
+class Releases {
+ public:
+  Releases() = default;
+  Releases(const Releases&) = delete;
+  Releases& operator=(const Releases&) = delete;
+  ~Releases() { RunAll(); }
+
+  void Add(const char* function, std::function<aclError()> release) {
+    steps_.emplace_back(function, std::move(release));
+  }
+
+  // Gives everything back, last first, also after a failure. Returns the first call that failed, or nullptr.
+  const char* RunAll() {
+    const char* failed = nullptr;
+    while (!steps_.empty()) {
+      const auto [function, release] = std::move(steps_.back());
+      steps_.pop_back();
+      if (release() != ACL_SUCCESS && failed == nullptr) failed = function;
+    }
+    return failed;
+  }
+
+ private:
+  std::vector<std::pair<const char*, std::function<aclError()>>> steps_;
+};
+
+struct DeviceBuffer {
+  void* data = nullptr;
+  std::size_t bytes = 0;
+};
+
+struct AclOutput {
+  DeviceBuffer buffer;
+  std::vector<std::int64_t> shape;
+  bool is_half = false;
+  std::vector<unsigned char> host;  // as it comes from the device
+  std::vector<float> values;
+};
+
+class AclEngine : public Engine {
+ public:
+  explicit AclEngine(const EngineOptions& options) : path_(options.model_path) {
+    CheckModelFile(path_, "acl", {".om"}, "convert an AIR file with atc, or use --engine lite or openvino");
+    if (options.device != "ascend") {
+      throw UsageError("engine acl has no device " + options.device + ": choose ascend, or --engine lite for cpu");
+    }
+    OpenDevice(options.device_id);
+    LoadModel();
+    DescribeInput();
+    DescribeOutputs();
+  }
+
+  const InputSpec& input() const override { return spec_; }
+
+  std::vector<OutputView> Run(const void* input) override {
+    Check(aclrtMemcpy(input_.data, input_.bytes, input, spec_.Bytes(),
+                      is_host_ ? ACL_MEMCPY_HOST_TO_DEVICE : ACL_MEMCPY_DEVICE_TO_DEVICE),
+          "aclrtMemcpy");
+    Check(aclmdlExecute(model_id_, inputs_, results_), "aclmdlExecute");
+    std::vector<OutputView> views;
+    for (AclOutput& output : outputs_) {
+      Check(aclrtMemcpy(output.host.data(), output.host.size(), output.buffer.data, output.buffer.bytes,
+                        is_host_ ? ACL_MEMCPY_DEVICE_TO_HOST : ACL_MEMCPY_DEVICE_TO_DEVICE),
+            "aclrtMemcpy");
+      ToFloats(output.host, output.is_half, &output.values);
+      views.push_back({output.shape, Layout::kNchw, output.values.data()});
+    }
+    return views;
+  }
+
+  void Close() override {
+    if (const char* failed = releases_.RunAll()) {
+      throw UserError(std::string("AscendCL failed in ") + failed + " while closing model " + path_ +
+                      ": check the device with npu-smi info, then run again");
+    }
+  }
+
+ private:
+  void Check(aclError error, const char* function) const {
+    if (error == ACL_SUCCESS) return;
+    throw UserError(std::string("AscendCL failed in ") + function + " with code " + std::to_string(error) +
+                    " for model " + path_ + ": check the device with npu-smi info, and that the model was made for it");
+  }
+
+  template <typename T>
+  T* CheckMade(T* made, const char* function) const {
+    Check(made == nullptr ? -1 : ACL_SUCCESS, function);
+    return made;
+  }
+
+  void OpenDevice(int device_id) {
+    Check(aclInit(nullptr), "aclInit");
+    releases_.Add("aclFinalize", [] { return aclFinalize(); });
+    Check(aclrtSetDevice(device_id), "aclrtSetDevice");
+    releases_.Add("aclrtResetDevice", [device_id] { return aclrtResetDevice(device_id); });
+    aclrtContext context = nullptr;
+    Check(aclrtCreateContext(&context, device_id), "aclrtCreateContext");
+    releases_.Add("aclrtDestroyContext", [context] { return aclrtDestroyContext(context); });
+    aclrtStream stream = nullptr;
+    Check(aclrtCreateStream(&stream), "aclrtCreateStream");
+    releases_.Add("aclrtDestroyStream", [stream] { return aclrtDestroyStream(stream); });
+    aclrtRunMode mode = ACL_HOST;
+    Check(aclrtGetRunMode(&mode), "aclrtGetRunMode");
+    // On the Ascend 310's own processor, host and device share their memory.
+    is_host_ = mode == ACL_HOST;
+  }
+
+  void LoadModel() {
+    Check(aclmdlLoadFromFile(path_.c_str(), &model_id_), "aclmdlLoadFromFile");
+    releases_.Add("aclmdlUnload", [this] { return aclmdlUnload(model_id_); });
+    description_ = CheckMade(aclmdlCreateDesc(), "aclmdlCreateDesc");
+    releases_.Add("aclmdlDestroyDesc", [this] { return aclmdlDestroyDesc(description_); });
+    Check(aclmdlGetDesc(description_, model_id_), "aclmdlGetDesc");
+  }
+
+  void DescribeInput() {
+    const std::size_t count = aclmdlGetNumInputs(description_);
+    if (count != 1) {
+      throw UserError("model " + path_ + " has " + std::to_string(count) +
+                      " inputs but the runner feeds one: export the network with a fixed shape");
+    }
+    aclmdlIODims dims{};
+    Check(aclmdlGetInputDims(description_, 0, &dims), "aclmdlGetInputDims");
+    const aclDataType type = aclmdlGetInputDataType(description_, 0);
+    if (type != ACL_FLOAT && type != ACL_UINT8) {
+      throw UserError("model " + path_ + " takes neither float32 nor uint8 images: convert it with another input type");
+    }
+    spec_ = InputSpecFrom(path_, Shape(dims),
+                          aclmdlGetInputFormat(description_, 0) == ACL_FORMAT_NHWC ? Layout::kNhwc : Layout::kNchw,
+                          type == ACL_UINT8 ? ElementType::kUint8 : ElementType::kFloat32);
+    const std::size_t bytes = aclmdlGetInputSizeByIndex(description_, 0);
+    if (bytes < spec_.Bytes()) {
+      throw UserError("model " + path_ + " has an input of " + std::to_string(bytes) + " bytes but its shape takes " +
+                      std::to_string(spec_.Bytes()) + ": convert it again with a fixed shape");
+    }
+    inputs_ = MakeDataset();
+    input_ = AddBuffer(inputs_, bytes);
+  }
+
+  void DescribeOutputs() {
+    results_ = MakeDataset();
+    const std::size_t count = aclmdlGetNumOutputs(description_);
+    if (count == 0) throw UserError("model " + path_ + " has no output: convert it again");
+    outputs_.resize(count);
+    for (std::size_t index = 0; index < count; ++index) {
+      AclOutput& output = outputs_[index];
+      aclmdlIODims dims{};
+      Check(aclmdlGetOutputDims(description_, index, &dims), "aclmdlGetOutputDims");
+      output.shape = Shape(dims);
+      const aclDataType type = aclmdlGetOutputDataType(description_, index);
+      if (type != ACL_FLOAT && type != ACL_FLOAT16) {
+        throw UserError("output " + std::to_string(index) + " of model " + path_ +
+                        " is neither float32 nor float16: convert it with atc --output_type=FP32");
+      }
+      output.is_half = type == ACL_FLOAT16;
+      const std::size_t bytes = aclmdlGetOutputSizeByIndex(description_, index);
+      std::size_t needed = output.is_half ? 2 : 4;
+      for (const std::int64_t extent : output.shape) needed *= static_cast<std::size_t>(extent);
+      if (bytes < needed || needed == 0) {
+        throw UserError("output " + std::to_string(index) + " of model " + path_ + " has " + std::to_string(bytes) +
+                        " bytes but its shape takes " + std::to_string(needed) + ": convert it again");
+      }
+      output.host.resize(bytes);
+      output.buffer = AddBuffer(results_, bytes);
+    }
+  }
+
+  aclmdlDataset* MakeDataset() {
+    aclmdlDataset* dataset = CheckMade(aclmdlCreateDataset(), "aclmdlCreateDataset");
+    releases_.Add("aclmdlDestroyDataset", [dataset] { return aclmdlDestroyDataset(dataset); });
+    return dataset;
+  }
+
+  DeviceBuffer AddBuffer(aclmdlDataset* dataset, std::size_t bytes) {
+    DeviceBuffer buffer{nullptr, bytes};
+    Check(aclrtMalloc(&buffer.data, bytes, ACL_MEM_MALLOC_HUGE_FIRST), "aclrtMalloc");
+    releases_.Add("aclrtFree", [data = buffer.data] { return aclrtFree(data); });
+    aclDataBuffer* handle = CheckMade(aclCreateDataBuffer(buffer.data, bytes), "aclCreateDataBuffer");
+    releases_.Add("aclDestroyDataBuffer", [handle] { return aclDestroyDataBuffer(handle); });
+    Check(aclmdlAddDatasetBuffer(dataset, handle), "aclmdlAddDatasetBuffer");
+    return buffer;
+  }
+
+  static std::vector<std::int64_t> Shape(const aclmdlIODims& dims) { return {dims.dims, dims.dims + dims.dimCount}; }
+
+  std::string path_;
+  InputSpec spec_;
+  bool is_host_ = true;
+  std::uint32_t model_id_ = 0;
+  aclmdlDesc* description_ = nullptr;
+  aclmdlDataset* inputs_ = nullptr;
+  aclmdlDataset* results_ = nullptr;
+  DeviceBuffer input_;
+  std::vector<AclOutput> outputs_;
+  // Last, so that it goes first: what it gives back is named above.
+  Releases releases_;
+};
+
+}  // namespace
+}  // namespace native310
+
+native310::Engine* CreateNative310Engine(const native310::EngineOptions& options) {
+  return new native310::AclEngine(options);
+}

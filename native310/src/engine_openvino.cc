@@ -1,0 +1,99 @@
+// Engine openvino: ONNX (float, or int8 with Quantize/DequantizeLinear nodes) and OpenVINO IR on the CPU.
+#include <cstdlib>
+#include <cstring>
+#include <openvino/openvino.hpp>
+
+#include "engine.h"
+#include "model_file.h"
+#include "user_error.h"
+
+namespace native310 {
+namespace {
+
+// The workflow sets this for MindSpore, whose convolutions are slow beyond AVX2; a program that starts us from there
+// hands it on, and it would halve OpenVINO's speed on AVX-512 hosts. Any other value is a user's own choice.
+void ForgetMindsporeIsaLimit() {
+  const char* limit = std::getenv("ONEDNN_MAX_CPU_ISA");
+  if (limit != nullptr && std::strcmp(limit, "AVX2") == 0) unsetenv("ONEDNN_MAX_CPU_ISA");
+}
+
+std::vector<std::int64_t> ShapeOf(const ov::Shape& shape) { return {shape.begin(), shape.end()}; }
+
+class OpenvinoEngine : public Engine {
+ public:
+  explicit OpenvinoEngine(const EngineOptions& options) : path_(options.model_path) {
+    const ModelFile file = CheckModelFile(path_, "openvino", {".onnx", ".xml"},
+                                          "use --engine lite for .ms and .mindir, --engine acl for .om");
+    // ONNX begins with its version field, IR with XML's angle bracket, possibly after a byte order mark; given anything
+    // else, OpenVINO would try all its readers, at length.
+    const std::string kind = file.extension == ".onnx" ? "ONNX" : "OpenVINO IR";
+    const char wanted = file.extension == ".onnx" ? '\x08' : '<';
+    if (file.start[file.start.rfind("\xEF\xBB\xBF", 0) == 0 ? 3 : 0] != wanted) {
+      throw UserError("model " + path_ + " is not an " + kind + " file: export the model again");
+    }
+    if (options.device != "cpu") {
+      throw UsageError("engine openvino has no device " + options.device + ": choose cpu, or --engine lite for ascend");
+    }
+    try {
+      std::shared_ptr<ov::Model> model = core_.read_model(path_);
+      if (model->inputs().size() != 1 || model->is_dynamic()) {
+        throw UserError("model " + path_ + " has not exactly one input of a fixed shape: export it so");
+      }
+      if (model->input().get_element_type() != ov::element::f32) {
+        throw UserError("model " + path_ + " does not take float32 images: export it with float32 input");
+      }
+      spec_ = InputSpecFrom(path_, ShapeOf(model->input().get_shape()), Layout::kNchw, ElementType::kFloat32);
+      // Latency, not throughput: one request at a time on all threads. f32, because CPUs with bfloat16 would use that
+      // and no longer give the same boxes; int8 parts of the network stay int8.
+      request_ = core_
+                     .compile_model(model, "CPU", ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
+                                    ov::hint::inference_precision(ov::element::f32),
+                                    ov::inference_num_threads(options.threads), ov::num_streams(1))
+                     .create_infer_request();
+    } catch (const ov::Exception& error) {
+      throw UserError("OpenVINO refuses model " + path_ + " (" + LastLine(error.what()) + "): export the model again");
+    }
+  }
+
+  const InputSpec& input() const override { return spec_; }
+
+  std::vector<OutputView> Run(const void* input) override {
+    std::vector<OutputView> views;
+    try {
+      std::memcpy(request_.get_input_tensor().data<float>(), input, spec_.Bytes());
+      request_.infer();
+      const std::size_t count = request_.get_compiled_model().outputs().size();
+      for (std::size_t index = 0; index < count; ++index) {
+        const ov::Tensor tensor = request_.get_output_tensor(index);
+        views.push_back({ShapeOf(tensor.get_shape()), Layout::kNchw, tensor.data<float>()});
+      }
+    } catch (const ov::Exception& error) {
+      throw UserError("OpenVINO failed while running model " + path_ + " (" + LastLine(error.what()) +
+                      "): free some memory or export the model again");
+    }
+    return views;
+  }
+
+ private:
+  // OpenVINO's messages begin with places in its own source; the reason comes last.
+  static std::string LastLine(std::string message) {
+    while (!message.empty() && (message.back() == '\n' || message.back() == ' ' || message.back() == '.')) {
+      message.pop_back();
+    }
+    const std::size_t newline = message.find_last_of('\n');
+    return FirstLine(newline == std::string::npos ? message : message.substr(newline + 1));
+  }
+
+  std::string path_;
+  ov::Core core_;
+  ov::InferRequest request_;
+  InputSpec spec_;
+};
+
+}  // namespace
+}  // namespace native310
+
+native310::Engine* CreateNative310Engine(const native310::EngineOptions& options) {
+  native310::ForgetMindsporeIsaLimit();
+  return new native310::OpenvinoEngine(options);
+}

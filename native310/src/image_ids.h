@@ -1,0 +1,23 @@
+// Ids and sizes of images, from COCO annotations or from file names.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+
+namespace native310 {
+
+struct AnnotatedImage {
+  std::int64_t id = 0;
+  int width = 0;  // 0: not known
+  int height = 0;
+};
+
+// Reads the images of COCO annotations by file name, without folders. Throws UserError if the file is no good.
+std::unordered_map<std::string, AnnotatedImage> ReadAnnotatedImages(const std::string& path);
+
+// Returns the number that a file name ends with before its suffix: COCO_val2014_000000000042.jpg gives 42. Throws
+// UserError if there is none.
+std::int64_t IdFromName(const std::string& file_name);
+
+}  // namespace native310

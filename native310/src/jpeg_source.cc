@@ -1,0 +1,88 @@
+#include "jpeg_source.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <unordered_map>
+
+#include "image_ids.h"
+#include "jpeg_reader.h"
+#include "place_image.h"
+#include "user_error.h"
+
+namespace native310 {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string LowerSuffix(const fs::path& path) {
+  std::string suffix = path.extension().string();
+  std::transform(suffix.begin(), suffix.end(), suffix.begin(),
+                 [](char letter) { return static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter + 32 : letter); });
+  return suffix;
+}
+
+std::vector<std::string> PathsOf(const std::string& input) {
+  std::vector<std::string> paths;
+  if (fs::is_directory(input)) {
+    for (const fs::directory_entry& file : fs::directory_iterator(input)) {
+      const std::string suffix = LowerSuffix(file.path());
+      if (suffix == ".jpg" || suffix == ".jpeg") paths.push_back(file.path().string());
+    }
+    std::sort(paths.begin(), paths.end());
+  } else if (LowerSuffix(input) == ".txt") {
+    std::ifstream list(input);
+    for (std::string line; std::getline(list, line);) {
+      while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+      if (!line.empty()) paths.push_back((fs::path(input).parent_path() / line).string());
+    }
+  } else {
+    paths.push_back(input);
+  }
+  if (paths.empty()) {
+    throw UserError("input " + input + " has neither index.json nor JPEG files: check --input");
+  }
+  return paths;
+}
+
+}  // namespace
+
+JpegSource::JpegSource(const std::string& input, const std::string& annotations, const ModelDescription& model)
+    : letterbox_(model.letterbox), mean_std_(model.mean_std) {
+  std::unordered_map<std::string, AnnotatedImage> annotated;
+  if (!annotations.empty()) annotated = ReadAnnotatedImages(annotations);
+  for (const std::string& path : PathsOf(input)) {
+    const std::string name = fs::path(path).filename().string();
+    if (annotations.empty()) {
+      entries_.push_back({path, IdFromName(name), 0, 0});
+      continue;
+    }
+    const auto found = annotated.find(name);
+    if (found == annotated.end()) {
+      throw UserError("image " + path + " is not in annotation file " + annotations +
+                      ": take it out, or give the annotations that belong to the images");
+    }
+    entries_.push_back({path, found->second.id, found->second.width, found->second.height});
+  }
+  CheckNames();
+}
+
+void JpegSource::CheckNames() const {
+  std::unordered_map<std::string, std::string> stems;
+  for (const Entry& entry : entries_) {
+    const auto [place, is_new] = stems.emplace(fs::path(entry.path).stem().string(), entry.path);
+    if (!is_new) {
+      throw UserError("images " + place->second + " and " + entry.path +
+                      " have the same name, so their results would overwrite each other: rename one");
+    }
+  }
+}
+
+ImageInfo JpegSource::Read(std::size_t index, const InputSpec& spec, void* target) {
+  const Entry& entry = entries_[index];
+  const PlacedImage placed = PlaceImage(ReadJpeg(entry.path, entry.width, entry.height), spec.size, letterbox_);
+  ConvertPixels(placed.image.pixels.data(), Layout::kNhwc, mean_std_, spec, target);
+  return {entry.id, fs::path(entry.path).stem().string(), placed.placement};
+}
+
+}  // namespace native310

@@ -1,0 +1,27 @@
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include "args.h"
+#include "pipeline.h"
+#include "user_error.h"
+
+int main(int argc, char** argv) {
+  try {
+    const native310::Args args = native310::ParseArgs(argc, argv);
+    if (args.help) {
+      std::fputs(native310::Usage().c_str(), stdout);
+      return 0;
+    }
+    native310::RunPipeline(args);
+    return 0;
+  } catch (const native310::UsageError& error) {
+    std::fprintf(stderr, "native310: %s\n", error.what());
+    return 2;
+  } catch (const std::bad_alloc&) {
+    std::fputs("native310: there is not enough memory: free some or use a smaller input or batch\n", stderr);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "native310: %s\n", error.what());
+  }
+  return 1;
+}

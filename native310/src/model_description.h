@@ -1,0 +1,28 @@
+// What the runner must know of a network beyond its file: <model file>.json (format in native310/README.md).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "network_io.h"
+#include "normalise.h"
+
+namespace native310 {
+
+struct ModelDescription {
+  InputSize input_size;
+  std::array<std::array<double, 2>, 9> anchors_wh{};  // pixels of the input, three for each of the strides 8, 16, 32
+  std::vector<std::string> class_names;
+  std::vector<std::int64_t> category_ids;  // COCO category of each class
+  bool letterbox = false;                  // for JPEG input
+  MeanStd mean_std;                        // for JPEG input
+
+  int values_per_anchor() const { return 5 + static_cast<int>(category_ids.size()); }
+};
+
+// Reads <model_path>.json. Throws UserError if it is missing or wrong.
+ModelDescription ReadModelDescription(const std::string& model_path);
+
+}  // namespace native310

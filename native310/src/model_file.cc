@@ -1,0 +1,72 @@
+#include "model_file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "user_error.h"
+
+namespace native310 {
+
+ModelFile CheckModelFile(const std::string& path, const std::string& engine, const std::vector<std::string>& extensions,
+                         const std::string& otherwise) {
+  if (std::filesystem::is_directory(path)) throw UserError("model " + path + " is a folder: name the model file");
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) {
+    throw UserError("model " + path + " cannot be opened (" + std::strerror(errno) + "): check the path");
+  }
+  ModelFile file;
+  file.start.resize(16);
+  stream.read(file.start.data(), static_cast<std::streamsize>(file.start.size()));
+  if (stream.gcount() < static_cast<std::streamsize>(file.start.size())) {
+    throw UserError("model " + path + " has only " + std::to_string(stream.gcount()) + " bytes: export it again");
+  }
+  file.extension = std::filesystem::path(path).extension().string();
+  std::transform(file.extension.begin(), file.extension.end(), file.extension.begin(),
+                 [](char letter) { return static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter + 32 : letter); });
+  if (std::find(extensions.begin(), extensions.end(), file.extension) == extensions.end()) {
+    std::string wanted;
+    for (const std::string& extension : extensions) wanted += (wanted.empty() ? "" : " or ") + extension;
+    throw UserError("engine " + engine + " reads " + wanted + " files, and the model is " + path + ": " + otherwise);
+  }
+  return file;
+}
+
+InputSpec InputSpecFrom(const std::string& path, const std::vector<std::int64_t>& shape, Layout hint,
+                        ElementType type) {
+  const auto is_layout = [&shape](std::size_t channels, std::size_t rows, std::size_t columns) {
+    return shape.size() == 4 && shape[0] > 0 && shape[channels] == kImageChannels && shape[rows] > 0 &&
+           shape[columns] > 0 && shape[rows] % kStrides.back() == 0 && shape[columns] % kStrides.back() == 0;
+  };
+  const bool nchw = is_layout(1, 2, 3);
+  const bool nhwc = is_layout(3, 1, 2);
+  if (!nchw && !nhwc) {
+    throw UserError("model " + path + " has an input of shape " + ToString(shape) +
+                    ", not a batch of RGB images with sides that are multiples of 32: export it with a fixed shape");
+  }
+  InputSpec spec;
+  spec.layout = nchw && nhwc ? hint : (nchw ? Layout::kNchw : Layout::kNhwc);
+  spec.type = type;
+  spec.batch = static_cast<int>(shape[0]);
+  const std::size_t rows = spec.layout == Layout::kNchw ? 2 : 1;
+  spec.size = {static_cast<int>(shape[rows]), static_cast<int>(shape[rows + 1])};
+  return spec;
+}
+
+std::string ToString(const std::vector<std::int64_t>& shape) {
+  std::string text;
+  for (const std::int64_t extent : shape) text += (text.empty() ? "" : " x ") + std::to_string(extent);
+  return text.empty() ? "scalar" : text;
+}
+
+std::string FirstLine(const std::string& message) {
+  const std::size_t first = message.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return "no reason given";
+  std::string line = message.substr(first, message.find_first_of("\r\n", first) - first);
+  while (!line.empty() && (line.back() == '.' || line.back() == ' ')) line.pop_back();
+  return line;
+}
+
+}  // namespace native310

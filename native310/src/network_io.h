@@ -1,0 +1,67 @@
+// What goes into a network and what comes out of it, in terms that all engines share.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace native310 {
+
+constexpr int kImageChannels = 3;
+constexpr int kAnchorsPerStride = 3;
+constexpr std::array<int, 3> kStrides = {8, 16, 32};
+
+enum class Layout { kNchw, kNhwc };
+enum class ElementType { kUint8, kFloat32 };
+
+// Size of the network input in pixels; both are multiples of 32.
+struct InputSize {
+  int height = 0;
+  int width = 0;
+
+  bool operator==(const InputSize& other) const { return height == other.height && width == other.width; }
+  bool operator!=(const InputSize& other) const { return !(*this == other); }
+};
+
+inline std::string ToString(const InputSize& size) {
+  return std::to_string(size.height) + " x " + std::to_string(size.width);
+}
+
+inline std::size_t BytesOf(ElementType type) { return type == ElementType::kUint8 ? 1 : sizeof(float); }
+
+// The one input tensor of a network: `batch` RGB images.
+struct InputSpec {
+  int batch = 1;
+  InputSize size;
+  Layout layout = Layout::kNchw;
+  ElementType type = ElementType::kFloat32;
+
+  std::size_t ImageElements() const {
+    return static_cast<std::size_t>(kImageChannels) * static_cast<std::size_t>(size.height) *
+           static_cast<std::size_t>(size.width);
+  }
+  std::size_t ImageBytes() const { return ImageElements() * BytesOf(type); }
+  std::size_t Bytes() const { return ImageBytes() * static_cast<std::size_t>(batch); }
+};
+
+// One output tensor, float32, as the engine holds it; valid until the engine runs again.
+struct OutputView {
+  std::vector<std::int64_t> shape;
+  Layout layout_hint;  // used only where the shape alone does not tell
+  const float* data;
+};
+
+// Raw output of one stride for one image: float32 [channels, height, width], channels = 3 * (5 + classes).
+struct RawMap {
+  int channels = 0;
+  int height = 0;
+  int width = 0;
+  std::vector<float> values;
+};
+
+// Of the strides 8, 16 and 32.
+using RawMaps = std::array<RawMap, 3>;
+
+}  // namespace native310

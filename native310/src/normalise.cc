@@ -1,0 +1,57 @@
+#include "normalise.h"
+
+#include <cstring>
+
+namespace native310 {
+namespace {
+
+// Calls put(target index, source index, channel) for every element, both in their own layout.
+template <typename Put>
+void ForEachElement(const InputSize& size, Layout from, Layout to, Put put) {
+  const std::size_t pixels = static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width);
+  const auto stride_of = [pixels](Layout layout) {
+    return layout == Layout::kNchw ? std::array<std::size_t, 2>{pixels, 1}
+                                   : std::array<std::size_t, 2>{1, static_cast<std::size_t>(kImageChannels)};
+  };
+  const auto source = stride_of(from);
+  const auto target = stride_of(to);
+  for (std::size_t channel = 0; channel < kImageChannels; ++channel) {
+    for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
+      put(channel * target[0] + pixel * target[1], channel * source[0] + pixel * source[1], channel);
+    }
+  }
+}
+
+}  // namespace
+
+void ConvertPixels(const std::uint8_t* pixels, Layout layout, const MeanStd& mean_std, const InputSpec& spec,
+                   void* target) {
+  if (spec.type == ElementType::kUint8) {
+    auto* values = static_cast<std::uint8_t*>(target);
+    ForEachElement(spec.size, layout, spec.layout,
+                   [=](std::size_t to, std::size_t from, std::size_t) { values[to] = pixels[from]; });
+    return;
+  }
+  // In single precision and in this order, as normalise() in preprocess.py: equal to the last bit.
+  std::array<float, 3> mean{};
+  std::array<float, 3> scale{};
+  for (std::size_t channel = 0; channel < mean.size(); ++channel) {
+    mean[channel] = mean_std.mean_rgb[channel] * 255.0F;
+    scale[channel] = 1.0F / (mean_std.std_rgb[channel] * 255.0F);
+  }
+  auto* values = static_cast<float*>(target);
+  ForEachElement(spec.size, layout, spec.layout, [&](std::size_t to, std::size_t from, std::size_t channel) {
+    values[to] = (static_cast<float>(pixels[from]) - mean[channel]) * scale[channel];
+  });
+}
+
+void ConvertFloats(const float* values, Layout layout, const InputSpec& spec, float* target) {
+  if (layout == spec.layout) {
+    std::memcpy(target, values, spec.ImageElements() * sizeof(float));
+    return;
+  }
+  ForEachElement(spec.size, layout, spec.layout,
+                 [=](std::size_t to, std::size_t from, std::size_t) { target[to] = values[from]; });
+}
+
+}  // namespace native310

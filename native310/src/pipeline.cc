@@ -1,0 +1,198 @@
+#include "pipeline.h"
+
+#include <algorithm>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "benchmark_stats.h"
+#include "bounded_queue.h"
+#include "engine_loader.h"
+#include "model_description.h"
+#include "open_source.h"
+#include "output_file.h"
+#include "progress.h"
+#include "raw_maps.h"
+#include "result_writer.h"
+#include "user_error.h"
+
+namespace native310 {
+namespace {
+
+// Batches that may wait on each side of the network.
+constexpr std::size_t kBatchesAhead = 2;
+
+// One batch on its way through the three threads; its memory is used again and again.
+struct Batch {
+  std::vector<std::uint8_t> input;
+  std::vector<ImageInfo> images;
+  std::vector<RawMaps> maps;
+  double seconds = 0;  // spent on it so far
+};
+using BatchPointer = std::unique_ptr<Batch>;
+
+class Pipeline {
+ public:
+  Pipeline(const Args& args, const ModelDescription& model, Engine* engine, ImageSource* source, ResultWriter* writer)
+      : args_(args), model_(model), engine_(*engine), source_(*source), writer_(*writer) {
+    for (std::size_t slot = 0; slot < free_capacity; ++slot) {
+      auto batch = std::make_unique<Batch>();
+      batch->input.resize(engine_.input().Bytes());
+      batch->maps.resize(static_cast<std::size_t>(engine_.input().batch));
+      free_.Push(std::move(batch));
+    }
+  }
+
+  void Run(RunReport* report) {
+    const Stopwatch watch;
+    std::thread reader([this] { Guard([this] { ReadAhead(); }); });
+    std::thread writer([this, report] { Guard([this, report] { WriteBehind(report); }); });
+    Guard([this, report] { RunNetwork(report); });
+    ready_to_write_.Close();
+    writer.join();
+    free_.Close();
+    ready_to_run_.Close();
+    reader.join();
+    if (error_ != nullptr) std::rethrow_exception(error_);
+    report->seconds = watch.Seconds();
+  }
+
+ private:
+  static constexpr std::size_t free_capacity = 2 * kBatchesAhead + 2;
+
+  // Runs the work of a thread; the first failure of any ends all.
+  void Guard(const std::function<void()>& work) {
+    try {
+      work();
+    } catch (...) {
+      {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (error_ == nullptr) error_ = std::current_exception();
+      }
+      free_.Close();
+      ready_to_run_.Close();
+      ready_to_write_.Close();
+    }
+  }
+
+  void ReadAhead() {
+    const InputSpec& spec = engine_.input();
+    const auto batch_size = static_cast<std::size_t>(spec.batch);
+    for (std::size_t first = 0; first < source_.size(); first += batch_size) {
+      std::optional<BatchPointer> batch = free_.Pop();
+      if (!batch) return;
+      const Stopwatch watch;
+      std::vector<std::uint8_t>& input = (*batch)->input;
+      (*batch)->images.clear();
+      const std::size_t last = std::min(first + batch_size, source_.size());
+      for (std::size_t index = first; index < last; ++index) {
+        (*batch)->images.push_back(source_.Read(index, spec, input.data() + (index - first) * spec.ImageBytes()));
+      }
+      // The last batch may be short; its empty places hold nothing of an earlier one.
+      std::fill(input.begin() + static_cast<std::ptrdiff_t>((last - first) * spec.ImageBytes()), input.end(),
+                std::uint8_t{0});
+      (*batch)->seconds = watch.Seconds();
+      if (!ready_to_run_.Push(std::move(*batch))) return;
+    }
+    ready_to_run_.Close();
+  }
+
+  void RunNetwork(RunReport* report) {
+    const RawMapCollector collector(args_.engine_options.model_path, engine_.input(),
+                                    kAnchorsPerStride * model_.values_per_anchor());
+    while (std::optional<BatchPointer> batch = ready_to_run_.Pop()) {
+      const Stopwatch watch;
+      const std::vector<OutputView> outputs = engine_.Run((*batch)->input.data());
+      report->network.Add(watch.Seconds());
+      for (std::size_t position = 0; position < (*batch)->images.size(); ++position) {
+        collector.Collect(outputs, static_cast<int>(position), &(*batch)->maps[position]);
+      }
+      (*batch)->seconds += watch.Seconds();
+      if (!ready_to_write_.Push(std::move(*batch))) return;
+    }
+  }
+
+  void WriteBehind(RunReport* report) {
+    Progress progress(source_.size());
+    std::size_t done = 0;
+    while (std::optional<BatchPointer> batch = ready_to_write_.Pop()) {
+      const Stopwatch watch;
+      for (std::size_t position = 0; position < (*batch)->images.size(); ++position) {
+        const ImageInfo& image = (*batch)->images[position];
+        const RawMaps& maps = (*batch)->maps[position];
+        writer_.Write(image, maps, DetectIn(image, maps));
+      }
+      report->whole.Add((*batch)->seconds + watch.Seconds());
+      done += (*batch)->images.size();
+      progress.Update(done);
+      free_.Push(std::move(*batch));
+    }
+    report->images = static_cast<std::int64_t>(done);
+  }
+
+  std::vector<Detection> DetectIn(const ImageInfo& image, const RawMaps& maps) const {
+    try {
+      return Detect(maps, model_, image.placement, args_.postprocess);
+    } catch (const UserError& error) {
+      throw UserError("image " + image.name + ": " + error.what() +
+                      "; train, export or quantize the model again, with values that stay finite");
+    }
+  }
+
+  const Args& args_;
+  const ModelDescription& model_;
+  Engine& engine_;
+  ImageSource& source_;
+  ResultWriter& writer_;
+  BoundedQueue<BatchPointer> free_{free_capacity};
+  BoundedQueue<BatchPointer> ready_to_run_{kBatchesAhead};
+  BoundedQueue<BatchPointer> ready_to_write_{kBatchesAhead};
+  std::mutex mutex_;
+  std::exception_ptr error_;
+};
+
+void WarmUp(Engine* engine, int runs) {
+  const std::vector<std::uint8_t> zeros(engine->input().Bytes());
+  for (int run = 0; run < runs; ++run) engine->Run(zeros.data());
+}
+
+}  // namespace
+
+void RunPipeline(const Args& args) {
+  const std::string& model_path = args.engine_options.model_path;
+  if (!std::filesystem::exists(model_path)) throw UserError("model " + model_path + " does not exist: check --model");
+  const ModelDescription model = ReadModelDescription(model_path);
+  const std::unique_ptr<ImageSource> source = OpenSource(args.input, args.annotations, model);
+  RunReport report;
+  const Stopwatch load_watch;
+  const std::unique_ptr<Engine> engine = LoadEngine(args.engine, args.engine_options);
+  report.load_seconds = load_watch.Seconds();
+  const InputSpec& spec = engine->input();
+  if (spec.size != model.input_size) {
+    throw UserError("model " + model_path + " takes " + ToString(spec.size) + " pixels but its description says " +
+                    ToString(model.input_size) + ": export the model again");
+  }
+  ResultWriter writer(args.output, args.writes_raw, model.category_ids);
+  WarmUp(engine.get(), args.warmup);
+  Pipeline(args, model, engine.get(), source.get(), &writer).Run(&report);
+  engine->Close();
+
+  report.engine = args.engine;
+  report.device = args.engine_options.device;
+  report.model = model_path;
+  report.model_bytes = std::filesystem::file_size(model_path);
+  report.threads = args.engine_options.threads;
+  report.batch = spec.batch;
+  report.detections = writer.detections();
+  writer.Finish();
+  OutputFile benchmark(args.output + "/benchmark.json");
+  benchmark.Write(BenchmarkJson(report));
+  benchmark.Finish();
+  std::fputs(BenchmarkText(report).c_str(), stdout);
+}
+
+}  // namespace native310

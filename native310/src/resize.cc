@@ -1,0 +1,179 @@
+#include "resize.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace native310 {
+namespace {
+
+std::uint8_t ToByte(float value) { return static_cast<std::uint8_t>(std::clamp(std::nearbyintf(value), 0.0F, 255.0F)); }
+
+// --- area average, by a whole factor each way
+// -------------------------------------------------------------------------
+
+Image ShrinkByWholeFactors(const Image& image, int factor_x, int factor_y, int width, int height) {
+  Image shrunk(width, height);
+  const int area = factor_x * factor_y;
+  const float scale = 1.0F / static_cast<float>(area);
+  for (int y = 0; y < height; ++y) {
+    std::uint8_t* target = shrunk.Row(y);
+    for (int x = 0; x < width; ++x) {
+      for (int channel = 0; channel < kImageChannels; ++channel) {
+        int sum = 0;
+        for (int row = 0; row < factor_y; ++row) {
+          const std::uint8_t* source = image.Row(y * factor_y + row) + x * factor_x * kImageChannels + channel;
+          for (int column = 0; column < factor_x; ++column) sum += source[column * kImageChannels];
+        }
+        // OpenCV rounds the mean of 2 x 2 pixels up at a half, other means to the even neighbour.
+        target[x * kImageChannels + channel] = factor_x == 2 && factor_y == 2
+                                                   ? static_cast<std::uint8_t>((sum + 2) >> 2)
+                                                   : ToByte(static_cast<float>(sum) * scale);
+      }
+    }
+  }
+  return shrunk;
+}
+
+// --- area average, by any factor
+// --------------------------------------------------------------------------------------
+
+// A source pixel's share in a target pixel.
+struct Share {
+  int target;
+  int source;
+  float weight;
+};
+
+// The source pixels that each target pixel covers, whole or in part, in order; parts under 1/1000 of a pixel are left
+// out.
+std::vector<Share> AreaShares(int source_size, int target_size) {
+  constexpr double kLeastPart = 1e-3;
+  // As OpenCV gets it, by way of the inverse: the last bit counts.
+  const double scale = 1.0 / (static_cast<double>(target_size) / source_size);
+  std::vector<Share> shares;
+  for (int target = 0; target < target_size; ++target) {
+    const double begin = target * scale;
+    const double end = begin + scale;
+    const double covered = std::min(scale, source_size - begin);
+    const int last_whole = std::min(static_cast<int>(std::floor(end)), source_size - 1);
+    const int first_whole = std::min(static_cast<int>(std::ceil(begin)), last_whole);
+    if (first_whole - begin > kLeastPart) {
+      shares.push_back({target, first_whole - 1, static_cast<float>((first_whole - begin) / covered)});
+    }
+    for (int source = first_whole; source < last_whole; ++source) {
+      shares.push_back({target, source, static_cast<float>(1.0 / covered)});
+    }
+    if (end - last_whole > kLeastPart) {
+      const double part = std::min(std::min(end - last_whole, 1.0), covered);
+      shares.push_back({target, last_whole, static_cast<float>(part / covered)});
+    }
+  }
+  return shares;
+}
+
+Image ShrinkByArea(const Image& image, int width, int height) {
+  const std::vector<Share> columns = AreaShares(image.width, width);
+  const std::vector<Share> rows = AreaShares(image.height, height);
+  Image shrunk(width, height);
+  std::vector<float> line(shrunk.RowBytes());
+  std::vector<float> sums(shrunk.RowBytes());
+  for (std::size_t index = 0; index < rows.size(); ++index) {
+    const Share& row = rows[index];
+    const std::uint8_t* source = image.Row(row.source);
+    std::fill(line.begin(), line.end(), 0.0F);
+    for (const Share& column : columns) {
+      const std::uint8_t* from = source + column.source * kImageChannels;
+      float* to = line.data() + column.target * kImageChannels;
+      for (int channel = 0; channel < kImageChannels; ++channel) {
+        to[channel] += static_cast<float>(from[channel]) * column.weight;
+      }
+    }
+    const bool is_first = index == 0 || rows[index - 1].target != row.target;
+    const bool is_last = index + 1 == rows.size() || rows[index + 1].target != row.target;
+    for (std::size_t position = 0; position < sums.size(); ++position) {
+      sums[position] = is_first ? row.weight * line[position] : sums[position] + row.weight * line[position];
+    }
+    if (is_last) std::transform(sums.begin(), sums.end(), shrunk.Row(row.target), ToByte);
+  }
+  return shrunk;
+}
+
+// --- bilinear, in fixed point
+// -----------------------------------------------------------------------------------------
+
+constexpr int kWeightOne = 1 << 11;
+
+// A target pixel's two source pixels and their weights, which add up to about kWeightOne.
+struct Tap {
+  int first;
+  int second;
+  int first_weight;
+  int second_weight;
+};
+
+std::vector<Tap> LinearTaps(int source_size, int target_size, bool clamps_weight) {
+  const double scale = 1.0 / (static_cast<double>(target_size) / source_size);
+  std::vector<Tap> taps;
+  for (int target = 0; target < target_size; ++target) {
+    auto position = static_cast<float>((target + 0.5) * scale - 0.5);
+    int first = static_cast<int>(std::floor(position));
+    float share = position - static_cast<float>(first);
+    if (clamps_weight && first < 0) {
+      first = 0;
+      share = 0;
+    }
+    if (clamps_weight && first >= source_size - 1) {
+      first = source_size - 1;
+      share = 0;
+    }
+    const auto weight = [](float part) { return static_cast<int>(std::nearbyintf(part * kWeightOne)); };
+    taps.push_back({std::clamp(first, 0, source_size - 1), std::clamp(first + 1, 0, source_size - 1),
+                    weight(1.0F - share), weight(share)});
+  }
+  return taps;
+}
+
+Image ResizeLinear(const Image& image, int width, int height) {
+  const std::vector<Tap> columns = LinearTaps(image.width, width, true);
+  // OpenCV repeats the border row instead of moving all weight to one; the sum is rounded differently.
+  const std::vector<Tap> rows = LinearTaps(image.height, height, false);
+  Image resized(width, height);
+  std::vector<int> lines[2];
+  const auto interpolate = [&](int row, std::vector<int>* line) {
+    const std::uint8_t* source = image.Row(row);
+    line->resize(resized.RowBytes());
+    for (std::size_t x = 0; x < columns.size(); ++x) {
+      const Tap& tap = columns[x];
+      for (int channel = 0; channel < kImageChannels; ++channel) {
+        (*line)[x * kImageChannels + static_cast<std::size_t>(channel)] =
+            source[tap.first * kImageChannels + channel] * tap.first_weight +
+            source[tap.second * kImageChannels + channel] * tap.second_weight;
+      }
+    }
+  };
+  for (int y = 0; y < height; ++y) {
+    const Tap& tap = rows[static_cast<std::size_t>(y)];
+    interpolate(tap.first, &lines[0]);
+    interpolate(tap.second, &lines[1]);
+    std::uint8_t* target = resized.Row(y);
+    for (std::size_t position = 0; position < resized.RowBytes(); ++position) {
+      const int first = (tap.first_weight * (lines[0][position] >> 4)) >> 16;
+      const int second = (tap.second_weight * (lines[1][position] >> 4)) >> 16;
+      target[position] = static_cast<std::uint8_t>(std::clamp((first + second + 2) >> 2, 0, 255));
+    }
+  }
+  return resized;
+}
+
+}  // namespace
+
+Image Resize(const Image& image, int width, int height) {
+  if (width == image.width && height == image.height) return image;
+  if (width > image.width || height > image.height) return ResizeLinear(image, width, height);
+  if (image.width % width == 0 && image.height % height == 0) {
+    return ShrinkByWholeFactors(image, image.width / width, image.height / height, width, height);
+  }
+  return ShrinkByArea(image, width, height);
+}
+
+}  // namespace native310

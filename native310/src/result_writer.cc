@@ -1,0 +1,63 @@
+#include "result_writer.h"
+
+#include <cmath>
+#include <cstdio>
+
+namespace native310 {
+namespace {
+
+constexpr char kBenchmarkName[] = "/benchmark.json";
+constexpr char kDetectionsName[] = "/detections.json";
+constexpr char kRawFolder[] = "/result_Files";
+
+// Ties go to the even digit, as in NumPy.
+std::string Fixed(double value, int digits) {
+  const auto scale = static_cast<std::int64_t>(std::llround(std::pow(10.0, digits)));
+  const auto rounded = static_cast<std::int64_t>(std::nearbyint(value * static_cast<double>(scale)));
+  char text[48];
+  std::snprintf(text, sizeof text, "%s%lld.%0*lld", rounded < 0 ? "-" : "", std::llabs(rounded / scale), digits,
+                std::llabs(rounded % scale));
+  return text;
+}
+
+}  // namespace
+
+std::string CocoResult(std::int64_t image_id, std::int64_t category_id, const Detection& detection) {
+  const std::array<float, 4>& box = detection.box_xyxy;
+  const double width = static_cast<double>(box[2]) - static_cast<double>(box[0]);
+  const double height = static_cast<double>(box[3]) - static_cast<double>(box[1]);
+  return "{\"image_id\": " + std::to_string(image_id) + ", \"category_id\": " + std::to_string(category_id) +
+         ", \"bbox\": [" + Fixed(box[0], 2) + ", " + Fixed(box[1], 2) + ", " + Fixed(width, 2) + ", " +
+         Fixed(height, 2) + "], \"score\": " + Fixed(detection.score, 5) + "}";
+}
+
+ResultWriter::ResultWriter(const std::string& folder, bool writes_raw, std::vector<std::int64_t> category_ids)
+    : folder_(folder), writes_raw_(writes_raw), category_ids_(std::move(category_ids)) {
+  PrepareFolder(folder);
+  if (writes_raw) PrepareFolder(folder + kRawFolder);
+  RemoveFile(folder + kDetectionsName);
+  RemoveFile(folder + kBenchmarkName);
+  json_ = std::make_unique<OutputFile>(folder + kDetectionsName);
+}
+
+void ResultWriter::Write(const ImageInfo& image, const RawMaps& maps, const std::vector<Detection>& detections) {
+  if (writes_raw_) {
+    for (std::size_t index = 0; index < maps.size(); ++index) {
+      OutputFile file(folder_ + kRawFolder + "/" + image.name + "_" + std::to_string(index) + ".bin");
+      file.Write(maps[index].values.data(), maps[index].values.size() * sizeof(float));
+      file.Finish();
+    }
+  }
+  for (const Detection& detection : detections) {
+    json_->Write(detections_ == 0 ? "[\n" : ",\n");
+    json_->Write(CocoResult(image.id, category_ids_[static_cast<std::size_t>(detection.label)], detection));
+    ++detections_;
+  }
+}
+
+void ResultWriter::Finish() {
+  json_->Write(detections_ == 0 ? "[]\n" : "\n]\n");
+  json_->Finish();
+}
+
+}  // namespace native310

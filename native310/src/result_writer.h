@@ -1,0 +1,39 @@
+// The output folder: raw maps and detections (format in native310/README.md).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "image_source.h"
+#include "network_io.h"
+#include "output_file.h"
+#include "postprocess.h"
+
+namespace native310 {
+
+class ResultWriter {
+ public:
+  // Makes the folder and takes away the results of an earlier run. Throws UserError, as all functions here do, if
+  // something cannot be written.
+  ResultWriter(const std::string& folder, bool writes_raw, std::vector<std::int64_t> category_ids);
+
+  void Write(const ImageInfo& image, const RawMaps& maps, const std::vector<Detection>& detections);
+  // detections.json appears now.
+  void Finish();
+
+  std::int64_t detections() const { return detections_; }
+
+ private:
+  std::string folder_;
+  bool writes_raw_;
+  std::vector<std::int64_t> category_ids_;
+  std::unique_ptr<OutputFile> json_;
+  std::int64_t detections_ = 0;
+};
+
+// One COCO result as the workflow writes it (coco_results.py): bbox in xywh pixels to 1/100 px, the score to 5 digits.
+std::string CocoResult(std::int64_t image_id, std::int64_t category_id, const Detection& detection);
+
+}  // namespace native310

@@ -1,0 +1,210 @@
+// Converts an ONNX or MindIR file for MindSpore Lite, with the options of the vendor's converter_lite:
+//   mslite_convert --fmk ONNX --modelFile x.onnx --outputFile y --saveType MINDIR_LITE [--configFile c]
+// The vendor's archive has converter_lite, which is then run; the wheel has only its library and no header for it.
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#ifndef CONVERTER_PROGRAM
+#include "include/api/status.h"
+#include "include/api/types.h"
+
+// The class that libmindspore_converter.so of release 2.0.0 exports; the wheel has no header that declares it.
+namespace mindspore {
+namespace converter {
+enum MS_API FmkType : int { kFmkTypeOnnx = 2, kFmkTypeMs = 3 };
+}
+class ConverterImpl;
+class MS_API Converter {
+ public:
+  Converter(converter::FmkType framework, const std::vector<char>& model, const std::vector<char>& output,
+            const std::vector<char>& weight);
+  ~Converter() = default;
+  void SetConfigFile(const std::vector<char>& path);
+  void SetSaveType(ModelType type);
+  Status Convert();
+
+ private:
+  std::shared_ptr<ConverterImpl> impl_;
+};
+}  // namespace mindspore
+#endif
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kUsage[] =
+    "usage: mslite_convert --fmk ONNX|MINDIR --modelFile FILE --outputFile PATH --saveType MINDIR_LITE|MINDIR\n"
+    "                      [--configFile FILE] [--optimize general|ascend_oriented]\n"
+    "Writes PATH.ms (MINDIR_LITE) or PATH.mindir (MINDIR). --configFile holds the settings of post-training\n"
+    "quantization. --optimize needs the vendor's archive.\n";
+
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+using Options = std::map<std::string, std::string>;
+
+Options ParseOptions(int argc, char** argv) {
+  Options options = {{"fmk", ""},      {"modelFile", ""},  {"outputFile", ""},
+                     {"saveType", ""}, {"configFile", ""}, {"optimize", ""}};
+  for (int index = 1; index < argc; ++index) {
+    std::string name = argv[index];
+    std::string value;
+    const std::size_t equals = name.find('=');
+    if (equals != std::string::npos) {
+      value = name.substr(equals + 1);
+      name.resize(equals);
+    } else if (index + 1 < argc) {
+      value = argv[++index];
+    } else {
+      throw UsageError("option " + name + " has no value: give one");
+    }
+    if (name.rfind("--", 0) != 0 || options.count(name.substr(2)) == 0) {
+      throw UsageError("unknown option " + name + ": --help lists all");
+    }
+    options[name.substr(2)] = value;
+  }
+  if (options["fmk"] != "ONNX" && options["fmk"] != "MINDIR") throw UsageError("--fmk must be ONNX or MINDIR");
+  if (options["saveType"] != "MINDIR_LITE" && options["saveType"] != "MINDIR") {
+    throw UsageError("--saveType must be MINDIR_LITE or MINDIR");
+  }
+  if (options["modelFile"].empty() || options["outputFile"].empty()) {
+    throw UsageError("--modelFile and --outputFile are needed");
+  }
+  return options;
+}
+
+#ifdef CONVERTER_PROGRAM
+
+std::vector<std::string> ConverterCommand() { return {CONVERTER_PROGRAM}; }
+
+#else
+
+// The converter's library ends the process on some broken files, so the conversion has one of its own: this program,
+// called with this word first.
+constexpr char kInProcess[] = "--in_process";
+
+std::vector<std::string> ConverterCommand() { return {fs::read_symlink("/proc/self/exe").string(), kInProcess}; }
+
+bool ConvertInProcess(const Options& options) {
+  const auto chars = [](const std::string& text) { return std::vector<char>(text.begin(), text.end()); };
+  mindspore::Converter converter(
+      options.at("fmk") == "ONNX" ? mindspore::converter::kFmkTypeOnnx : mindspore::converter::kFmkTypeMs,
+      chars(options.at("modelFile")), chars(options.at("outputFile")), {});
+  if (!options.at("configFile").empty()) converter.SetConfigFile(chars(options.at("configFile")));
+  converter.SetSaveType(options.at("saveType") == "MINDIR" ? mindspore::kMindIR : mindspore::kMindIR_Lite);
+  return converter.Convert().IsOk();
+}
+
+#endif
+
+// Runs the converter in a process of its own and returns whether it ended well.
+bool Convert(const Options& options, const std::string& output) {
+#ifndef CONVERTER_PROGRAM
+  if (!options.at("optimize").empty() && options.at("optimize") != "general") {
+    throw std::runtime_error("--optimize " + options.at("optimize") +
+                             " needs converter_lite of the vendor's archive: point MSLITE_HOME at one and build again");
+  }
+#endif
+  std::vector<std::string> words = ConverterCommand();
+  for (const auto& [name, value] : options) {
+    if (!value.empty()) words.push_back("--" + name + "=" + (name == "outputFile" ? output : value));
+  }
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error("the converter cannot be started: free some memory");
+  if (child == 0) {
+    execv(arguments[0], arguments.data());
+    _exit(127);
+  }
+  int status = 0;
+  return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+// Removes what a failed conversion left, and whatever the vendor's library wrote beside its output.
+class WorkFolder {
+ public:
+  explicit WorkFolder(const fs::path& beside) : path_(beside.string() + ".converting." + std::to_string(getpid())) {
+    std::error_code error;
+    fs::create_directories(path_, error);
+    if (error) {
+      throw std::runtime_error("folder " + path_.string() + " cannot be made (" + error.message() +
+                               "): choose another --outputFile");
+    }
+  }
+  ~WorkFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  WorkFolder(const WorkFolder&) = delete;
+  WorkFolder& operator=(const WorkFolder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+void Run(const Options& options) {
+  for (const char* name : {"modelFile", "configFile"}) {
+    const std::string& path = options.at(name);
+    if (!path.empty() && !fs::is_regular_file(path)) {
+      throw std::runtime_error("file " + path + " does not exist: check --" + name);
+    }
+  }
+  const std::string extension = options.at("saveType") == "MINDIR" ? ".mindir" : ".ms";
+  fs::path output = options.at("outputFile");
+  if (output.extension() == extension) output.replace_extension();
+  const fs::path final_path = output.string() + extension;
+  const WorkFolder work(output);
+  const fs::path made = work.path() / output.filename();
+  const bool is_converted = Convert(options, made.string());
+  const fs::path made_file = made.string() + extension;
+  if (!is_converted || !fs::exists(made_file)) {
+    throw std::runtime_error("MindSpore Lite cannot convert " + options.at("modelFile") +
+                             ": check that it is a whole " + options.at("fmk") +
+                             " file with a fixed input shape (GLOG_v=1 shows the converter's own log)");
+  }
+  // The converter makes files that only their owner reads; a result is as readable as any other file of the user.
+  const mode_t mask = umask(0);
+  umask(mask);
+  chmod(made_file.c_str(), 0666 & ~mask);
+  fs::rename(made_file, final_path);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "--help") {
+    std::fputs(kUsage, stdout);
+    return 0;
+  }
+  try {
+#ifndef CONVERTER_PROGRAM
+    if (argc > 1 && std::string(argv[1]) == kInProcess) {
+      return ConvertInProcess(ParseOptions(argc - 1, argv + 1)) ? 0 : 1;
+    }
+#endif
+    setenv("GLOG_v", "4", 0);
+    Run(ParseOptions(argc, argv));
+    return 0;
+  } catch (const UsageError& error) {
+    std::fprintf(stderr, "mslite_convert: %s\n", error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "mslite_convert: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,91 @@
+"""Builds the native program once: with its engines, and with sanitizers against the fake AscendCL."""
+
+import importlib.util
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from native_helpers import Program
+
+from yolov3.errors import InputError
+from yolov3.mslite_runtime import home_of_user, provide_runtime
+
+SOURCE = Path(__file__).parents[2] / "native310"
+SANITIZERS = "address,undefined"
+
+
+def _cmake(*arguments: str) -> str:
+    result = subprocess.run(["cmake", *arguments], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout + result.stderr
+
+
+def _openvino_dir() -> str:
+    found = importlib.util.find_spec("openvino")
+    return str(Path(found.origin).parent / "cmake") if found and found.origin else ""
+
+
+@pytest.fixture(scope="session")
+def cache_dir(request: pytest.FixtureRequest) -> Path:
+    return Path(request.config.cache.mkdir("native310"))
+
+
+@pytest.fixture(scope="session")
+def mslite_root(cache_dir: Path) -> str:
+    """MindSpore Lite, empty if it is not here and cannot be fetched."""
+    try:
+        return provide_runtime(cache_dir, home_of_user()).root
+    except InputError:
+        return ""
+
+
+@pytest.fixture(scope="session")
+def engine_options(mslite_root: str) -> list[str]:
+    options = [f"-DMSLITE_ROOT={mslite_root}"] if mslite_root else []
+    options += [f"-DOpenVINO_DIR={_openvino_dir()}"] if _openvino_dir() else []
+    if not options:
+        pytest.skip("neither MindSpore Lite nor OpenVINO is here")
+    return options
+
+
+@pytest.fixture(scope="session")
+def build_dir(cache_dir: Path, engine_options: list[str]) -> Path:
+    """The program as users build it; warnings of our own code are errors here."""
+    build = cache_dir / "build"
+    _cmake("-S", str(SOURCE), "-B", str(build), "-DCMAKE_CXX_FLAGS=-Werror", *engine_options)
+    _cmake("--build", str(build), "-j2")
+    return build
+
+
+@pytest.fixture(scope="session")
+def native(build_dir: Path) -> Program:
+    return Program(build_dir / "native310", dict(os.environ))
+
+
+@pytest.fixture(scope="session")
+def converter(build_dir: Path) -> Program:
+    if not (build_dir / "mslite_convert").is_file():
+        pytest.skip("MindSpore Lite is not here")
+    return Program(build_dir / "mslite_convert", dict(os.environ))
+
+
+@pytest.fixture(scope="session")
+def has_engine(build_dir: Path) -> set[str]:
+    return {path.stem.removeprefix("libnative310_engine_") for path in build_dir.glob("libnative310_engine_*.so")}
+
+
+@pytest.fixture(scope="session")
+def sanitized_dir(cache_dir: Path, engine_options: list[str]) -> Path:
+    build = cache_dir / "sanitized"
+    options = [f"-DNATIVE310_SANITIZE={SANITIZERS}", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", *engine_options]
+    _cmake("-S", str(SOURCE), "-B", str(build), *options)
+    targets = ["native310_with_fake_acl", "native310_engine_fake_acl", "unit_tests", "dump_image"]
+    _cmake("--build", str(build), "-j2", "--target", *targets)
+    return build / "tests"
+
+
+@pytest.fixture(scope="session")
+def fake(sanitized_dir: Path) -> Program:
+    """The program with the real engine acl over the fake AscendCL, under sanitizers that end it at the first error."""
+    return Program(sanitized_dir / "native310_with_fake_acl", dict(os.environ))

@@ -1,0 +1,236 @@
+"""Whatever is wrong with arguments, input or disk is told in one sentence, and nothing half-written is left."""
+
+import os
+import resource
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from native_helpers import (
+    SIZE,
+    Program,
+    assert_ran,
+    assert_refused,
+    change_json,
+    describe_model,
+    random_raw_maps,
+    write_bins,
+    write_fake_model,
+)
+
+
+class Case:
+    """A run that would end well, to spoil."""
+
+    def __init__(self, program: Program, folder: Path) -> None:
+        self.program = program
+        self.model = write_fake_model(folder / "model.om", random_raw_maps(1))
+        self.bins = write_bins(folder / "bins", [np.ones((3, *SIZE), np.float32)] * 3)
+        self.index = self.bins / "index.json"
+        self.output = folder / "out"
+
+    def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        words = ("--engine", "acl", "--model", self.model, "--input", self.bins, "--output", self.output)
+        return self.program.run(*words, *arguments)
+
+    def change_index(self, **values: object) -> None:
+        change_json(self.index, lambda index: index.update(values))
+
+    def change_image(self, **values: object) -> None:
+        change_json(self.index, lambda index: index["images"][1].update(values))
+
+
+@pytest.fixture
+def case(fake: Program, tmp_path: Path) -> Case:
+    return Case(fake, tmp_path)
+
+
+def test_it_would_end_well(case: Case) -> None:
+    assert_ran(case.run(), case.output)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--threads", "0"], "--threads is 0: give a whole number of at least 1"),
+        (["--threads", "two"], "--threads is two"),
+        (["--threads", "99999999999"], "--threads is 99999999999"),
+        (["--threads"], "--threads has no value"),
+        (["--warmup", "-1"], "--warmup is -1"),
+        (["--engine", "tensorflow"], "lite, openvino, acl"),
+        (["--device", "gpu"], "cpu, ascend"),
+        (["--device", "cpu"], "engine acl has no device cpu"),
+        (["--raw", "yes"], "--raw is yes"),
+        (["--score_threshold", "1.5"], "--score_threshold is 1.5"),
+        (["--nms_threshold", "nan"], "--nms_threshold is nan"),
+        (["--max_detections", ""], "--max_detections"),
+        (["--colour", "red"], "unknown option --colour"),
+        (["positional"], "unknown option positional"),
+        (["--output", ""], "--output"),
+    ],
+)
+def test_bad_arguments(case: Case, arguments: list[str], part: str) -> None:
+    assert_refused(case.run(*arguments), case.output, part, code=2)
+
+
+def test_help_names_all_options(fake: Program) -> None:
+    result = fake.run("--help")
+    assert result.returncode == 0 and result.stderr == ""
+    for option in ("model", "engine", "device", "device_id", "input", "output", "threads", "warmup", "raw", "help"):
+        assert f"--{option}" in result.stdout
+
+
+def test_an_engine_that_was_not_built(case: Case) -> None:
+    assert_refused(
+        case.run("--engine", "openvino"), case.output, "engine openvino is not in this build", "OpenVINO_DIR"
+    )
+
+
+def test_a_model_of_another_engine(case: Case, tmp_path: Path) -> None:
+    case.model = describe_model((case.model).rename(tmp_path / "model.onnx"))
+    assert_refused(case.run(), case.output, "engine acl reads .om files", "model.onnx")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "part"),
+    [
+        (lambda path: path.unlink(), "model.om does not exist"),
+        (lambda path: path.write_bytes(b""), "has only 0 bytes"),
+        (lambda path: (path.unlink(), path.mkdir()), "is a folder"),
+        (lambda path: Path(f"{path}.json").unlink(), "model.om.json cannot be opened"),
+        (lambda path: Path(f"{path}.json").write_text("{"), "line 1: the file is cut off"),
+        (lambda path: change_json(Path(f"{path}.json"), lambda value: value.pop("anchors")), "has 0 anchors, not 9"),
+        (lambda path: change_json(Path(f"{path}.json"), lambda value: value.update(format=2)), "not of format 1"),
+        (lambda path: change_json(Path(f"{path}.json"), lambda value: value["category_ids"].pop()), "category_ids"),
+        (lambda path: describe_model(path, (96, 96)), "64 x 96"),
+    ],
+)
+def test_a_bad_model_or_description(case: Case, spoil, part: str) -> None:
+    spoil(case.model)
+    assert_refused(case.run(), case.output, part)
+
+
+def test_no_such_input(case: Case, tmp_path: Path) -> None:
+    assert_refused(case.run("--input", tmp_path / "nowhere"), case.output, "nowhere does not exist")
+    (tmp_path / "empty").mkdir()
+    assert_refused(case.run("--input", tmp_path / "empty"), case.output, "has neither index.json nor JPEG files")
+
+
+@pytest.mark.parametrize("bytes_more", [-1, 1, -73728])
+def test_a_bin_of_wrong_size(case: Case, bytes_more: int) -> None:
+    path = case.bins / "COCO_val2014_000000000002.bin"
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) + bytes_more] if bytes_more < 0 else content + b"x")
+    wanted = str(len(content) + bytes_more)
+    assert_refused(case.run(), case.output, path.name, f"has {wanted} bytes", f"take {len(content)}")
+
+
+def test_an_index_that_names_a_missing_bin(case: Case) -> None:
+    case.change_image(file="gone.bin")
+    assert_refused(case.run(), case.output, "gone.bin cannot be opened (No such file or directory)")
+
+
+def test_an_empty_index(case: Case) -> None:
+    case.change_index(images=[])
+    assert_refused(case.run(), case.output, "names no image")
+    case.index.write_bytes(b"")
+    assert_refused(case.run(), case.output, "index.json, line 1: the file is cut off")
+
+
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ({"format": 2}, "format 1"),
+        ({"input_size": [96, 64]}, "are 96 x 64 pixels but the model takes 64 x 96"),
+        ({"input_size": [64]}, "[height, width] expected"),
+        ({"dtype": "float16"}, "dtype 'float16'"),
+        ({"layout": "CHWN"}, "layout 'CHWN'"),
+        ({"mean_rgb": [1, 2]}, "3 numbers expected"),
+    ],
+)
+def test_a_wrong_index(case: Case, values: dict, part: str) -> None:
+    case.change_index(**values)
+    assert_refused(case.run(), case.output, "index.json", part)
+
+
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ({"width": 0}, "a length in pixels, at least 1, expected"),
+        ({"id": 1.5}, "1.5 is not a whole number"),
+        ({"name": ""}, "lacks its id, name"),
+        ({"name": "../escaped"}, "is no file name"),
+        ({"name": "COCO_val2014_000000000001"}, "two images named"),
+        ({"share_xy": [0, 1]}, "share_xy is not above 0"),
+    ],
+)
+def test_a_wrong_image_in_the_index(case: Case, values: dict, part: str) -> None:
+    case.change_image(**values)
+    assert_refused(case.run(), case.output, "index.json", part)
+
+
+def test_names_with_spaces_and_other_alphabets(case: Case, tmp_path: Path) -> None:
+    case.change_image(name="Käse 图像")
+    case.output = tmp_path / "aus gabe 输出"
+    assert_ran(case.run(), case.output)
+    assert (case.output / "result_Files" / "Käse 图像_2.bin").is_file()
+
+
+def test_values_that_are_not_numbers(case: Case) -> None:
+    raw_maps = random_raw_maps(1)
+    raw_maps[1][4, 0, 0] = np.nan
+    write_fake_model(case.model, raw_maps)
+    assert_refused(case.run(), case.output, "image COCO_val2014_000000000001", "not a number")
+
+
+def test_an_output_folder_that_cannot_be_made(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    case.output = tmp_path / "file" / "out"
+    assert_refused(case.run(), case.output, "file/out cannot be made")
+    case.output = tmp_path / "file"
+    assert_refused(case.run(), None, "output folder", "cannot be made")
+    case.output = Path("/proc/native310_out")
+    assert_refused(case.run(), None, "/proc/native310_out cannot be made")
+
+
+def test_an_output_folder_without_permission(case: Case) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    case.output.mkdir(mode=0o555)
+    assert_refused(case.run(), case.output, "cannot be written")
+
+
+@pytest.mark.parametrize("limit_bytes", [0, 2000, 20_000])
+def test_a_file_that_cannot_grow(case: Case, limit_bytes: int) -> None:
+    """A limit on the size of files stops writing at any point, as a full disk does, and needs no root."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+
+    words = ["--engine", "acl", "--model", case.model, "--input", case.bins, "--output", case.output]
+    result = subprocess.run(
+        [str(word) for word in (case.program.path, *words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=limit,
+    )
+    assert_refused(result, case.output, "cannot be written (File too large)", "free or change the place")
+
+
+def test_a_full_disk(case: Case, tmp_path: Path) -> None:
+    case.output = tmp_path / "small"
+    case.output.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(case.output)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        result = case.run()
+        assert_refused(result, case.output, "cannot be written (No space left on device)", "free or change the place")
+    finally:
+        subprocess.run(["umount", str(case.output)], check=True)

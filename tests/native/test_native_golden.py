@@ -1,0 +1,152 @@
+"""Detections of the C++ program equal Python's, on raw maps that both know."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from native_helpers import (
+    ANCHORS,
+    CATEGORY_IDS,
+    MEAN_RGB,
+    SIZE,
+    STD_RGB,
+    Program,
+    assert_ran,
+    random_raw_maps,
+    read_raw_maps,
+    write_bins,
+    write_fake_model,
+)
+
+from yolov3.coco_results import coco_results, coco_rows
+from yolov3.postprocess import PostprocessSettings, detect
+from yolov3.preprocess import Placement
+
+PLACEMENTS = (
+    {"width": 640, "height": 480, "offset_xy": [0, 0], "share_xy": [1, 1]},
+    {"width": 500, "height": 375, "offset_xy": [0, 0.015625], "share_xy": [1, 0.96875]},
+    {"width": 61, "height": 640, "offset_xy": [7 / 16, 0], "share_xy": [1 / 16, 1]},
+)
+
+
+def _images(count: int) -> list[np.ndarray]:
+    random = np.random.default_rng(5)
+    return [random.normal(0, 0.3, (3, *SIZE)).astype(np.float32) for _ in range(count)]
+
+
+def _known_maps(raw_maps: tuple[np.ndarray, ...], image: np.ndarray) -> tuple[np.ndarray, ...]:
+    flat = image.ravel()
+    return tuple(raw + flat[0] - flat[-1] for raw in raw_maps)
+
+
+def assert_same_detections(found: list[dict], wanted: list[dict]) -> None:
+    """Equal but for the last printed digit, where float32 arithmetic of two libraries may round differently."""
+    assert len(found) == len(wanted) > 0
+    unmatched = dict(enumerate(wanted))
+    for detection in found:
+        match = next(
+            (
+                index
+                for index, d in unmatched.items()
+                if (d["image_id"], d["category_id"]) == (detection["image_id"], detection["category_id"])
+                and np.allclose(d["bbox"], detection["bbox"], rtol=0, atol=0.0101)
+                and abs(d["score"] - detection["score"]) < 1.01e-5
+            ),
+            None,
+        )
+        assert match is not None, detection
+        del unmatched[match]
+
+
+@pytest.mark.parametrize(("threshold", "nms", "most"), [(0.001, 0.5, 0), (0.3, 0.5, 0), (0.001, 0.3, 10), (0, 0.99, 0)])
+def test_detections_equal_python(fake: Program, tmp_path: Path, threshold: float, nms: float, most: int) -> None:
+    raw_maps, images = random_raw_maps(1), _images(3)
+    model = write_fake_model(tmp_path / "model.om", raw_maps)
+    bins = write_bins(tmp_path / "bins", images, placements=PLACEMENTS)
+    output = tmp_path / "out"
+    result = fake.run(
+        *("--engine", "acl", "--model", model, "--input", bins, "--output", output, "--score_threshold", threshold),
+        *("--nms_threshold", nms, "--max_detections", most),
+    )
+    found = assert_ran(result, output)
+    wanted = []
+    for index, image in enumerate(images):
+        placement = Placement(**{key: _tuple(value) for key, value in PLACEMENTS[index].items()})
+        settings = PostprocessSettings(threshold, nms, most)
+        maps = _known_maps(raw_maps, image)
+        found_here = detect(maps, SIZE, ANCHORS, placement, settings)
+        wanted += coco_results(coco_rows(found_here, index + 1, list(CATEGORY_IDS)))
+    assert_same_detections(found, wanted)
+    per_image = [[d["score"] for d in found if d["image_id"] == image_id] for image_id in (1, 2, 3)]
+    assert all(scores == sorted(scores, reverse=True) for scores in per_image)
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4])
+@pytest.mark.parametrize("model_layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("bins_layout", ["NCHW", "NHWC"])
+def test_raw_maps_in_any_layout_and_batch(
+    fake: Program, tmp_path: Path, batch: int, model_layout: str, bins_layout: str
+) -> None:
+    raw_maps, images = random_raw_maps(2), _images(5)
+    model = write_fake_model(tmp_path / "model.om", raw_maps, batch, layout=model_layout)
+    bins = write_bins(tmp_path / "bins", images, bins_layout)
+    output = tmp_path / "out"
+    assert_ran(fake.run("--engine=acl", "--model", model, "--input", bins, "--output", output), output)
+    for index, image in enumerate(images):
+        wanted = _known_maps(raw_maps, image if model_layout == "NCHW" else image.transpose(1, 2, 0))
+        found = read_raw_maps(output, f"COCO_val2014_{index + 1:012d}", raw_maps)
+        assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
+    benchmark = json.loads((output / "benchmark.json").read_text())
+    assert (benchmark["images"], benchmark["batch"]) == (5, batch)
+    assert benchmark["network_ms"]["calls"] == -(-5 // batch)
+
+
+def test_uint8_bins_are_normalised_as_in_python(fake: Program, tmp_path: Path) -> None:
+    raw_maps = random_raw_maps(3)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, *SIZE)).astype(np.uint8)
+    model = write_fake_model(tmp_path / "model.om", raw_maps)
+    bins = write_bins(tmp_path / "bins", [pixels], "NHWC")
+    output = tmp_path / "out"
+    assert_ran(fake.run("--engine=acl", "--model", model, "--input", bins, "--output", output), output)
+    mean, std = np.array(MEAN_RGB, np.float32) * 255, np.array(STD_RGB, np.float32) * 255
+    normal = (pixels - mean[:, None, None]) * (np.float32(1) / std)[:, None, None]
+    wanted = _known_maps(raw_maps, normal)
+    found = read_raw_maps(output, "COCO_val2014_000000000001", raw_maps)
+    assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
+
+
+def test_a_model_that_takes_pixels_gets_pixels(fake: Program, tmp_path: Path) -> None:
+    raw_maps = random_raw_maps(3)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, *SIZE)).astype(np.uint8)
+    model = write_fake_model(tmp_path / "model.om", raw_maps, input_type="uint8", layout="NHWC")
+    output = tmp_path / "out"
+    bins = write_bins(tmp_path / "bins", [pixels])
+    assert_ran(fake.run("--engine=acl", "--model", model, "--input", bins, "--output", output), output)
+    difference = np.float32(pixels[0, 0, 0]) - np.float32(pixels[2, -1, -1])
+    found = read_raw_maps(output, "COCO_val2014_000000000001", raw_maps)
+    assert all(np.allclose(a, raw + difference, atol=1e-4) for a, raw in zip(found, raw_maps, strict=True))
+
+
+def test_half_precision_outputs(fake: Program, tmp_path: Path) -> None:
+    raw_maps, images = random_raw_maps(4), _images(1)
+    model = write_fake_model(tmp_path / "model.om", raw_maps, output_type="float16")
+    bins = write_bins(tmp_path / "bins", images)
+    output = tmp_path / "out"
+    assert_ran(fake.run("--engine=acl", "--model", model, "--input", bins, "--output", output), output)
+    wanted = [raw.astype(np.float16).astype(np.float32) for raw in _known_maps(raw_maps, images[0])]
+    found = read_raw_maps(output, "COCO_val2014_000000000001", raw_maps)
+    assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
+
+
+def test_raw_0_writes_no_raw_maps(fake: Program, tmp_path: Path) -> None:
+    model = write_fake_model(tmp_path / "model.om", random_raw_maps(4))
+    bins = write_bins(tmp_path / "bins", _images(2))
+    output = tmp_path / "out"
+    result = fake.run("--engine=acl", "--model", model, "--input", bins, "--output", output, "--raw", 0)
+    assert assert_ran(result, output)
+    assert sorted(path.name for path in output.iterdir()) == ["benchmark.json", "detections.json"]

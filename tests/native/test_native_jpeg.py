@@ -1,0 +1,225 @@
+"""JPEG input: the same pixels as in Python, the same results as from bins, and one sentence for what is no good."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from native_helpers import (
+    SIZE,
+    Program,
+    assert_ran,
+    assert_refused,
+    random_raw_maps,
+    read_raw_maps,
+    write_bins,
+    write_fake_model,
+)
+from PIL import Image
+
+from yolov3.preprocess import normalise, place_image
+
+ORIENTATION = 0x0112
+
+
+@pytest.fixture
+def dump(sanitized_dir: Path) -> Program:
+    if not (sanitized_dir / "dump_image").is_file():
+        pytest.skip("libjpeg is not here")
+    return Program(sanitized_dir / "dump_image")
+
+
+def picture(height: int, width: int, seed: int = 0) -> Image.Image:
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 1.5) if min(height, width) > 8 else noise
+    return Image.fromarray(cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX))
+
+
+def read_as_python(path: Path) -> np.ndarray:
+    return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+
+
+def assert_same_pixels(dump: Program, path: Path, size: tuple[int, int], letterbox: bool) -> None:
+    output = path.with_suffix(".raw")
+    result = dump.run(path, *size, int(letterbox), output)
+    assert result.returncode == 0, result.stderr
+    wanted, placement = place_image(read_as_python(path), size, letterbox)
+    found = np.fromfile(output, np.uint8).reshape(wanted.shape)
+    assert np.abs(found.astype(int) - wanted).max() <= 1
+    assert (found != wanted).mean() < 0.001
+    numbers = [placement.width, placement.height, *placement.offset_xy, *placement.share_xy]
+    assert [float(number) for number in result.stdout.split()] == numbers
+
+
+# Shrinking by whole and broken factors, one way only, enlarging, odd sizes, single pixels, no change.
+SIZES = [
+    *((480, 640), (640, 480), (832, 832), (1248, 416), (1040, 936), (417, 417), (416, 416)),
+    *((300, 500), (500, 300), (208, 416), (100, 120), (33, 47), (1000, 61), (97, 1000), (2, 3), (1, 1)),
+]
+
+
+@pytest.mark.parametrize("letterbox", [False, True])
+@pytest.mark.parametrize("stored", SIZES)
+def test_resizing_equals_opencv(dump: Program, tmp_path: Path, stored: tuple[int, int], letterbox: bool) -> None:
+    path = tmp_path / "image.jpg"
+    picture(*stored).save(path, quality=90)
+    assert_same_pixels(dump, path, (416, 416), letterbox)
+
+
+def save_kind(kind: str, path: Path) -> None:
+    image = picture(50, 70)
+    if kind == "greyscale":
+        image.convert("L").save(path)
+    elif kind == "CMYK":
+        image.convert("CMYK").save(path)
+    elif kind == "progressive":
+        image.save(path, progressive=True)
+    elif kind.startswith("subsampling"):
+        image.save(path, subsampling=int(kind[-1]))
+    else:
+        exif = Image.Exif()
+        exif[ORIENTATION] = int(kind[-1])
+        image.save(path, exif=exif)
+
+
+KINDS = [
+    *("greyscale", "CMYK", "progressive", "subsampling 0", "subsampling 1", "subsampling 2"),
+    *(f"orientation {number}" for number in range(1, 9)),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_jpeg_equal_opencv(dump: Program, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "image.jpg"
+    save_kind(kind, path)
+    height, width = read_as_python(path).shape[:2]
+    assert_same_pixels(dump, path, (height, width), False)
+
+
+class Case:
+    """A folder of JPEG files and a model for them."""
+
+    def __init__(self, program: Program, folder: Path) -> None:
+        self.program = program
+        self.folder = folder / "images"
+        self.folder.mkdir()
+        self.model = write_fake_model(folder / "model.om", random_raw_maps(1))
+        self.output = folder / "out"
+
+    def add(self, name: str, height: int = 48, width: int = 80, seed: int = 0) -> Path:
+        path = self.folder / name
+        picture(height, width, seed).save(path, "JPEG")
+        return path
+
+    def run(self, *arguments: object):
+        words = ("--engine", "acl", "--model", self.model, "--input", self.folder, "--output", self.output)
+        return self.program.run(*words, *arguments)
+
+    def describe(self, **values: object) -> None:
+        path = Path(f"{self.model}.json")
+        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+@pytest.fixture
+def case(fake: Program, dump: Program, tmp_path: Path) -> Case:
+    return Case(fake, tmp_path)
+
+
+@pytest.mark.parametrize("letterbox", [False, True])
+def test_jpeg_files_give_the_results_of_their_bins(case: Case, tmp_path: Path, letterbox: bool) -> None:
+    paths = [case.add(f"COCO_val2014_{index + 1:012d}.jpg", 60 + index, 90, index) for index in range(3)]
+    case.describe(letterbox=letterbox)
+    from_jpeg = assert_ran(case.run(), case.output)
+
+    placed = [place_image(read_as_python(path), SIZE, letterbox) for path in paths]
+    placements = [
+        {"width": p.width, "height": p.height, "offset_xy": p.offset_xy, "share_xy": p.share_xy} for _, p in placed
+    ]
+    bins = write_bins(tmp_path / "bins", [normalise(pixels) for pixels, _ in placed], placements=placements)
+    output = tmp_path / "from_bins"
+    from_bins = assert_ran(case.run("--input", bins, "--output", output), output)
+    assert from_jpeg == from_bins and {d["image_id"] for d in from_jpeg} == {1, 2, 3}
+    like = random_raw_maps(1)
+    for path in paths:
+        pairs = zip(read_raw_maps(case.output, path.stem, like), read_raw_maps(output, path.stem, like), strict=True)
+        assert all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_ids_and_sizes_of_annotations(case: Case, tmp_path: Path) -> None:
+    case.add("street.jpg")
+    annotations = tmp_path / "instances.json"
+    image = {"id": 77, "file_name": "val/street.jpg", "width": 80, "height": 48, "license": None}
+    annotations.write_text(json.dumps({"info": {"n": [1.5e3, {}]}, "images": [image], "annotations": [{"bbox": [1]}]}))
+    assert {d["image_id"] for d in assert_ran(case.run("--annotations", annotations), case.output)} == {77}
+
+    annotations.write_text(json.dumps({"images": [{**image, "width": 81}]}))
+    result = case.run("--annotations", annotations)
+    assert_refused(result, case.output, "street.jpg is 80 x 48 pixels but its annotations say 81 x 48")
+    annotations.write_text(json.dumps({"images": [{**image, "file_name": "other.jpg"}]}))
+    output = tmp_path / "other"
+    assert_refused(
+        case.run("--annotations", annotations, "--output", output), output, "street.jpg is not in annotation"
+    )
+    assert_refused(case.run("--output", output), output, "street.jpg has no id", "--annotations")
+
+
+def test_a_list_and_a_single_file(case: Case, tmp_path: Path) -> None:
+    first, second = case.add("1.jpg"), case.add("Ärger 2.JPEG")
+    (tmp_path / "list.txt").write_text(f"images/{second.name}\r\n\n", encoding="utf-8")
+    found = assert_ran(case.run("--input", tmp_path / "list.txt"), case.output)
+    assert {d["image_id"] for d in found} == {2}
+    assert {d["image_id"] for d in assert_ran(case.run("--input", first), case.output)} == {1}
+    assert {d["image_id"] for d in assert_ran(case.run(), case.output)} == {1, 2}
+
+
+@pytest.mark.parametrize("kind", ["greyscale", "CMYK", "progressive"])
+def test_unusual_jpeg_files_run(case: Case, kind: str) -> None:
+    save_kind(kind, case.folder / "1.jpg")
+    assert assert_ran(case.run(), case.output)
+
+
+def test_a_jpeg_that_is_png_inside(case: Case) -> None:
+    picture(20, 20).save(case.folder / "1.jpg", "PNG")
+    assert_refused(case.run(), case.output, "1.jpg cannot be read as JPEG", "0x89 0x50")
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.99])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_is_cut_off(case: Case, share: float, progressive: bool) -> None:
+    path = case.folder / "1.jpg"
+    picture(200, 300).save(path, progressive=progressive)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    assert_refused(case.run(), case.output, "1.jpg is cut off")
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"\xff\xd8\xff", b"not an image", b"\xff\xd8" + b"\0" * 500])
+def test_what_is_no_jpeg(case: Case, content: bytes) -> None:
+    (case.folder / "1.jpg").write_bytes(content)
+    assert_refused(case.run(), case.output, "1.jpg")
+
+
+def test_files_whose_results_would_collide(case: Case) -> None:
+    case.add("1.jpg")
+    case.add("1.jpeg")
+    assert_refused(case.run(), case.output, "1.jpeg and", "same name")
+
+
+def test_broken_bytes_never_crash(dump: Program, tmp_path: Path) -> None:
+    """Random damage, EXIF included: an image or one sentence, and no report of a sanitizer."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    path = tmp_path / "image.jpg"
+    picture(40, 60).save(path, exif=exif)
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = content.copy()
+        # Beyond the first bytes, and mostly in the headers.
+        places = random.integers(2, random.choice([60, 700, len(content)]), 3)
+        damaged[places] = random.integers(0, 256, 3)
+        path.write_bytes(damaged.tobytes())
+        result = dump.run(path, 32, 32, 0, tmp_path / "out.raw")
+        assert result.returncode in (0, 1), result.stderr
+        assert result.returncode == 0 or result.stderr.startswith("dump_image: image ")

