@@ -20,6 +20,10 @@ include: "workflow/rules/backbone.smk"
 include: "workflow/rules/cluster.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/export.smk"
+include: "workflow/rules/native.smk"
+include: "workflow/rules/quantize.smk"
+include: "workflow/rules/infer_310.smk"
 include: "workflow/rules/report.smk"
 
 

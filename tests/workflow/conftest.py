@@ -31,6 +31,7 @@ SMALL = {
         "log_interval": 1,
     },
     "eval": {"testing_shape": 64, "eval_batch_size": 4},
+    "calibration": {"calibration_images": 4},
     "report": {"gallery_images": 2},
 }
 
@@ -88,7 +89,7 @@ class Project:
 
 
 def copy_of_the_project(target):
-    for name in ("workflow", "config", "envs", "profiles"):
+    for name in ("workflow", "config", "envs", "profiles", "native310"):
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copy(ROOT / "Snakefile", target)
     return target

@@ -6,11 +6,17 @@ import pytest
 from conftest import SMALL, changed
 
 REPORT = {"report"}
+INFER = {"infer_310", "quant_infer_310"} | REPORT
+QUANT = {"post_quant", "quant_infer_310"} | REPORT
+BINS = {"preprocess_bins"} | INFER
 EVAL = {"eval_coco"} | REPORT
-TRAIN = {"train"} | EVAL
+MODELS = {"export", "convert_model", "post_quant"} | INFER
+TRAIN = {"train"} | EVAL | MODELS
 CONVERT = {"convert_backbone"} | TRAIN
 FETCH = {"fetch_backbone"} | CONVERT
-DATA = {"download"} | TRAIN
+DATA = {"download", "calibration_bins"} | TRAIN | BINS
+INPUT = {"calibration_bins"} | EVAL | MODELS | BINS
+BUILD = {"mslite_runtime", "build_native310", "build_converter"}
 
 
 @pytest.mark.parametrize(
@@ -23,10 +29,17 @@ DATA = {"download"} | TRAIN
         ({"train.flip": 0}, TRAIN),
         ({"train.eval_interval": 1}, TRAIN),
         ({"train.is_distributed": 1, "train.group_size": 2}, {"rank_table"} | TRAIN),
-        ({"eval.nms_thresh": 0.4}, EVAL),
-        ({"eval.eval_ignore_threshold": 0.01}, EVAL),
-        ({"eval.testing_shape": 96}, EVAL),
-        ({"eval.letterbox": True}, EVAL),
+        ({"eval.nms_thresh": 0.4}, EVAL | INFER),
+        ({"eval.eval_ignore_threshold": 0.01}, EVAL | INFER),
+        ({"eval.testing_shape": 96}, INPUT),
+        ({"eval.letterbox": True}, INPUT),
+        ({"eval.eval_batch_size": 2}, EVAL),
+        ({"export.file_formats": "ONNX"}, MODELS),
+        ({"bins.bins_dtype": "uint8"}, BINS),
+        ({"calibration.calibration_images": 3}, {"calibration_bins"} | QUANT),
+        ({"quantize.quant_method": "KL"}, QUANT),
+        ({"quantize.skip_layers": "branch_*.head"}, QUANT),
+        ({"infer.warmup": 1}, INFER),
         ({"report.gallery_images": 1}, REPORT),
         ({"report.title": "Other"}, REPORT),
         ({"network.anchor_scales": [[9, 9], *SMALL["network"]["anchor_scales"][1:]]}, TRAIN),
@@ -55,14 +68,18 @@ def test_a_changed_value(finished, changes, rules):
         ("workflow/lib/yolov3/launch.py", TRAIN),
         ("workflow/lib/yolov3/postprocess.py", EVAL),
         ("workflow/lib/yolov3/nms.py", EVAL),
-        ("workflow/lib/yolov3/coco_eval.py", EVAL),
+        ("workflow/lib/yolov3/coco_eval.py", EVAL | INFER),
+        ("workflow/lib/yolov3/export.py", MODELS),
+        ("workflow/lib/yolov3/quantize_mslite.py", QUANT),
+        ("native310/src/postprocess.cc", {"build_native310"} | INFER),
+        ("native310/tools/mslite_convert.cc", {"build_converter", "convert_model"} | QUANT | INFER),
         ("workflow/scripts/eval_coco.py", EVAL),
         ("workflow/lib/yolov3/report_page.py", REPORT),
         ("workflow/report/report.html.j2", REPORT),
         ("workflow/lib/yolov3/darknet_weights.py", FETCH),
         ("workflow/lib/yolov3/shapes_scene.py", DATA),
         ("workflow/lib/yolov3/rank_table.py", set()),
-        ("workflow/lib/yolov3/files.py", {"fetch_backbone", "convert_backbone"} | DATA),
+        ("workflow/lib/yolov3/files.py", {"fetch_backbone", "convert_backbone"} | DATA | BUILD),
     ],
 )
 def test_an_edited_source(finished, file, rules):

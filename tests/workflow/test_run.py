@@ -3,8 +3,16 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 from conftest import SMALL, changed
+from mindspore import Tensor
+
+from yolov3.checkpoint import load_network
+from yolov3.coco_data import load_split
+from yolov3.images import read_image_rgb
+from yolov3.manifest import Manifest
+from yolov3.preprocess import normalise, place_image
 
 
 def results(project):
@@ -22,12 +30,20 @@ def test_every_result_is_where_it_belongs(finished):
         "eval_coco/acc.log",
         "eval_coco/metrics.json",
         "eval_coco/detections.json",
+        "export/yolov3_darknet53.mindir",
+        "export/export.json",
+        "bins/index.json",
+        "quant/quant.json",
+        "infer_310/acc.log",
+        "infer_310/metrics.json",
+        "quant_infer_310/acc.log",
+        "quant_infer_310/metrics.json",
         "report/report.html",
         "benchmarks/train.tsv",
         "benchmarks/eval_coco.tsv",
     ):
         assert (results(finished) / name).stat().st_size > 0, name
-    for stage in ("download", "fetch_backbone", "convert_backbone", "train", "eval_coco", "report"):
+    for stage in ("download", "convert_backbone", "train", "eval_coco", "export", "post_quant", "infer_310", "report"):
         assert (finished.folder / "logs" / f"{stage}.log").exists(), stage
 
 
@@ -69,3 +85,21 @@ def test_a_config_with_a_typo_is_refused_before_any_job(finished):
     assert done.returncode == 1
     assert "config key train.lr_gama is unknown: did you mean lr_gamma?" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_native_raw_maps_equal_those_of_the_network(finished):
+    """On every validation image, within 1e-4; what the native program decodes gives the same accuracy."""
+    network, _ = load_network(results(finished) / "train" / "yolov3.ckpt")
+    network.set_train(False)
+    split = load_split(Manifest.read(results(finished) / "data" / "manifest.json"), "val")
+    for index in range(len(split)):
+        placed, _ = place_image(read_image_rgb(split.path(index)), (64, 64), letterbox=False)
+        for scale, raw in enumerate(network(Tensor(normalise(placed)[None]))):
+            name = f"{split.path(index).stem}_{scale}.bin"
+            native = np.fromfile(results(finished) / "infer_310" / "result_Files" / name, np.float32)
+            np.testing.assert_allclose(native.reshape(raw.shape), raw.asnumpy(), atol=1e-4)
+    accuracies = [
+        json.loads((results(finished) / stage / "metrics.json").read_text())["AP"]
+        for stage in ("eval_coco", "infer_310")
+    ]
+    assert accuracies[0] == pytest.approx(accuracies[1], abs=0.002)

@@ -1,6 +1,5 @@
 # What all rules share: the checked configuration, the stages' programs, and the words of their command lines.
 
-import os
 import sys
 from pathlib import Path
 
@@ -8,6 +7,7 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "workflow" / "lib"))
 
 from yolov3.config import complete_config
+from yolov3.cpus import available_cpus
 from yolov3.errors import InputError
 from yolov3.options import option_words
 from yolov3.python_path import prefer_this_python
@@ -44,4 +44,14 @@ def general(*names):
 
 def own_threads():
     """Threads of a stage that uses all that it gets, but no more than there are: more only slow it down."""
-    return min(workflow.cores or 1, len(os.sched_getaffinity(0)))
+    return min(workflow.cores or 1, available_cpus())
+
+
+def network_input():
+    """How images are fitted into the network, as evaluation does."""
+    return {key: config["eval"][key] for key in ("testing_shape", "letterbox")}
+
+
+def native_thresholds():
+    """What of the evaluation's settings the native program takes over."""
+    return {key: config["eval"][key] for key in ("eval_ignore_threshold", "nms_thresh", "max_detections")}

@@ -9,6 +9,13 @@ TIMED_STAGES = [
     rules.rank_table if config["train"]["is_distributed"] else None,
     rules.train,
     rules.eval_coco,
+    rules.export,
+    rules.mslite_runtime,
+    rules.build_native310,
+    rules.preprocess_bins,
+    rules.post_quant,
+    rules.infer_310,
+    rules.quant_infer_310,
 ]
 
 # Sections that took no part in the run are not shown, so a change there changes nothing.
@@ -28,6 +35,10 @@ rule report:
         train_summary=rules.train.output.summary,
         eval_metrics=rules.eval_coco.output.metrics,
         detections=rules.eval_coco.output.detections,
+        float_metrics=rules.infer_310.output.metrics,
+        float_detections=rules.infer_310.output.detections,
+        int8_metrics=rules.quant_infer_310.output.metrics,
+        int8_detections=rules.quant_infer_310.output.detections,
         benchmarks=[stage.benchmark for stage in TIMED_STAGES if stage],
     output:
         page=report("results/report/report.html", caption="../report/report.rst", category="Report"),
@@ -44,4 +55,6 @@ rule report:
         "python {input.script:q} {params.options} {params.config_json} --manifest {input.manifest:q}"
         " --train_metrics {input.train_metrics:q} --train_summary {input.train_summary:q}"
         " --eval_metrics {input.eval_metrics:q} --detections {input.detections:q}"
+        " --native 'Native float' {input.float_metrics:q} {input.float_detections:q}"
+        " --native 'Native int8' {input.int8_metrics:q} {input.int8_detections:q}"
         " --benchmarks {input.benchmarks:q} --output {output.page:q} --log_file {log:q}"

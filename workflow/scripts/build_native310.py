@@ -8,9 +8,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from yolov3.cpus import available_cpus
 from yolov3.files import read_json
 from yolov3.native_build import BuildSettings, build, openvino_cmake_dir
-from yolov3.runtime_cpus import available_cpus
 from yolov3.stage import run_stage, stage_parser
 
 
@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = stage_parser(__doc__)
     parser.add_argument("--source_dir", type=Path, required=True, help="folder of CMakeLists.txt")
     parser.add_argument("--build_dir", type=Path, required=True, help="folder of the build")
-    parser.add_argument("--runtime", type=Path, help="runtime.json of MindSpore Lite; without it, engine lite is left out")
+    parser.add_argument("--runtime", type=Path, help="runtime.json of MindSpore Lite")
     parser.add_argument("--target", default="all", help="all, or mslite_convert")
     return run_stage(run, parser.parse_args(argv))
 

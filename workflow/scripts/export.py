@@ -28,10 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
     parser.add_argument("--ckpt_file", type=Path, required=True, help="checkpoint to export")
     parser.add_argument("--output_dir", type=Path, required=True, help="folder of the files and of export.json")
-    parser.add_argument("--file_formats", default="MINDIR,ONNX", help="MINDIR, ONNX, AIR, separated by commas")
-    parser.add_argument("--file_name", default="yolov3_darknet53", help="name of the files without suffix")
-    parser.add_argument("--keep_detect", type=_truth, default=False, help="True decodes the outputs in the model")
-    parser.add_argument("--export_batch_size", type=int, default=1, help="images of one run")
+    add_options(parser, "export")
     add_options(parser, "eval", only=("testing_shape", "letterbox"))
     add_options(parser, "", only=("device_target", "seed"))
     return run_stage(run, parser.parse_args(argv))
@@ -65,13 +62,6 @@ def run(arguments: argparse.Namespace) -> None:
         "seconds": time.perf_counter() - started,
     }
     write_json(arguments.output_dir / "export.json", report)
-
-
-def _truth(text: str) -> bool:
-    values = {"true": True, "false": False, "1": True, "0": False}
-    if text.lower() not in values:
-        raise argparse.ArgumentTypeError("must be True or False")
-    return values[text.lower()]
 
 
 if __name__ == "__main__":

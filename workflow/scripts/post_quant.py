@@ -37,21 +37,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--calibration_dir", type=Path, required=True, help="folder of the calibration bins")
     parser.add_argument("--output", type=Path, required=True, help="int8 model: .ms, .onnx or .om by back end")
     parser.add_argument("--report", type=Path, help="what was done, JSON (default: quant.json beside the model)")
-    parser.add_argument("--quant_backend", choices=tuple(SUFFIXES), default="mslite", help="which tool quantizes")
-    parser.add_argument(
-        "--quant_method",
-        choices=("MAX_MIN", "KL", "REMOVAL_OUTLIER"),
-        default="MAX_MIN",
-        help="how ranges of activations are found (mslite and qdq)",
-    )
-    parser.add_argument(
-        "--skip_layers", default="", help="layers to leave in float, such as branch_*.head,backbone.root"
-    )
+    add_options(parser, "quantize")
     parser.add_argument("--converter", default="mslite_convert", help="mslite: mslite_convert or converter_lite")
     parser.add_argument("--ckpt_file", type=Path, help="amct: checkpoint of the exported network")
-    parser.add_argument("--amct_python", default="", help="amct: Python of the environment envs/amct.yaml")
     parser.add_argument("--atc", default="atc", help="amct: CANN's atc")
-    parser.add_argument("--soc_version", default="Ascend310", help="amct: chip that the model is for")
     add_options(parser, "", only=("device_target",))
     return run_stage(run, parser.parse_args(argv))
 

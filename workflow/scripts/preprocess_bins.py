@@ -30,10 +30,8 @@ def main(argv: list[str] | None = None) -> int:
         "--calibration", type=int, choices=(0, 1), default=0, help="1 draws training images for quantization instead"
     )
     add_options(parser, "eval", only=("testing_shape", "letterbox"))
-    parser.add_argument("--bins_dtype", choices=("float32", "uint8"), default="float32", help="uint8: 4 times smaller")
-    parser.add_argument("--bins_layout", choices=("NCHW", "NHWC"), default="NCHW", help="order of the values")
-    parser.add_argument("--calibration_images", type=int, default=32, help="number of calibration images")
-    parser.add_argument("--calibration_seed", type=int, default=1, help="seed of their choice")
+    add_options(parser, "bins")
+    add_options(parser, "calibration")
     return run_stage(run, parser.parse_args(argv))
 
 

@@ -16,10 +16,11 @@ from yolov3.manifest import Manifest
 from yolov3.options import add_options, settings_from
 from yolov3.report_data import read_accuracy, read_stage_times, read_training
 from yolov3.report_gallery import NamedDetections, chosen_images, gallery, read_detections
+from yolov3.report_native import read_native_run
 from yolov3.report_page import ReportContent, ReportSettings, read_config, write_page
 from yolov3.stage import run_stage, stage_parser
 
-# The program whose results these are: the heading of its column and the name under its pictures.
+# The program that evaluates the trained network: the heading of its column and the name under its pictures.
 PROGRAM = "MindSpore"
 
 
@@ -30,14 +31,20 @@ def run(arguments: argparse.Namespace) -> None:
     split = load_split(manifest, "val")
     shown = chosen_images(len(split), settings.gallery_images)
     image_ids = [int(split.image_ids[index]) for index in shown]
-    found = read_detections(arguments.detections, manifest, image_ids, settings.gallery_score)
+    programs = [(PROGRAM, arguments.eval_metrics, arguments.detections)]
+    programs += [(name, Path(metrics), Path(detections)) for name, metrics, detections in arguments.native]
+    found = [
+        NamedDetections(name, read_detections(detections, manifest, image_ids, settings.gallery_score))
+        for name, _, detections in programs
+    ]
     class_names = tuple(category.name for category in manifest.categories)
     content = ReportContent(
         manifest=manifest,
         training=read_training(arguments.train_metrics, arguments.train_summary),
-        accuracies=(read_accuracy(PROGRAM, arguments.eval_metrics),),
+        accuracies=tuple(read_accuracy(name, metrics) for name, metrics, _ in programs),
+        native_runs=tuple(read_native_run(name, metrics) for name, metrics, _ in programs[1:]),
         stage_times=tuple(read_stage_times(arguments.benchmarks)),
-        pictures=tuple(gallery(split, shown, class_names, [NamedDetections(PROGRAM, found)])),
+        pictures=tuple(gallery(split, shown, class_names, found)),
         config=read_config(arguments.config_json),
     )
     write_page(content, settings, arguments.output)
@@ -53,6 +60,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--train_summary", type=Path, required=True, help="train.json of the training")
     parser.add_argument("--eval_metrics", type=Path, required=True, help="metrics.json of the evaluation")
     parser.add_argument("--detections", type=Path, required=True, help="detections.json of the evaluation")
+    parser.add_argument(
+        "--native",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("NAME", "METRICS", "DETECTIONS"),
+        help="results of a run of the native program; the float one first, then int8",
+    )
     parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files, by stage")
     parser.add_argument("--config_json", default="{}", help="the resolved configuration as JSON text")
     parser.add_argument("--output", type=Path, required=True, help="page to write")

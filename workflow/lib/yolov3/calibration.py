@@ -1,5 +1,6 @@
 """Calibration images for post-training quantization: drawn from the training split, read back batch by batch."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,13 @@ CALIBRATION_DTYPE, CALIBRATION_LAYOUT = "float32", "NHWC"
 def draw_images(split: CocoSplit, count: int, seed: int) -> list[int]:
     """Return `count` different image indices of a split, ascending; equal seeds draw the same images.
 
-    Raises:
-        InputError: the split has fewer images.
+    A smaller split gives all it has, and the log says so.
     """
     if count > len(split):
-        raise InputError(
-            f"calibration_images is {count} but the training split has {len(split)} images: set it to at most that"
+        logging.warning(
+            "calibration_images is %d but the training split has %d images: all are taken", count, len(split)
         )
+        count = len(split)
     return sorted(np.random.default_rng(seed).choice(len(split), size=count, replace=False).tolist())
 
 

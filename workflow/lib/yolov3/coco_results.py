@@ -39,6 +39,12 @@ def coco_results(rows: np.ndarray) -> list[dict[str, Any]]:
     ]
 
 
+def rows_of_results(results: list[dict[str, Any]]) -> np.ndarray:
+    """Return COCO results as rows, float64 [M, 7], the inverse of `coco_results`."""
+    rows = [[entry["image_id"], *entry["bbox"], entry["score"], entry["category_id"]] for entry in results]
+    return np.array(rows, np.float64).reshape(-1, 7)
+
+
 def write_results(path: str | Path, rows: np.ndarray) -> None:
     """Write rows of `coco_rows` as a COCO results file, one detection a line, whole or not at all."""
     with complete_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:

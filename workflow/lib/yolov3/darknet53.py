@@ -107,7 +107,8 @@ class DarkNet53(nn.Cell):
         in_channels = backbone_shape[0] // 2
         self.root = ConvBlock(3, in_channels, 3, options=options)
         stages = []
-        for out_channels, blocks in zip(backbone_shape, backbone_layers, strict=True):
+        # Python 3.9, which quantization for Ascend runs in, knows no strict zip.
+        for out_channels, blocks in zip(backbone_shape, backbone_layers):  # noqa: B905
             downsample = ConvBlock(in_channels, out_channels, 3, stride=2, options=options)
             residuals = [ResidualBlock(out_channels, options=options) for _ in range(blocks)]
             stages.append(nn.SequentialCell(downsample, *residuals))

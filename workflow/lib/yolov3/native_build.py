@@ -63,4 +63,6 @@ def _run(command: list[str]) -> None:
     logging.info("%s\n%s", " ".join(command), done.stdout)
     if done.returncode:
         errors = [line.strip() for line in done.stdout.splitlines() if "rror" in line] or done.stdout.splitlines()
-        raise InputError(f"native310 cannot be built ({' / '.join(errors[:SHOWN_LINES])}): the log has the whole output")
+        raise InputError(
+            f"native310 cannot be built ({' / '.join(errors[:SHOWN_LINES])}): the log has the whole output"
+        )

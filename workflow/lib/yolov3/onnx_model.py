@@ -52,12 +52,15 @@ def tidy_export(model: onnx.ModelProto) -> None:
     """Make MindSpore's ONNX export better to run and to read, without a change to its result; in place.
 
     Leaky ReLU comes as max(x, slope * x) in two nodes, which runtimes neither fuse with the convolution before them nor
-    quantize well: it becomes one LeakyRelu node. Convolutions are named after their layers.
+    quantize well: it becomes one LeakyRelu node. Convolutions are named after their layers. Resize nodes lack a mode,
+    nearest by the standard's default, which MindSpore Lite 2.0.0 takes for bilinear: it is written out.
     """
     _merge_leaky_relus(model.graph)
     for node in model.graph.node:
         if node.op_type == "Conv":
             node.name = layer_of(node)
+        if node.op_type == "Resize" and not any(attribute.name == "mode" for attribute in node.attribute):
+            node.attribute.append(helper.make_attribute("mode", "nearest"))
     onnx.checker.check_model(model)
 
 

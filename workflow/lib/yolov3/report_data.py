@@ -170,13 +170,15 @@ def read_accuracy(name: str, path: str | Path) -> Accuracy:
         for class_name, entry in ((class_name, classes.within(class_name)) for class_name in classes.value)
     ]
     seconds = fields.within("seconds")
+    # The native program times its parts otherwise (`report_native`).
+    parts = ("network", "total") if "native" in fields.value else ("read", "network", "postprocess", "total")
     return Accuracy(
         name=name,
         numbers={metric: fields.number(metric) for metric in METRIC_NAMES},
         per_class=tuple(sorted(per_class, key=lambda entry: (-entry.AP, entry.name))),
         precision_recall=_precision_recall(fields.within("precision_recall")),
         images=int(fields.number("images")),
-        seconds={part: seconds.number(part) for part in ("read", "network", "postprocess", "total")},
+        seconds={part: seconds.number(part) for part in parts},
         images_per_second=fields.number("images_per_second"),
     )
 

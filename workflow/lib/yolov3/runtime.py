@@ -1,6 +1,5 @@
 """MindSpore set up for one process: device, graph mode, seed, and the other workers."""
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +21,6 @@ class Worker:
     def is_master(self) -> bool:
         """Whether this worker logs and writes the results."""
         return self.rank == 0
-
-
-def available_cpus() -> int:
-    """Return the number of CPUs that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -> Worker:

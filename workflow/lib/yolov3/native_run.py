@@ -1,0 +1,88 @@
+"""Run the native program over prepared images and judge what it found."""
+
+import logging
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yolov3.coco_data import ground_truth
+from yolov3.coco_eval import CocoResult, coco_result
+from yolov3.coco_results import rows_of_results
+from yolov3.errors import InputError
+from yolov3.files import read_json
+from yolov3.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class NativeRunSettings:
+    """How the program is run; most fields are the config's keys of the same names in `infer` and `eval`.
+
+    Attributes:
+        threads: CPU threads of the network.
+    """
+
+    engine: str
+    device: str
+    device_id: int
+    warmup: int
+    threads: int
+    eval_ignore_threshold: float
+    nms_thresh: float
+    max_detections: int
+
+
+def native_command(program: Path, model: Path, bins: Path, output_dir: Path, settings: NativeRunSettings) -> list[str]:
+    """Return the command line of the native program."""
+    options = {
+        "model": model,
+        "input": bins,
+        "output": output_dir,
+        "engine": settings.engine,
+        "device": settings.device,
+        "device_id": settings.device_id,
+        "threads": settings.threads,
+        "warmup": settings.warmup,
+        "score_threshold": settings.eval_ignore_threshold,
+        "nms_threshold": settings.nms_thresh,
+        "max_detections": settings.max_detections,
+    }
+    return [str(program), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+
+
+def run_program(command: list[str]) -> None:
+    """Run the program; what it says goes to the terminal and to the log.
+
+    Raises:
+        InputError: it fails; with its own last sentence.
+    """
+    said: list[str] = []
+    with subprocess.Popen(command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        for line in program.stdout:
+            said.append(line.rstrip())
+            logging.info("%s", said[-1])
+    if program.returncode:
+        reason = next((line for line in reversed(said) if line), f"exit code {program.returncode} without a word")
+        raise InputError(f"{Path(command[0]).name} failed: {reason}")
+    sys.stderr.flush()
+
+
+def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, dict[str, Any]]:
+    """Return the COCO result of the program's detections, and metrics as the evaluation stage writes them.
+
+    The metrics also hold the program's own timings under `native`.
+    """
+    rows = rows_of_results(read_json(output_dir / "detections.json", "detections file"))
+    timings = read_json(output_dir / "benchmark.json", "timings file")
+    result = coco_result(ground_truth(manifest, "val"), rows)
+    network_seconds = timings["network_ms"]["mean"] * timings["network_ms"]["calls"] / 1000
+    metrics = {
+        **result.metrics,
+        "images": timings["images"],
+        "seconds": {"network": network_seconds, "total": timings["seconds"]},
+        "images_per_second": timings["images_per_second"],
+        "native": timings,
+    }
+    return result, metrics

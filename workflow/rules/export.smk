@@ -1,0 +1,71 @@
+# The trained network as files for deployment, and the images as the native program reads them.
+
+EXPORTED = config["export"]["file_name"]
+FORMATS = config["export"]["file_formats"].split(",")
+
+
+rule export:
+    input:
+        script=script("export"),
+        modules=sources("export"),
+        manifest=rules.download.output.manifest,
+        checkpoint=rules.train.output.checkpoint,
+    output:
+        models=[f"results/export/{EXPORTED}.{name.lower()}" for name in FORMATS],
+        descriptions=[f"results/export/{EXPORTED}.{name.lower()}.json" for name in FORMATS],
+        summary="results/export/export.json",
+    log:
+        "logs/export.log",
+    benchmark:
+        "results/benchmarks/export.tsv"
+    conda:
+        "../../envs/main.yaml"
+    threads: own_threads()
+    params:
+        options=words("export", **network_input()),
+        general=general("device_target", "seed"),
+    shell:
+        "python {input.script:q} {params.general} {params.options} --manifest {input.manifest:q}"
+        " --ckpt_file {input.checkpoint:q} --output_dir $(dirname {output.summary:q}) --log_file {log:q}"
+
+
+rule preprocess_bins:
+    input:
+        script=script("preprocess_bins"),
+        modules=sources("preprocess_bins"),
+        manifest=rules.download.output.manifest,
+    output:
+        index="results/bins/index.json",
+    log:
+        "logs/preprocess_bins.log",
+    benchmark:
+        "results/benchmarks/preprocess_bins.tsv"
+    conda:
+        "../../envs/main.yaml"
+    threads: own_threads()
+    params:
+        options=words("bins", **network_input()),
+    shell:
+        "python {input.script:q} {params.options} --manifest {input.manifest:q}"
+        " --output_dir $(dirname {output.index:q}) --log_file {log:q}"
+
+
+rule calibration_bins:
+    input:
+        script=script("preprocess_bins"),
+        modules=sources("preprocess_bins"),
+        manifest=rules.download.output.manifest,
+    output:
+        index="results/calibration/index.json",
+    log:
+        "logs/calibration_bins.log",
+    benchmark:
+        "results/benchmarks/calibration_bins.tsv"
+    conda:
+        "../../envs/main.yaml"
+    threads: own_threads()
+    params:
+        options=words("calibration", **network_input()),
+    shell:
+        "python {input.script:q} {params.options} --calibration 1 --manifest {input.manifest:q}"
+        " --output_dir $(dirname {output.index:q}) --log_file {log:q}"

@@ -1,0 +1,69 @@
+# The native program over the evaluation images: the float model and the int8 model.
+
+
+rule infer_310:
+    input:
+        script=script("infer_310"),
+        modules=sources("infer_310"),
+        program=rules.build_native310.output.program,
+        model=rules.convert_model.output.model,
+        description=rules.convert_model.output.description,
+        bins=rules.preprocess_bins.output.index,
+        manifest=rules.download.output.manifest,
+    output:
+        log=report(
+            "results/infer_310/acc.log",
+            caption="../report/native.rst",
+            category="Accuracy",
+            subcategory="native float",
+        ),
+        metrics="results/infer_310/metrics.json",
+        detections="results/infer_310/detections.json",
+        timings="results/infer_310/benchmark.json",
+    log:
+        "logs/infer_310.log",
+    benchmark:
+        "results/benchmarks/infer_310.tsv"
+    conda:
+        "../../envs/main.yaml"
+    threads: own_threads()
+    params:
+        options=option_words({**config["infer"], **native_thresholds()}),
+    shell:
+        "python {input.script:q} {params.options} --threads {threads} --program {input.program:q}"
+        " --model {input.model:q} --bins $(dirname {input.bins:q}) --manifest {input.manifest:q}"
+        " --output_dir $(dirname {output.metrics:q}) --log_file {log:q}"
+
+
+rule quant_infer_310:
+    input:
+        script=script("infer_310"),
+        modules=sources("infer_310"),
+        program=rules.build_native310.output.program,
+        model=rules.post_quant.output.model,
+        description=rules.post_quant.output.description,
+        bins=rules.preprocess_bins.output.index,
+        manifest=rules.download.output.manifest,
+    output:
+        log=report(
+            "results/quant_infer_310/acc.log",
+            caption="../report/native.rst",
+            category="Accuracy",
+            subcategory="native int8",
+        ),
+        metrics="results/quant_infer_310/metrics.json",
+        detections="results/quant_infer_310/detections.json",
+        timings="results/quant_infer_310/benchmark.json",
+    log:
+        "logs/quant_infer_310.log",
+    benchmark:
+        "results/benchmarks/quant_infer_310.tsv"
+    conda:
+        "../../envs/main.yaml"
+    threads: own_threads()
+    params:
+        options=option_words({**config["infer"], **native_thresholds(), "engine": INT8_ENGINE}),
+    shell:
+        "python {input.script:q} {params.options} --threads {threads} --program {input.program:q}"
+        " --model {input.model:q} --bins $(dirname {input.bins:q}) --manifest {input.manifest:q}"
+        " --output_dir $(dirname {output.metrics:q}) --log_file {log:q}"

@@ -1,0 +1,69 @@
+# The models that the native program runs: float, converted for its engine, and int8.
+
+ENGINE = config["infer"]["engine"]
+IS_ASCEND = config["infer"]["device"] == "ascend"
+BACKEND = config["quantize"]["quant_backend"]
+# Engine: format exported for it, suffix that it runs. MindSpore Lite 2.0.0 on a CPU reads ONNX, on Ascend MindIR.
+EXPORTED_FOR = {"lite": "mindir" if IS_ASCEND else "onnx", "openvino": "onnx", "acl": "air"}
+SUFFIX_OF = {"lite": "mindir" if IS_ASCEND else "ms", "openvino": "onnx", "acl": "om"}
+INT8_SUFFIX = {"mslite": "ms", "qdq": "onnx", "amct": "om"}[BACKEND]
+INT8_ENGINE = {"mslite": "lite", "qdq": "openvino", "amct": "acl"}[BACKEND]
+
+
+rule convert_model:
+    input:
+        script=script("convert_model"),
+        modules=sources("convert_model"),
+        model=f"results/export/{EXPORTED}.{EXPORTED_FOR[ENGINE]}",
+        description=f"results/export/{EXPORTED}.{EXPORTED_FOR[ENGINE]}.json",
+        converter=rules.build_converter.output.program if ENGINE == "lite" else [],
+    output:
+        model=f"results/native_model/{EXPORTED}.{SUFFIX_OF[ENGINE]}",
+        description=f"results/native_model/{EXPORTED}.{SUFFIX_OF[ENGINE]}.json",
+    log:
+        "logs/convert_model.log",
+    benchmark:
+        "results/benchmarks/convert_model.tsv"
+    conda:
+        "../../envs/main.yaml"
+    params:
+        options=option_words(
+            {
+                "soc_version": config["quantize"]["soc_version"],
+                "optimize": "ascend_oriented" if IS_ASCEND and ENGINE == "lite" else "general",
+            }
+        ),
+        converter=lambda wildcards, input: option_words({"converter": input.converter} if input.converter else {}),
+    shell:
+        "python {input.script:q} {params.options} {params.converter} --model {input.model:q}"
+        " --output {output.model:q} --log_file {log:q}"
+
+
+rule post_quant:
+    input:
+        script=script("post_quant"),
+        modules=sources("post_quant"),
+        model=f"results/export/{EXPORTED}.{'mindir' if BACKEND == 'amct' else 'onnx'}",
+        calibration=rules.calibration_bins.output.index,
+        checkpoint=rules.train.output.checkpoint if BACKEND == "amct" else [],
+        converter=rules.build_converter.output.program if BACKEND == "mslite" else [],
+    output:
+        model=f"results/quant/{EXPORTED}_int8.{INT8_SUFFIX}",
+        description=f"results/quant/{EXPORTED}_int8.{INT8_SUFFIX}.json",
+        summary="results/quant/quant.json",
+    log:
+        "logs/post_quant.log",
+    benchmark:
+        "results/benchmarks/post_quant.tsv"
+    conda:
+        "../../envs/main.yaml"
+    threads: own_threads()
+    params:
+        options=words("quantize"),
+        general=general("device_target"),
+        converter=lambda wildcards, input: option_words({"converter": input.converter} if input.converter else {}),
+        checkpoint=lambda wildcards, input: option_words({"ckpt_file": input.checkpoint} if input.checkpoint else {}),
+    shell:
+        "python {input.script:q} {params.general} {params.options} {params.converter} {params.checkpoint}"
+        " --model {input.model:q} --calibration_dir $(dirname {input.calibration:q})"
+        " --output {output.model:q} --report {output.summary:q} --log_file {log:q}"
