@@ -28,4 +28,4 @@ rule eval_coco:
         general=general("device_target", "seed"),
     shell:
         "python {input.script:q} {params.general} {params.options} --manifest {input.manifest:q}"
-        " --pretrained {input.checkpoint:q} --output_dir $(dirname {output.metrics:q}) --log_file {log:q}"
+        ' --pretrained {input.checkpoint:q} --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'

@@ -26,7 +26,7 @@ rule export:
         general=general("device_target", "seed"),
     shell:
         "python {input.script:q} {params.general} {params.options} --manifest {input.manifest:q}"
-        " --ckpt_file {input.checkpoint:q} --output_dir $(dirname {output.summary:q}) --log_file {log:q}"
+        ' --ckpt_file {input.checkpoint:q} --output_dir "$(dirname {output.summary:q})" --log_file {log:q}'
 
 
 rule preprocess_bins:
@@ -47,7 +47,7 @@ rule preprocess_bins:
         options=words("bins", **network_input()),
     shell:
         "python {input.script:q} {params.options} --manifest {input.manifest:q}"
-        " --output_dir $(dirname {output.index:q}) --log_file {log:q}"
+        ' --output_dir "$(dirname {output.index:q})" --log_file {log:q}'
 
 
 rule calibration_bins:
@@ -68,4 +68,4 @@ rule calibration_bins:
         options=words("calibration", **network_input()),
     shell:
         "python {input.script:q} {params.options} --calibration 1 --manifest {input.manifest:q}"
-        " --output_dir $(dirname {output.index:q}) --log_file {log:q}"
+        ' --output_dir "$(dirname {output.index:q})" --log_file {log:q}'

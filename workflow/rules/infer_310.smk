@@ -31,8 +31,8 @@ rule infer_310:
         options=option_words({**config["infer"], **native_thresholds()}),
     shell:
         "python {input.script:q} {params.options} --threads {threads} --program {input.program:q}"
-        " --model {input.model:q} --bins $(dirname {input.bins:q}) --manifest {input.manifest:q}"
-        " --output_dir $(dirname {output.metrics:q}) --log_file {log:q}"
+        ' --model {input.model:q} --bins "$(dirname {input.bins:q})" --manifest {input.manifest:q}'
+        ' --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'
 
 
 rule quant_infer_310:
@@ -65,5 +65,5 @@ rule quant_infer_310:
         options=option_words({**config["infer"], **native_thresholds(), "engine": INT8_ENGINE}),
     shell:
         "python {input.script:q} {params.options} --threads {threads} --program {input.program:q}"
-        " --model {input.model:q} --bins $(dirname {input.bins:q}) --manifest {input.manifest:q}"
-        " --output_dir $(dirname {output.metrics:q}) --log_file {log:q}"
+        ' --model {input.model:q} --bins "$(dirname {input.bins:q})" --manifest {input.manifest:q}'
+        ' --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'

@@ -17,7 +17,7 @@ rule mslite_runtime:
     conda:
         "../../envs/main.yaml"
     shell:
-        "python {input.script:q} --output_dir $(dirname {output.runtime:q}) --log_file {log:q}"
+        'python {input.script:q} --output_dir "$(dirname {output.runtime:q})" --log_file {log:q}'
 
 
 rule build_native310:
@@ -38,8 +38,8 @@ rule build_native310:
         "../../envs/main.yaml"
     threads: own_threads()
     shell:
-        "python {input.script:q} --source_dir $(dirname {input.cmakelists:q}) --runtime {input.runtime:q}"
-        " --build_dir $(dirname {output.program:q}) --log_file {log:q}"
+        'python {input.script:q} --source_dir "$(dirname {input.cmakelists:q})" --runtime {input.runtime:q}'
+        ' --build_dir "$(dirname {output.program:q})" --log_file {log:q}'
 
 
 # Apart from the program, so that an edit to the program does not quantize again.
@@ -61,5 +61,5 @@ rule build_converter:
         "../../envs/main.yaml"
     threads: own_threads()
     shell:
-        "python {input.script:q} --source_dir $(dirname {input.cmakelists:q}) --runtime {input.runtime:q} --target mslite_convert"
-        " --build_dir $(dirname {output.program:q}) --log_file {log:q}"
+        'python {input.script:q} --source_dir "$(dirname {input.cmakelists:q})" --runtime {input.runtime:q} --target mslite_convert'
+        ' --build_dir "$(dirname {output.program:q})" --log_file {log:q}'

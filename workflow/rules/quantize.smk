@@ -65,5 +65,5 @@ rule post_quant:
         checkpoint=lambda wildcards, input: option_words({"ckpt_file": input.checkpoint} if input.checkpoint else {}),
     shell:
         "python {input.script:q} {params.general} {params.options} {params.converter} {params.checkpoint}"
-        " --model {input.model:q} --calibration_dir $(dirname {input.calibration:q})"
+        ' --model {input.model:q} --calibration_dir "$(dirname {input.calibration:q})"'
         " --output {output.model:q} --report {output.summary:q} --log_file {log:q}"

@@ -39,5 +39,5 @@ rule train:
         rank_table=lambda wildcards, input: option_words({"rank_table": input.rank_table} if input.rank_table else {}),
     shell:
         "python {input.script:q} {params.general} {params.options} {params.validation} {params.backbone}"
-        " {params.rank_table} --manifest {input.manifest:q} --ckpt_path $(dirname {output.checkpoint:q})"
+        ' {params.rank_table} --manifest {input.manifest:q} --ckpt_path "$(dirname {output.checkpoint:q})"'
         " --log_file {log:q}"

@@ -12,22 +12,24 @@ import numpy as np
 
 from yolov3.boxes import xyxy_to_xywh
 from yolov3.files import complete_file
-from yolov3.postprocess import Detections
 
 ROWS_AT_A_TIME = 10_000
 
 
-def coco_rows(found: Detections, image_id: int, category_ids: list[int]) -> np.ndarray:
+def coco_rows(
+    boxes_xyxy: np.ndarray, scores: np.ndarray, labels: np.ndarray, image_id: int, category_ids: list[int]
+) -> np.ndarray:
     """Return detections of an image as float64 [M, 7] rows, the array form of results that pycocotools reads.
 
-    Columns: image id, left, top, width, height (pixels, to 1/100), score (to 5 digits), category id.
+    Columns: image id, left, top, width, height (pixels, to 1/100), score (to 5 digits), category id. The arguments are
+    those of `postprocess.Detections`.
     """
-    count = len(found.scores)
+    count = len(scores)
     rows = np.empty((count, 7))
     rows[:, 0] = image_id
-    rows[:, 1:5] = np.round(xyxy_to_xywh(found.boxes_xyxy.astype(np.float64)), 2)
-    rows[:, 5] = np.round(found.scores.astype(np.float64), 5)
-    rows[:, 6] = np.array(category_ids)[found.labels]
+    rows[:, 1:5] = np.round(xyxy_to_xywh(boxes_xyxy.astype(np.float64)), 2)
+    rows[:, 5] = np.round(scores.astype(np.float64), 5)
+    rows[:, 6] = np.array(category_ids)[labels]
     return rows
 
 

@@ -92,7 +92,8 @@ def run_over(
                 placements[position],
                 settings.postprocess,
             )
-            found_rows.append(coco_rows(found, int(split.image_ids[index]), category_ids))
+            image_id = int(split.image_ids[index])
+            found_rows.append(coco_rows(found.boxes_xyxy, found.scores, found.labels, image_id, category_ids))
         seconds.postprocess += lap()
         on_images(len(indices))
     return InferenceResult(np.concatenate(found_rows), seconds)
