@@ -76,7 +76,9 @@ def test_detections_equal_python(fake: Program, tmp_path: Path, threshold: float
         settings = PostprocessSettings(threshold, nms, most)
         maps = _known_maps(raw_maps, image)
         found_here = detect(maps, SIZE, ANCHORS, placement, settings)
-        wanted += coco_results(coco_rows(found_here, index + 1, list(CATEGORY_IDS)))
+        wanted += coco_results(
+            coco_rows(found_here.boxes_xyxy, found_here.scores, found_here.labels, index + 1, list(CATEGORY_IDS))
+        )
     assert_same_detections(found, wanted)
     per_image = [[d["score"] for d in found if d["image_id"] == image_id] for image_id in (1, 2, 3)]
     assert all(scores == sorted(scores, reverse=True) for scores in per_image)
