@@ -175,6 +175,6 @@ def test_page_from_a_url_leaves_no_file(folder: Path, capsys: pytest.CaptureFixt
     assert run("fetch_backbone", "--source", page.as_uri(), "--output_file", target, *SHAPE) == 1
 
     message = capsys.readouterr().err
-    assert "HTML page" in message
+    assert "web page" in message
     assert page.as_uri() in message
     assert not target.parent.exists() or list(target.parent.iterdir()) == []
