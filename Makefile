@@ -23,6 +23,7 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+	$(BIN)/clang-format --dry-run --Werror $$(git ls-files "native310/*.cc" "native310/*.h")
 
 setup: $(READY)
 
