@@ -57,6 +57,16 @@ def test_the_static_loss_scale_changes_nothing_in_float32():
         np.testing.assert_allclose(scaled[name], value, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+def test_momentum_carries_the_last_step_on(momentum):
+    # At this rate the weights hardly move, so both gradients are equal: moves of g, then g + momentum * g.
+    start = weights_of(network())["branch_8.head.weight"]
+    one, two = (
+        weights_of(trained(steps, rate=1e-6, momentum=momentum)[0])["branch_8.head.weight"] - start for steps in (1, 2)
+    )
+    assert np.linalg.norm(two) / np.linalg.norm(one) == pytest.approx(2 + momentum, rel=0.02)
+
+
 @pytest.mark.parametrize(("optimizer", "decay"), [("momentum", 0.5), ("adamw", 0.5)])
 def test_weight_decay_pulls_convolution_weights_only(optimizer, decay):
     rate = 1e-3

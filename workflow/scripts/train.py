@@ -15,6 +15,7 @@ from yolov3.augment import AugmentSettings
 from yolov3.batches import BatchSource
 from yolov3.checkpoint import load_into
 from yolov3.coco_data import load_split
+from yolov3.errors import InputError
 from yolov3.files import sha256_of
 from yolov3.launch import LaunchSettings, is_launched, msrun_command, run_workers
 from yolov3.manifest import Manifest
@@ -73,7 +74,13 @@ def run(arguments: argparse.Namespace, words: list[str]) -> None:
 
 
 def train_as_worker(arguments: argparse.Namespace) -> None:
-    """Train in this process."""
+    """Train in this process.
+
+    Raises:
+        InputError: a file does not fit, or `rank` is not one of `group_size`.
+    """
+    if arguments.rank >= arguments.group_size:
+        raise InputError(f"rank is {arguments.rank} but group_size is {arguments.group_size}: ranks count from 0")
     worker = start_runtime(arguments.device_target, arguments.seed, bool(arguments.is_distributed))
     manifest = Manifest.read(arguments.manifest)
     network = YOLOv3(network_settings_from(arguments, tuple(category.name for category in manifest.categories)))
@@ -91,8 +98,8 @@ def train_as_worker(arguments: argparse.Namespace) -> None:
             SamplerSettings,
             arguments,
             batch_size=arguments.per_batch_size,
-            rank=worker.rank,
-            group_size=worker.group_size,
+            rank=worker.rank if arguments.is_distributed else arguments.rank,
+            group_size=worker.group_size if arguments.is_distributed else arguments.group_size,
             training_shape=int(arguments.training_shape or 0),
         ),
         settings_from(AugmentSettings, arguments),

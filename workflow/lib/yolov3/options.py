@@ -68,6 +68,7 @@ def _reader(schema: dict[str, Any]) -> Callable[[str], Any]:
         error = jsonschema.exceptions.best_match(validator.iter_errors(value))
         if error is not None:
             raise argparse.ArgumentTypeError(f"{error.message} ({schema['description']})")
-        return _frozen(value)
+        # 0 is a number to YAML and JSON, but MindSpore wants 0.0 where it wants a float.
+        return float(value) if schema.get("type") == "number" else _frozen(value)
 
     return read

@@ -5,7 +5,7 @@ from typing import Any
 
 import mindspore
 import numpy as np
-from mindspore import Tensor
+from mindspore import Tensor, nn, ops
 
 from yolov3.errors import InputError
 
@@ -59,6 +59,21 @@ def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -
         parallel_mode=mindspore.ParallelMode.DATA_PARALLEL, gradients_mean=True, device_num=worker.group_size
     )
     return worker
+
+
+def sum_over_workers(value: int) -> int:
+    """Return the sum over all workers, exact below 2**24, of a whole number; every worker must call it."""
+    reduced = _Sum()(Tensor(np.array([value], np.float32)))
+    return int(reduced.asnumpy()[0])
+
+
+class _Sum(nn.Cell):
+    def __init__(self) -> None:
+        super().__init__(auto_prefix=False)
+        self.all_reduce = ops.AllReduce(ops.ReduceOp.SUM)
+
+    def construct(self, value: Tensor) -> Tensor:
+        return self.all_reduce(value)
 
 
 def first_line(error: Any) -> str:

@@ -16,7 +16,8 @@ from yolov3.errors import InputError
 from yolov3.grid import prediction_grid
 from yolov3.loss import YoloLoss
 from yolov3.metrics_log import MetricsLog, StepMetrics
-from yolov3.runtime import Worker
+from yolov3.profiler import no_profile, profiled_steps
+from yolov3.runtime import Worker, sum_over_workers
 from yolov3.schedule import learning_rates
 from yolov3.train_results import TrainFiles, write_results
 from yolov3.train_settings import TrainSettings
@@ -59,30 +60,46 @@ def train(
 
     deciding = {**settings.deciding_values(), **identity, "network": network.settings.to_json()}
     fingerprint = run_fingerprint({**deciding, "workers": worker.group_size})
-    progress = load_state(files.state, train_step, fingerprint)
+    progress = load_state(files.resume, train_step, fingerprint)
     if progress is None:
         progress = Progress(step=0, best_ap=-1.0, best_epoch=0, validation=[], seconds=0.0)
     else:
-        logging.info("resuming from %s after %d of %d steps", files.state, progress.step, len(rates))
+        logging.info("resuming from %s after %d of %d steps", files.resume, progress.step, len(rates))
+    if worker.group_size > 1:
+        _refuse_different_steps(progress.step, worker)
     saves = worker.is_master or not settings.is_save_on_master
 
     loop = _Loop(train_step, source, settings, worker, rates, steps_per_epoch)
     metrics = MetricsLog(files.running_metrics, progress.step) if worker.is_master else None
     started = time.perf_counter() - progress.seconds
     checkpoint_interval = settings.ckpt_interval or steps_per_epoch
-    for step, parts in loop.run(progress.step, metrics):
-        done = step + 1
-        epoch_ends = done % steps_per_epoch == 0
-        validates = validate and settings.eval_interval and epoch_ends
-        if validates and (done // steps_per_epoch) % settings.eval_interval == 0 and worker.is_master:
-            assert validate is not None
-            _validate(validate, network, done, steps_per_epoch, progress, files.best)
-        if saves and (done % checkpoint_interval == 0 or done == len(rates)):
-            refuse_broken_loss(parts.asnumpy(), step, steps_per_epoch)
-            progress.step, progress.seconds = done, time.perf_counter() - started
-            save_state(files.state, train_step, fingerprint, progress)
+    profiles = settings.need_profiler and worker.is_master
+    with profiled_steps(files.profile, settings.device_target) if profiles else no_profile() as end_step:
+        for step, parts in loop.run(progress.step, metrics):
+            end_step()
+            done = step + 1
+            epoch_ends = done % steps_per_epoch == 0
+            validates = validate and settings.eval_interval and epoch_ends
+            if validates and (done // steps_per_epoch) % settings.eval_interval == 0 and worker.is_master:
+                assert validate is not None
+                _validate(validate, network, done, steps_per_epoch, progress, files.best)
+            if saves and (done % checkpoint_interval == 0 or done == len(rates)):
+                refuse_broken_loss(parts.asnumpy(), step, steps_per_epoch)
+                progress.step, progress.seconds = done, time.perf_counter() - started
+                save_state(files.state, train_step, fingerprint, progress)
+    if profiles:
+        logging.info("the profile is in %s: open its trace_view.json in chrome://tracing or Perfetto", files.profile)
     if saves:
         write_results(network, settings, files, worker, progress, loop.mean_images_per_second)
+
+
+def _refuse_different_steps(step: int, worker: Worker) -> None:
+    total = sum_over_workers(step)
+    if total != step * worker.group_size:
+        raise InputError(
+            f"worker {worker.rank} stands at step {step}, others elsewhere: the folder of ckpt_path must be one that "
+            "all hosts share"
+        )
 
 
 def _validate(

@@ -18,6 +18,9 @@ from yolov3.train_settings import TrainSettings
 from yolov3.training_state import Progress
 from yolov3.yolo import YOLOv3
 
+RUNNING_FOLDER = "checkpoints"
+STATE_NAME = "last.ckpt"
+
 
 @dataclass(frozen=True)
 class TrainFiles:
@@ -27,30 +30,36 @@ class TrainFiles:
         checkpoint: the result.
         metrics: CSV of the logged steps.
         summary: JSON of what was run.
-        state: what a killed training resumes from; undeclared to the workflow, so that it survives a rerun.
+        state: what this worker saves to resume from; undeclared to the workflow, so that it survives a rerun.
+        resume: rank 0's state, from which all workers go on: they were killed in one moment, but saved in several.
         best: best checkpoint so far.
         running_metrics: CSV of the running training.
+        profile: folder of the profiles.
     """
 
     checkpoint: Path
     metrics: Path
     summary: Path
     state: Path
+    resume: Path
     best: Path
     running_metrics: Path
+    profile: Path
 
     @classmethod
     def under(cls, folder: Path, worker: Worker) -> "TrainFiles":
         """Return the files of a worker; those of rank 0 are the result."""
         results = folder if worker.is_master else folder / f"rank_{worker.rank}"
-        running = results / "checkpoints"
+        running = results / RUNNING_FOLDER
         return cls(
             checkpoint=results / "yolov3.ckpt",
             metrics=results / "metrics.csv",
             summary=results / "train.json",
-            state=running / "last.ckpt",
+            state=running / STATE_NAME,
+            resume=folder / RUNNING_FOLDER / STATE_NAME,
             best=running / "best.ckpt",
             running_metrics=running / "metrics.csv",
+            profile=results / "profile",
         )
 
 

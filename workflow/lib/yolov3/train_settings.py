@@ -28,6 +28,7 @@ class TrainSettings:
     ckpt_interval: int
     is_save_on_master: int
     eval_interval: int
+    need_profiler: int
     schedule: ScheduleSettings
     optimizer: OptimizerSettings
     augment: AugmentSettings
@@ -35,6 +36,6 @@ class TrainSettings:
     def deciding_values(self) -> dict[str, Any]:
         """Return the settings that decide the result; how often it is logged or saved does not."""
         values = dataclasses.asdict(self)
-        for name in ("loader_workers", "log_interval", "ckpt_interval", "is_save_on_master"):
+        for name in ("loader_workers", "log_interval", "ckpt_interval", "is_save_on_master", "need_profiler"):
             del values[name]
         return values

@@ -1,0 +1,164 @@
+"""The options of the training stage, by name on its command line: what each changes in what a training does."""
+
+import csv
+import importlib.util
+import json
+import shlex
+
+import numpy as np
+import pytest
+from conftest import ROOT, SMALL, changed
+
+from yolov3 import batches, train_step
+from yolov3.checkpoint import read_checkpoint
+from yolov3.config import complete_config
+from yolov3.options import option_words
+
+STEPS_PER_EPOCH = 3
+
+
+def stage():
+    spec = importlib.util.spec_from_file_location("train_stage", ROOT / "workflow" / "scripts" / "train.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def train(finished, tmp_path, monkeypatch):
+    """Trains in this process with options changed; returns the folder of the results."""
+    monkeypatch.chdir(finished.folder)
+
+    def run(name="out", code=0, **changes):
+        output = tmp_path / name
+        config = complete_config(changed(SMALL, {"train.max_epoch": 1}))
+        config["train"].update(changes)
+        words = shlex.split(option_words({"seed": 3, **config["network"], **config["train"]}))
+        manifest = str(finished.folder / "results" / "data" / "manifest.json")
+        assert stage().main([*words, "--manifest", manifest, "--ckpt_path", str(output)]) == code
+        return output
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def plain_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("plain")
+
+
+@pytest.fixture
+def plain(plain_folder, train):
+    """The results without a change, trained once."""
+    output = plain_folder / "out"
+    return output if output.exists() else train(output)
+
+
+def rows(folder):
+    with (folder / "metrics.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def column(folder, name):
+    return [float(row[name]) for row in rows(folder)]
+
+
+def weights(folder):
+    parameters = read_checkpoint(folder / "yolov3.ckpt").parameters
+    return {name: value.asnumpy() for name, value in parameters.items() if "moving" not in name}
+
+
+def test_the_schedule_is_what_is_trained_with(train):
+    exponential = train(lr_scheduler="exponential", lr=0.01, lr_epochs="1,2", lr_gamma=0.5, max_epoch=3)
+    assert column(exponential, "lr") == pytest.approx([0.01] * 3 + [0.005] * 3 + [0.0025] * 3)
+    cosine = train("cosine", lr=0.01, eta_min=0.002, T_max=2, max_epoch=3, warmup_epochs=1)
+    # Warm-up in thirds; then eta_min + (lr - eta_min)(1 + cos(pi epoch / 2)) / 2: 0.006 at epoch 1, eta_min at 2.
+    expected = [0.01 / 3, 0.02 / 3, 0.01] + [0.006] * 3 + [0.002] * 3
+    assert column(cosine, "lr") == pytest.approx(expected, rel=1e-5)
+
+
+def test_label_smoothing_changes_the_class_loss_only(plain, train):
+    smoothed = train("smoothed", label_smooth=1, label_smooth_factor=0.2)
+    before, after = rows(plain)[0], rows(smoothed)[0]
+    parts = ("loss_xy", "loss_wh", "loss_confidence")
+    assert [before[part] for part in parts] == [after[part] for part in parts]
+    assert abs(float(before["loss_class"]) - float(after["loss_class"])) > 1e-3
+
+
+def test_loss_scale_is_divided_out(plain, train):
+    scaled = weights(train("scaled", loss_scale=1024))
+    for name, value in weights(plain).items():
+        np.testing.assert_allclose(scaled[name], value, rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_sizes_change_every_resize_rate_batches_and_compile_once_each(train, monkeypatch):
+    monkeypatch.setattr("yolov3.sampler.MULTI_SCALE_SIZES", (64, 96))
+    sizes, steps = [], []
+    build = batches.BatchSource.build
+
+    def seen(self, step, epoch, indices, input_size):
+        sizes.append(input_size[0])
+        return build(self, step, epoch, indices, input_size)
+
+    class KeptStep(train_step.TrainStep):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            steps.append(self)
+
+    monkeypatch.setattr(batches.BatchSource, "build", seen)
+    monkeypatch.setattr("yolov3.train.TrainStep", KeptStep)
+    train(training_shape="", resize_rate=2, max_epoch=4, per_batch_size=8)
+    assert len(sizes) == 4 * STEPS_PER_EPOCH
+    assert set(sizes) == {64, 96}
+    assert sizes[::2] == sizes[1::2]
+    assert len(steps[0].compile_cache) == 2
+
+
+@pytest.mark.parametrize(("interval", "saved"), [(2, [2, 4, 6]), (0, [3, 6])])
+def test_a_state_is_saved_every_ckpt_interval_iterations(train, monkeypatch, interval, saved):
+    found = []
+    monkeypatch.setattr("yolov3.train.save_state", lambda path, step, print_, progress: found.append(progress.step))
+    monkeypatch.setattr("yolov3.train.write_results", lambda *arguments: None)
+    train(ckpt_interval=interval, max_epoch=2)
+    assert found == saved
+
+
+def test_log_interval_counts_the_lines(train):
+    assert [int(row["iter"]) for row in rows(train(log_interval=4, max_epoch=3))] == [0, 4, 8]
+
+
+def test_ranks_train_on_their_shares_of_the_images(train, monkeypatch):
+    indices = {}
+    build = batches.BatchSource.build
+
+    def seen(self, step, epoch, chosen, input_size):
+        indices.setdefault(self.sampler.rank, []).extend(chosen.tolist())
+        return build(self, step, epoch, chosen, input_size)
+
+    monkeypatch.setattr(batches.BatchSource, "build", seen)
+    for rank in (0, 1):
+        train(f"rank {rank}", rank=rank, group_size=2, per_batch_size=4)
+    assert not set(indices[0]) & set(indices[1])
+    assert len(set(indices[0])) == len(set(indices[1])) == 12
+
+
+def test_a_rank_outside_of_the_group_is_refused(train, capfd):
+    train(rank=2, group_size=2, code=1)
+    assert "rank is 2 but group_size is 2" in capfd.readouterr().err
+
+
+def test_the_profile_opens_and_tells_of_convolutions(train):
+    folder = train(need_profiler=1, max_epoch=5)
+    (trace,) = (folder / "profile").rglob("trace_view.json")
+    events = json.loads(trace.read_text(encoding="utf-8"))
+    convolutions = [event for event in events if event.get("ph") == "X" and "Conv2D" in event["name"]]
+    assert len(convolutions) > 100
+    assert all(float(event["dur"]) >= 0 for event in convolutions)
+    (table,) = (folder / "profile").rglob("cpu_op_type_info_*.csv")
+    with table.open(newline="") as stream:
+        assert any(row["op_type"] == "Conv2D" for row in csv.DictReader(stream))
+
+
+def test_resume_yolov3_starts_from_the_weights(plain, train):
+    again = train(resume_yolov3=str(plain / "yolov3.ckpt"), lr=1e-8)
+    for name, value in weights(plain).items():
+        np.testing.assert_allclose(weights(again)[name], value, atol=1e-5, err_msg=name)
