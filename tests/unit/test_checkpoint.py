@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from darknet_samples import slim_settings
 
-from yolov3.checkpoint import load_into, load_network, read_checkpoint, save_checkpoint
+from yolov3.checkpoint import load_for_finetuning, load_into, load_network, read_checkpoint, save_checkpoint
 from yolov3.errors import InputError
 from yolov3.yolo import YOLOv3
 
@@ -139,6 +139,50 @@ def test_other_depth_names_the_missing_or_surplus_parameter(saved: Path) -> None
 def test_other_number_of_classes_is_refused(saved: Path) -> None:
     with pytest.raises(InputError, match=r"branch_32\.head\.weight has shape \(24, .*\(21, "):
         load_into(saved, YOLOv3(slim_settings(("a", "b"))))
+
+
+HEADS = {f"branch_{stride}.head.{kind}" for stride in (8, 16, 32) for kind in ("weight", "bias")}
+
+
+def test_finetuning_to_other_classes_loads_all_but_the_heads(
+    saved: Path, network: YOLOv3, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = YOLOv3(slim_settings(("Bär", "b")))
+    before, source = values_of(other), values_of(network)
+
+    with caplog.at_level("INFO"):
+        assert set(load_for_finetuning(saved, other)) == HEADS
+
+    for name, value in values_of(other).items():
+        np.testing.assert_array_equal(value, before[name] if name in HEADS else source[name])
+    assert all(name in caplog.text for name in HEADS)
+    assert "the classes were Käse, Apfel rot, c and are now Bär, b" in caplog.text
+    assert "WARNING" not in caplog.text
+
+
+def test_finetuning_to_as_many_classes_loads_all(
+    saved: Path, network: YOLOv3, caplog: pytest.LogCaptureFixture
+) -> None:
+    anchors = ((9.0, 9.0), *SETTINGS.anchors[1:])
+    other = YOLOv3(dataclasses.replace(SETTINGS, class_names=("x", "y", "z"), anchors=anchors))
+
+    assert load_for_finetuning(saved, other) == ()
+
+    for name, value in values_of(network).items():
+        np.testing.assert_array_equal(value, other.parameters_dict()[name].asnumpy())
+    # The heads' sizes now mean something else.
+    assert "was trained with anchors [[10.0, 13.0]" in caplog.text
+
+
+def test_finetuning_refuses_whatever_differs_but_the_heads(saved: Path, network: YOLOv3, tmp_path: Path) -> None:
+    wider = YOLOv3(dataclasses.replace(SETTINGS, backbone_shape=(16, 16, 32, 64, 128), class_names=("a",)))
+    with pytest.raises(InputError, match=r"backbone\.root\.conv\.weight has shape \(4, 3, 3, 3\)"):
+        load_for_finetuning(saved, wider)
+
+    headless = {name: value for name, value in network.parameters_dict().items() if name not in HEADS}
+    save_checkpoint(tmp_path / "headless.ckpt", headless, SETTINGS)
+    with pytest.raises(InputError, match=r"has no parameter branch_32\.head\.weight"):
+        load_for_finetuning(tmp_path / "headless.ckpt", YOLOv3(SETTINGS))
 
 
 def test_checkpoint_without_settings_or_heads_is_no_network(network: YOLOv3, tmp_path: Path) -> None:

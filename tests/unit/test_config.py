@@ -25,6 +25,12 @@ def test_numbers_that_yaml_and_snakemake_read_as_text():
     assert complete_config({"train": {"training_shape": "416"}})["train"]["training_shape"] == "416"
 
 
+def test_anchors_of_the_data_or_as_text():
+    assert complete_config({"network": {"anchor_scales": "auto"}})["network"]["anchor_scales"] == "auto"
+    nine = [[size, size + 1] for size in range(1, 10)]
+    assert complete_config({"network": {"anchor_scales": str(nine)}})["network"]["anchor_scales"] == nine
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)
 def test_the_configs_we_ship_are_valid(path):
     complete_config(yaml.safe_load(path.read_text()))
@@ -51,6 +57,7 @@ def test_every_key_has_a_description_and_a_default():
         ({"eval": {"testing_shape": 100}}, ["eval.testing_shape", "multiple of 32"]),
         ({"network": {"anchor_scales": [[1, 1]] * 8}}, ["network.anchor_scales", "at least 9"]),
         ({"network": {"anchor_scales": [[9 - i, 9 - i] for i in range(9)]}}, ["anchor_scales", "grow"]),
+        ({"network": {"anchor_scales": "atuo"}}, ["network.anchor_scales", "'atuo'", "auto"]),
         ({"train": {"max_epoch": 10, "lr_epochs": "5,20"}}, ["train.lr_epochs", "5,20", "below", "10"]),
         ({"train": {"max_epoch": 300, "lr_epochs": "250,220"}}, ["train.lr_epochs", "ascend"]),
         ({"train": {"warmup_epochs": 400}}, ["warmup_epochs", "400", "max_epoch"]),

@@ -43,6 +43,7 @@ BUILD = {"mslite_runtime", "build_native310", "build_converter"}
         ({"report.gallery_images": 1}, REPORT),
         ({"report.title": "Other"}, REPORT),
         ({"network.anchor_scales": [[9, 9], *SMALL["network"]["anchor_scales"][1:]]}, TRAIN),
+        ({"network.anchor_scales": "auto"}, {"cluster_anchors"} | TRAIN),
         ({"network.backbone_layers": [1, 1, 2, 1, 1]}, FETCH),
         ({"backbone.source": "none"}, TRAIN),
         ({"backbone.sha256": "0" * 64}, FETCH),
@@ -79,6 +80,7 @@ def test_a_changed_value(finished, changes, rules):
         ("workflow/lib/yolov3/darknet_weights.py", FETCH),
         ("workflow/lib/yolov3/shapes_scene.py", DATA),
         ("workflow/lib/yolov3/rank_table.py", set()),
+        ("workflow/lib/yolov3/anchors.py", set()),
         ("workflow/lib/yolov3/files.py", {"fetch_backbone", "convert_backbone"} | DATA | BUILD),
     ],
 )

@@ -7,6 +7,7 @@ TIMED_STAGES = [
     rules.fetch_backbone if SOURCE == "fresh" or "://" in SOURCE else None,
     rules.convert_backbone if HAS_BACKBONE else None,
     rules.rank_table if config["train"]["is_distributed"] else None,
+    rules.cluster_anchors if CLUSTERS_ANCHORS else None,
     rules.train,
     rules.eval_coco,
     rules.export,

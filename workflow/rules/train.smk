@@ -12,6 +12,7 @@ rule train:
         manifest=rules.download.output.manifest,
         backbone=rules.convert_backbone.output.checkpoint if HAS_BACKBONE else [],
         start=config["train"]["resume_yolov3"] or [],
+        anchors=rules.cluster_anchors.output.anchors if CLUSTERS_ANCHORS else [],
         rank_table=rules.rank_table.output.table if config["train"]["is_distributed"] else [],
     output:
         checkpoint="results/train/yolov3.ckpt",
@@ -36,8 +37,9 @@ rule train:
         backbone=lambda wildcards, input: option_words(
             {"pretrained_backbone": input.backbone} if input.backbone else {}
         ),
+        anchors=lambda wildcards, input: option_words({"anchors_file": input.anchors} if input.anchors else {}),
         rank_table=lambda wildcards, input: option_words({"rank_table": input.rank_table} if input.rank_table else {}),
     shell:
         "python {input.script:q} {params.general} {params.options} {params.validation} {params.backbone}"
-        ' {params.rank_table} --manifest {input.manifest:q} --ckpt_path "$(dirname {output.checkpoint:q})"'
+        ' {params.anchors} {params.rank_table} --manifest {input.manifest:q} --ckpt_path "$(dirname {output.checkpoint:q})"'
         " --log_file {log:q}"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from yolov3.augment import AugmentSettings
 from yolov3.batches import BatchSource
-from yolov3.checkpoint import load_into
+from yolov3.checkpoint import load_for_finetuning, load_into
 from yolov3.coco_data import load_split
 from yolov3.errors import InputError
 from yolov3.files import sha256_of
@@ -38,6 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = stage_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
     parser.add_argument("--pretrained_backbone", default="", help="checkpoint of the backbone; empty: as initialised")
+    parser.add_argument("--anchors_file", default="", help="clustered anchors, for --anchor_scales auto")
     parser.add_argument("--rank_table", default="", help="rank table of the workers, for Ascend")
     parser.add_argument("--ckpt_path", type=Path, default=Path("outputs"), help="folder of the results")
     add_options(parser, "", only=("device_target", "seed"))
@@ -83,12 +84,12 @@ def train_as_worker(arguments: argparse.Namespace) -> None:
         raise InputError(f"rank is {arguments.rank} but group_size is {arguments.group_size}: ranks count from 0")
     worker = start_runtime(arguments.device_target, arguments.seed, bool(arguments.is_distributed))
     manifest = Manifest.read(arguments.manifest)
-    network = YOLOv3(network_settings_from(arguments, tuple(category.name for category in manifest.categories)))
+    network = YOLOv3(network_settings_from(arguments, manifest.categories, arguments.anchors_file))
     if arguments.objectness_prior:
         set_objectness_prior(network, arguments.objectness_prior)
     weights = Path(arguments.resume_yolov3 or arguments.pretrained_backbone)
     if arguments.resume_yolov3:
-        load_into(weights, network, part="all")
+        load_for_finetuning(weights, network)
     elif arguments.pretrained_backbone:
         load_into(weights, network, part="backbone")
 

@@ -43,6 +43,8 @@ def pairwise_iou(boxes_xyxy: np.ndarray, others_xyxy: np.ndarray) -> np.ndarray:
 
 def shape_iou(sizes_wh: np.ndarray, others_wh: np.ndarray) -> np.ndarray:
     """Return IoU of all pairs of sizes with both boxes centred at the origin: [M, 2] and [K, 2] give [M, K]."""
-    intersection = np.minimum(sizes_wh[:, None, :], others_wh[None, :, :]).prod(axis=-1)
+    # A product over an axis of two is slow in NumPy.
+    widths, heights = (np.minimum(sizes_wh[:, None, axis], others_wh[None, :, axis]) for axis in (0, 1))
+    intersection = widths * heights
     union = sizes_wh.prod(axis=-1)[:, None] + others_wh.prod(axis=-1)[None, :] - intersection
     return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)

@@ -1,5 +1,6 @@
 """MindSpore checkpoints that carry the settings of their network, written whole and loaded strictly."""
 
+import dataclasses
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,8 @@ from yolov3.network_settings import NetworkSettings
 from yolov3.yolo import YOLOv3
 
 SETTINGS_KEY = "network_settings"
+# What the names of the heads' parameters have in common: the only ones whose shapes depend on the classes.
+HEAD_MARK = ".head."
 
 
 @dataclass(frozen=True)
@@ -151,9 +154,61 @@ def load_into(path: str | Path, cell: nn.Cell, part: Literal["backbone", "all"] 
     return checkpoint
 
 
-def _load_parameters(checkpoint: Checkpoint, targets: Mapping[str, Parameter], prefix: str = "") -> None:
-    targets = {name: target for name, target in targets.items() if name.startswith(prefix)}
-    sources = {name: source for name, source in checkpoint.parameters.items() if name.startswith(prefix)}
+def load_for_finetuning(path: str | Path, network: YOLOv3) -> tuple[str, ...]:
+    """Load the checkpoint of a whole network to train on from it, also for another number of classes.
+
+    The heads, and nothing else, may have other shapes; they then all keep the values that they have. The log tells what
+    was left out, and where the network means something else by the parameters than the checkpoint did.
+
+    Args:
+        path: checkpoint file.
+        network: changed in place.
+
+    Returns:
+        Names of the parameters that were left out.
+
+    Raises:
+        InputError: as `load_into`.
+    """
+    checkpoint = read_checkpoint(path)
+    targets = network.parameters_dict()
+    heads = tuple(name for name in targets if HEAD_MARK in name)
+    same = all(
+        checkpoint.parameters[name].shape == targets[name].shape for name in heads if name in checkpoint.parameters
+    )
+    left_out = () if same else heads
+    _load_parameters(checkpoint, targets, without=left_out)
+    logging.info("%s: %d parameters loaded", path, len(targets) - len(left_out))
+    if left_out:
+        logging.info("left out, since the number of classes is another: %s", ", ".join(left_out))
+    if SETTINGS_KEY in checkpoint.texts:
+        _warn_of_other_settings(checkpoint, network.settings)
+    return left_out
+
+
+def _warn_of_other_settings(checkpoint: Checkpoint, settings: NetworkSettings) -> None:
+    before, now = dataclasses.asdict(checkpoint.settings), dataclasses.asdict(settings)
+    if before["class_names"] != now["class_names"]:
+        names = (", ".join(values["class_names"]) for values in (before, now))
+        logging.info("the classes were %s and are now %s", *names)
+    for name in before:
+        if name not in ("class_names", "category_ids") and before[name] != now[name]:
+            logging.warning(
+                "%s was trained with %s %s, this training has %s: set it alike unless you mean to change it",
+                checkpoint.path,
+                name,
+                json.dumps(before[name]),
+                json.dumps(now[name]),
+            )
+
+
+def _load_parameters(
+    checkpoint: Checkpoint, targets: Mapping[str, Parameter], prefix: str = "", without: tuple[str, ...] = ()
+) -> None:
+    def chosen(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+        return {name: value for name, value in parameters.items() if name.startswith(prefix) and name not in without}
+
+    targets, sources = chosen(targets), chosen(checkpoint.parameters)
     for name, target in targets.items():
         if name not in sources:
             raise InputError(

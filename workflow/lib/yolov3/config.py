@@ -60,7 +60,8 @@ def _number_from_text(value: Any, section: str, key: str) -> Any:
     """
     rules = config_schema()["properties"]
     rule = (rules.get(section, {}).get("properties", {}) if section else rules).get(key, {})
-    is_text = isinstance(rule["enum"][0], str) if "enum" in rule else "string" in rule.get("type", "string")
+    types = rule.get("type", "string")
+    is_text = isinstance(rule["enum"][0], str) if "enum" in rule else "string" in types and "array" not in types
     if not isinstance(value, str) or is_text:
         return value
     try:
@@ -120,7 +121,7 @@ def _check_across_fields(config: dict[str, Any]) -> None:
         raise InputError(f"config key train.training_shape is {train['training_shape']} but must be a multiple of 32")
     if train["training_shape"] != "" and int(train["training_shape"]) < 32:
         raise InputError("config key train.training_shape is 0 but must be at least 32")
-    areas = [width * height for width, height in network["anchor_scales"]]
+    areas = [] if network["anchor_scales"] == "auto" else [w * h for w, h in network["anchor_scales"]]
     per_stride = [sum(areas[first : first + 3]) for first in (0, 3, 6)]
     if per_stride != sorted(per_stride):
         raise InputError(

@@ -19,6 +19,7 @@ class NetworkSettings:
         backbone_layers: residual blocks in each stage.
         anchors: nine (width, height) in pixels of the network input, three for each of the strides 8, 16, 32.
         class_names: names of the classes in the order of the class logits.
+        category_ids: COCO category ids of the classes in the same order; empty where the data set is not known.
         compatibility: "darknet", or "modelzoo" for checkpoints made by the original model zoo code (ReLU in the
             backbone, "same" padding).
         batch_norm_momentum: share of the running statistics that a training step keeps (Darknet: 0.99).
@@ -30,6 +31,7 @@ class NetworkSettings:
     class_names: tuple[str, ...]
     compatibility: str = "darknet"
     batch_norm_momentum: float = 0.99
+    category_ids: tuple[int, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -65,4 +67,5 @@ class NetworkSettings:
             class_names=tuple(values["class_names"]),
             compatibility=values["compatibility"],
             batch_norm_momentum=values["batch_norm_momentum"],
+            category_ids=tuple(values.get("category_ids", ())),
         )

@@ -1,0 +1,64 @@
+"""Find nine anchors that fit the boxes of the training images, and show them beside the published ones.
+
+python workflow/scripts/cluster_anchors.py --manifest results/data/manifest.json --testing_shape 416 \
+    --output results/anchors/anchors.json
+"""
+
+import argparse
+import dataclasses
+import json
+import logging
+import sys
+from pathlib import Path
+
+from yolov3.anchors import cluster_anchors, fit_of, network_box_sizes
+from yolov3.coco_data import load_split
+from yolov3.config import section_schema
+from yolov3.files import write_json
+from yolov3.manifest import Manifest
+from yolov3.options import add_options
+from yolov3.stage import run_stage, stage_parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the stage and return its exit code."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
+    parser.add_argument("--output", type=Path, required=True, help="JSON to write")
+    add_options(parser, "eval", only=("testing_shape", "letterbox"))
+    add_options(parser, "", only=("seed",))
+    return run_stage(run, parser.parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Cluster, print, write."""
+    input_size = (arguments.testing_shape, arguments.testing_shape)
+    sizes_wh = network_box_sizes(
+        load_split(Manifest.read(arguments.manifest), "train"), input_size, arguments.letterbox
+    )
+    published = tuple((width, height) for width, height in section_schema("network")["anchor_scales"]["default"])
+    found = fit_of(cluster_anchors(sizes_wh, arguments.seed), sizes_wh)
+    fits = {"clustered": found, "published": fit_of(published, sizes_wh)}
+    lines = [f"{len(sizes_wh)} boxes at an input of {input_size[1]} x {input_size[0]} pixels"]
+    for name, fit in fits.items():
+        lines += [
+            f"{name}: {' '.join(f'{width:g}x{height:g}' for width, height in fit.anchors)}",
+            f"{'':{len(name)}}  mean best IoU {fit.mean_best_iou:.3f}, recall at IoU 0.5 {fit.recall:.3f}",
+        ]
+    text = json.dumps(found.anchors)
+    lines += [f"network:\n  anchor_scales: {text}"]
+    logging.info("%s", "\n".join(lines))
+    write_json(
+        arguments.output,
+        {
+            "anchors": found.anchors,
+            "input_size": input_size,
+            "letterbox": arguments.letterbox,
+            "boxes": len(sizes_wh),
+            "fits": {name: dataclasses.asdict(fit) for name, fit in fits.items()},
+        },
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
