@@ -137,6 +137,10 @@ def test_an_older_folder_is_replaced_but_nothing_else(split, tmp_path):
     folder.mkdir()
     write_bins(split, range(1), BinsSettings(SIZE, False), folder)
     (folder / "index.json").unlink()
+    write_bins(split, range(2), BinsSettings(SIZE, False), folder)
+    assert len(list((folder / "images").iterdir())) == 2
+    for name in ("index.json", "image_id.txt"):
+        (folder / name).unlink()
     with pytest.raises(InputError, match="holds no bins"):
         write_bins(split, range(1), BinsSettings(SIZE, False), folder)
     assert (folder / "images" / "000001.bin").is_file()

@@ -12,7 +12,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,10 @@ from yolov3.preprocess import MEAN_RGB, STD_RGB, normalise, place_image
 
 FORMAT_VERSION = 1
 INDEX_NAME = "index.json"
+IDS_NAME = "image_id.txt"
+SHAPES_NAME = "image_shape.txt"
 IMAGES_FOLDER = "images"
+OWN_NAMES = {INDEX_NAME, IDS_NAME, SHAPES_NAME, IMAGES_FOLDER}
 # Room for the index and for the file system's own blocks.
 SPARE_BYTES_PER_IMAGE = 4096
 
@@ -80,8 +82,8 @@ def write_bins(
     try:
         (work / IMAGES_FOLDER).mkdir()
         entries = _write_images(split, indices, settings, work, on_images)
-        write_text(work / "image_id.txt", "".join(f"{entry['id']}\n" for entry in entries))
-        write_text(work / "image_shape.txt", "".join(f"{entry['width']} {entry['height']}\n" for entry in entries))
+        write_text(work / IDS_NAME, "".join(f"{entry['id']}\n" for entry in entries))
+        write_text(work / SHAPES_NAME, "".join(f"{entry['width']} {entry['height']}\n" for entry in entries))
         write_json(work / INDEX_NAME, _index(entries, settings))
         umask = os.umask(0)
         os.umask(umask)
@@ -153,11 +155,9 @@ def _index(entries: list[dict[str, Any]], settings: BinsSettings) -> dict[str, A
 
 
 def _refuse_other_content(output_dir: Path) -> None:
-    if not output_dir.exists() or (output_dir / INDEX_NAME).is_file():
-        return
-    # An empty folder, as a workflow makes one, is no loss.
-    with suppress(OSError):
-        output_dir.rmdir()
+    names = {path.name for path in output_dir.iterdir()} if output_dir.exists() else set()
+    # A workflow makes an empty folder, and takes the index out of an older one before the stage runs.
+    if not names or (names <= OWN_NAMES and names & {INDEX_NAME, IDS_NAME}):
         return
     raise InputError(f"folder {output_dir} is not empty and holds no bins: choose another output_dir, or empty it")
 
