@@ -74,6 +74,10 @@ const std::vector<Option>& Options() {
        [](Args* args, const std::string& text) { args->engine_options.device_id = Integer("--device_id", text, 0); }},
       {"--threads", "N", "CPU threads of the network (default: all available)",
        [](Args* args, const std::string& text) { args->engine_options.threads = Integer("--threads", text, 1); }},
+      {"--precision", "NAME", "of floating point: float32, or bfloat16 (openvino; faster where the CPU has it)",
+       [](Args* args, const std::string& text) {
+         args->engine_options.precision = OneOf("--precision", text, {"float32", "bfloat16"});
+       }},
       {"--warmup", "N", "runs of the network before the clock starts (default 3)",
        [](Args* args, const std::string& text) { args->warmup = Integer("--warmup", text, 0); }},
       {"--annotations", "FILE", "COCO annotations that give JPEG files their ids (default: the digits of the name)",
@@ -127,6 +131,10 @@ Args ParseArgs(int argc, const char* const* argv) {
   }
   if (args.engine_options.model_path.empty() || args.input.empty() || args.output.empty()) {
     throw UsageError("--model, --input and --output are needed: --help tells more");
+  }
+  if (args.engine_options.precision != "float32" && args.engine != "openvino") {
+    throw UsageError("engine " + args.engine + " does not compute in " + args.engine_options.precision +
+                     " on request: give --engine openvino or leave --precision out");
   }
   if (args.engine_options.device.empty()) args.engine_options.device = args.engine == "acl" ? "ascend" : "cpu";
   return args;

@@ -52,8 +52,9 @@ LatencyStats::Summary LatencyStats::Summarize() const {
 
 std::string BenchmarkJson(const RunReport& report) {
   return "{\n  \"format\": 1,\n  \"engine\": " + JsonString(report.engine) +
-         ",\n  \"device\": " + JsonString(report.device) + ",\n  \"threads\": " + std::to_string(report.threads) +
-         ",\n  \"model\": " + JsonString(report.model) + ",\n  \"model_bytes\": " + std::to_string(report.model_bytes) +
+         ",\n  \"device\": " + JsonString(report.device) + ",\n  \"precision\": " + JsonString(report.precision) +
+         ",\n  \"threads\": " + std::to_string(report.threads) + ",\n  \"model\": " + JsonString(report.model) +
+         ",\n  \"model_bytes\": " + std::to_string(report.model_bytes) +
          ",\n  \"batch\": " + std::to_string(report.batch) + ",\n  \"images\": " + std::to_string(report.images) +
          ",\n  \"detections\": " + std::to_string(report.detections) + ",\n  \"seconds\": " + Number(report.seconds) +
          ",\n  \"load_seconds\": " + Number(report.load_seconds) +

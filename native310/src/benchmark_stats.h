@@ -41,6 +41,7 @@ struct RunReport {
   std::string model;
   std::uint64_t model_bytes = 0;
   int threads = 1;
+  std::string precision;
   int batch = 1;
   std::int64_t images = 0;
   std::int64_t detections = 0;

@@ -14,6 +14,7 @@ struct EngineOptions {
   std::string device;  // cpu or ascend
   int device_id = 0;
   int threads = 1;
+  std::string precision = "float32";  // or bfloat16, of floating-point operations
 };
 
 class Engine {

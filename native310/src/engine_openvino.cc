@@ -43,11 +43,12 @@ class OpenvinoEngine : public Engine {
         throw UserError("model " + path_ + " does not take float32 images: export it with float32 input");
       }
       spec_ = InputSpecFrom(path_, ShapeOf(model->input().get_shape()), Layout::kNchw, ElementType::kFloat32);
-      // Latency, not throughput: one request at a time on all threads. f32, because CPUs with bfloat16 would use that
-      // and no longer give the same boxes; int8 parts of the network stay int8.
+      // Latency, not throughput: one request at a time on all threads. The precision is given, because CPUs with
+      // bfloat16 would use that unasked and no longer give the same boxes; int8 parts of the network stay int8.
+      const ov::element::Type precision = options.precision == "bfloat16" ? ov::element::bf16 : ov::element::f32;
       request_ = core_
                      .compile_model(model, "CPU", ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
-                                    ov::hint::inference_precision(ov::element::f32),
+                                    ov::hint::inference_precision(precision),
                                     ov::inference_num_threads(options.threads), ov::num_streams(1))
                      .create_infer_request();
     } catch (const ov::Exception& error) {

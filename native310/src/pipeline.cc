@@ -185,6 +185,7 @@ void RunPipeline(const Args& args) {
   report.device = args.engine_options.device;
   report.model = model_path;
   report.model_bytes = std::filesystem::file_size(model_path);
+  report.precision = args.engine_options.precision;
   report.threads = args.engine_options.threads;
   report.batch = spec.batch;
   report.detections = writer.detections();

@@ -183,6 +183,27 @@ def test_int8_onnx_on_openvino(
     assert 1e-4 < errors(output, wanted)[1] < INT8_ERROR
 
 
+def test_bfloat16_is_close_and_of_openvino_only(
+    native: Program,
+    has_engine: set[str],
+    onnx_model: Path,
+    images: list[np.ndarray],
+    wanted: list[tuple[np.ndarray, ...]],
+    tmp_path: Path,
+) -> None:
+    need(has_engine, "openvino")
+    output = tmp_path / "out"
+    bins = write_bins(tmp_path / "bins", images, size=SIZE)
+    words = ["--model", onnx_model, "--input", bins, "--output", output, "--precision", "bfloat16"]
+    assert_refused(native.run(*words), output, "engine lite does not compute in bfloat16", code=2)
+    assert_ran(native.run("--engine", "openvino", *words), output)
+    error = errors(output, wanted)[1]
+    assert error < INT8_ERROR / 2
+    assert json.loads((output / "benchmark.json").read_text())["precision"] == "bfloat16"
+    if "avx512_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8"):
+        assert error > 1e-4
+
+
 def test_memory_does_not_grow_with_the_images(
     native: Program, has_engine: set[str], onnx_model: Path, images: list[np.ndarray], tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ TIMINGS = {
     "engine": "lite",
     "device": "cpu",
     "threads": 2,
+    "precision": "float32",
     "model_bytes": 2_470_000,
     "images_per_second": 151.26,
     "network_ms": {"mean": 6.11, "p50": 6.0, "p95": 7.4, "p99": 9.9},

@@ -1,5 +1,9 @@
 # The native program over the evaluation images: the float model and the int8 model.
 
+INT8_INFERENCE = {"engine": INT8_ENGINE}
+if INT8_ENGINE != "openvino":
+    INT8_INFERENCE["precision"] = "float32"
+
 
 rule infer_310:
     input:
@@ -62,7 +66,7 @@ rule quant_infer_310:
         "../../envs/main.yaml"
     threads: own_threads()
     params:
-        options=option_words({**config["infer"], **native_thresholds(), "engine": INT8_ENGINE}),
+        options=option_words({**config["infer"], **native_thresholds(), **INT8_INFERENCE}),
     shell:
         "python {input.script:q} {params.options} --threads {threads} --program {input.program:q}"
         ' --model {input.model:q} --bins "$(dirname {input.bins:q})" --manifest {input.manifest:q}'

@@ -26,6 +26,7 @@ class NativeRunSettings:
     engine: str
     device: str
     device_id: int
+    precision: str
     warmup: int
     threads: int
     eval_ignore_threshold: float
@@ -43,6 +44,7 @@ def native_command(program: Path, model: Path, bins: Path, output_dir: Path, set
         "device": settings.device,
         "device_id": settings.device_id,
         "threads": settings.threads,
+        "precision": settings.precision,
         "warmup": settings.warmup,
         "score_threshold": settings.eval_ignore_threshold,
         "nms_threshold": settings.nms_thresh,

@@ -46,7 +46,7 @@ def read_native_run(name: str, path: Path) -> NativeRun:
         timings = read_json(path, "metrics file")["native"]
         return NativeRun(
             name=name,
-            engine=f"{timings['engine']} on {timings['device']}, {timings['threads']} threads",
+            engine=f"{timings['engine']} on {timings['device']}, {timings['threads']} threads, {timings['precision']}",
             model_bytes=int(timings["model_bytes"]),
             images_per_second=float(timings["images_per_second"]),
             network_ms={key: float(timings["network_ms"][key]) for key in ("mean", "p50", "p95", "p99")},
