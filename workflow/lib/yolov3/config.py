@@ -155,7 +155,7 @@ def _check_across_fields(config: dict[str, Any]) -> None:
         )
     if config["infer"]["precision"] == "bfloat16" and config["infer"]["engine"] != "openvino":
         raise InputError(
-            f"config key infer.precision is bfloat16 but infer.engine is {config['infer']['engine']}: only openvino has it"
+            f"config key infer.precision is bfloat16 but infer.engine is {config['infer']['engine']}: give openvino"
         )
     if data["provider"] == "custom":
         for key, value in config["custom"].items():
