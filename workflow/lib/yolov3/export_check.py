@@ -3,18 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import mindspore
 import numpy as np
-import onnxruntime
-from mindspore import Tensor, nn
 
 from yolov3.errors import InputError
-from yolov3.runtime import first_line
+from yolov3.exported_model import Outputs, mindir_runner, onnx_runner
 
 # Float32 rounding differs by some 1e-6 of the largest value; a wrong layer or weight by far more than this.
 LARGEST_RELATIVE_DIFFERENCE = 1e-3
-
-Outputs = tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True)
@@ -36,13 +31,7 @@ def run_mindir(path: Path, images: np.ndarray) -> Outputs:
     Raises:
         InputError: the file is cut off or not MindIR.
     """
-    try:
-        outputs = nn.GraphCell(mindspore.load(str(path)))(Tensor(images))
-    except (RuntimeError, ValueError) as error:
-        raise InputError(
-            f"model {path} is cut off or not a MindIR file ({first_line(error)}): export it again"
-        ) from None
-    return tuple(output.asnumpy() for output in outputs)
+    return mindir_runner(path)(images)
 
 
 def run_onnx(path: Path, images: np.ndarray) -> Outputs:
@@ -51,13 +40,7 @@ def run_onnx(path: Path, images: np.ndarray) -> Outputs:
     Raises:
         InputError: ONNX Runtime refuses the file.
     """
-    try:
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        outputs = session.run(None, {session.get_inputs()[0].name: images})
-    # ONNX Runtime's exceptions have no common base but Exception.
-    except Exception as error:
-        raise InputError(f"model {path} is refused by ONNX Runtime ({first_line(error)}): export it again") from None
-    return tuple(np.asarray(output) for output in outputs)
+    return onnx_runner(path)(images)
 
 
 def difference_of(expected: Outputs, found: Outputs) -> Difference:

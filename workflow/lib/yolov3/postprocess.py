@@ -89,7 +89,30 @@ def detect(
 
     Args: see `select_candidates`; `placement` tells where the image lies in the network input.
     """
-    boxes_xyxy, scores, labels = select_candidates(raw_maps, input_size, anchors, settings.eval_ignore_threshold)
+    candidates = select_candidates(raw_maps, input_size, anchors, settings.eval_ignore_threshold)
+    return _suppressed(*candidates, placement, settings)
+
+
+def detect_decoded(
+    decoded_maps: tuple[np.ndarray, ...], placement: Placement, settings: PostprocessSettings
+) -> Detections:
+    """Return the detections of one image as `detect` does, from the outputs of a model that decodes inside.
+
+    Args:
+        decoded_maps: float32 [gh, gw, 3, 5 + C] of strides 8, 16, 32, see `DetectionDecoder`.
+        placement: where the image lies in the network input.
+        settings: see `PostprocessSettings`.
+    """
+    rows = np.concatenate([decoded.reshape(-1, decoded.shape[-1]) for decoded in decoded_maps])
+    labels = rows[:, 5:].argmax(axis=1)
+    scores = rows[:, 4] * np.take_along_axis(rows[:, 5:], labels[:, None], axis=1)[:, 0]
+    kept = scores >= settings.eval_ignore_threshold
+    return _suppressed(cxcywh_to_xyxy(rows[kept, :4]), scores[kept], labels[kept], placement, settings)
+
+
+def _suppressed(
+    boxes_xyxy: np.ndarray, scores: np.ndarray, labels: np.ndarray, placement: Placement, settings: PostprocessSettings
+) -> Detections:
     boxes_xyxy = clip_xyxy(placement.to_original(boxes_xyxy), placement.width, placement.height)
     kept = class_wise_nms(boxes_xyxy, scores, labels, settings.nms_thresh)
     kept = kept[: settings.max_detections] if settings.max_detections else kept

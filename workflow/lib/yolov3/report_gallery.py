@@ -1,7 +1,6 @@
 """The report's gallery: validation images with true and predicted boxes, as geometry for the page to draw."""
 
 import base64
-import colorsys
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from yolov3.coco_data import CocoSplit
 from yolov3.errors import InputError
 from yolov3.files import read_json
 from yolov3.images import read_image_rgb
+from yolov3.labels import LabelPlaces, colour_of, shortened
 from yolov3.manifest import Manifest
 
 FOUND_IOU = 0.5
@@ -27,9 +27,6 @@ LABEL_HEIGHT = 18
 # Em widths of the 13-unit label text; the reader's font is not known here.
 LETTER_WIDTH, WIDE_LETTER_WIDTH = 8.0, 13.5
 LABEL_PADDING = 8
-# Share of a picture that labels may cover.
-MOST_COVERED = 0.25
-MOST_LABEL_LETTERS = 28
 
 # Pixels of a picture's longer side, from the best that is useful on a phone's fine screen down.
 PICTURE_SIDES = (560, 480, 400, 320, 240, 160)
@@ -216,18 +213,18 @@ def _drawing(
     missed = np.setdiff1d(np.arange(len(labels)), matches)
     extra = int((matches < 0).sum())
     width, height = split.sizes_wh[index] * scale
-    writer = _LabelWriter(float(width), float(height))
+    places = LabelPlaces(float(width), float(height), LABEL_HEIGHT)
     found_titles = [
         f"{class_names[label]} {score:.2f}" for label, score in zip(found.labels, found.scores, strict=True)
     ]
     true_titles = [class_names[label] for label in labels]
     predicted = [
-        _mark(box * scale, colour_of(int(label)), title, writer)
+        _mark(box * scale, colour_of(int(label)), title, places)
         for box, label, title in zip(found.boxes_xyxy, found.labels, found_titles, strict=True)
     ]
     # Where a prediction sits on a true box, its label tells the class; only what was missed is named again.
     true_marks = [
-        _mark(box * scale, "#fff", f"true box: {title}", writer, f"missed: {title}" if row in missed else "")
+        _mark(box * scale, "#fff", f"true box: {title}", places, f"missed: {title}" if row in missed else "")
         for row, (box, title) in enumerate(zip(boxes_xyxy, true_titles, strict=True))
     ]
     description = (
@@ -246,50 +243,16 @@ def _counted(names: list[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(Counter(names).items())) or "none"
 
 
-def colour_of(label: int) -> str:
-    """Return a light, strong colour for a class; neighbours differ by the golden section of the colour circle."""
-    channels = colorsys.hls_to_rgb((0.13 + label * 0.618034) % 1, 0.72, 0.95)
-    return "#" + "".join(f"{round(channel * 255):02x}" for channel in channels)
-
-
-def _mark(box_xyxy: np.ndarray, colour: str, title: str, writer: "_LabelWriter", text: str | None = None) -> Mark:
+def _mark(box_xyxy: np.ndarray, colour: str, title: str, places: LabelPlaces, text: str | None = None) -> Mark:
     left, top, width, height = (round(float(value), 1) for value in xyxy_to_xywh(box_xyxy))
     text = title if text is None else text
-    label = writer.place(text, left, top, height) if text else None
+    label = _label(text, left, top, height, places) if text else None
     return Mark(left, top, width, height, colour, title, label)
 
 
-class _LabelWriter:
-    """Finds places for labels on an image where they neither cover each other nor, together, the image."""
-
-    def __init__(self, width: float, height: float) -> None:
-        self.width, self.height = width, height
-        self.taken_xyxy = np.empty((0, 4))
-
-    def place(self, text: str, left: float, top: float, height: float) -> Label | None:
-        """Return the label of a box, None if there is no room for it."""
-        if len(text) > MOST_LABEL_LETTERS:
-            text = f"{text[: MOST_LABEL_LETTERS - 1]}…"
-        wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-        width = LABEL_PADDING + wide * WIDE_LETTER_WIDTH + (len(text) - wide) * LETTER_WIDTH
-        # On the box, in its top, under it, in its bottom, then ever lower.
-        tops = [top - LABEL_HEIGHT, top, top + height, top + height - LABEL_HEIGHT]
-        tops += [top + step * LABEL_HEIGHT for step in range(1, 6)]
-        label_left = float(np.clip(left, 0, max(0.0, self.width - width)))
-        places = [(label_left, float(np.clip(y, 0, max(0.0, self.height - LABEL_HEIGHT)))) for y in tops]
-        free = [place for place in places if not self._is_taken(*place, width)]
-        if not free or self._is_covered():
-            return None
-        x, y = free[0]
-        self.taken_xyxy = np.vstack([self.taken_xyxy, [x, y, x + width, y + LABEL_HEIGHT]])
-        return Label(text, round(x, 1), round(y, 1), round(width, 1))
-
-    def _is_covered(self) -> bool:
-        covered = float((self.taken_xyxy[:, 2:] - self.taken_xyxy[:, :2]).prod(axis=1).sum())
-        return covered > MOST_COVERED * self.width * self.height
-
-    def _is_taken(self, left: float, top: float, width: float) -> bool:
-        taken = self.taken_xyxy
-        apart = (taken[:, 0] >= left + width) | (taken[:, 2] <= left)
-        apart |= (taken[:, 1] >= top + LABEL_HEIGHT) | (taken[:, 3] <= top)
-        return not apart.all()
+def _label(text: str, left: float, top: float, height: float, places: LabelPlaces) -> Label | None:
+    text = shortened(text)
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    width = LABEL_PADDING + wide * WIDE_LETTER_WIDTH + (len(text) - wide) * LETTER_WIDTH
+    place = places.place(width, left, top, height)
+    return Label(text, round(place[0], 1), round(place[1], 1), round(width, 1)) if place else None

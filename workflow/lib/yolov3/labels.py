@@ -1,0 +1,58 @@
+"""Colours of classes and places of labels, for all that draws boxes."""
+
+import colorsys
+
+import numpy as np
+
+# Share of a picture that labels may cover.
+MOST_COVERED = 0.25
+MOST_LABEL_LETTERS = 28
+TEXT_COLOUR = "#111"
+
+
+def colour_of(label: int) -> str:
+    """Return a light, strong colour for a class; neighbours differ by the golden section of the colour circle."""
+    channels = colorsys.hls_to_rgb((0.13 + label * 0.618034) % 1, 0.72, 0.95)
+    return "#" + "".join(f"{round(channel * 255):02x}" for channel in channels)
+
+
+def shortened(text: str, most_letters: int = MOST_LABEL_LETTERS) -> str:
+    """Return a text of at most so many letters, with an ellipsis where it was cut."""
+    return text if len(text) <= most_letters else f"{text[: most_letters - 1]}…"
+
+
+class LabelPlaces:
+    """Finds places for labels on a picture where they neither cover each other nor, together, the picture.
+
+    Args:
+        width, height: of the picture, in any unit.
+        label_height: of every label, in the same unit.
+    """
+
+    def __init__(self, width: float, height: float, label_height: float) -> None:
+        self.width, self.height, self.label_height = width, height, label_height
+        self.taken_xyxy = np.empty((0, 4))
+
+    def place(self, label_width: float, left: float, top: float, height: float) -> tuple[float, float] | None:
+        """Return left and top of the label of a box, None if there is no room for it."""
+        step = self.label_height
+        # On the box, in its top, under it, in its bottom, then ever lower.
+        tops = [top - step, top, top + height, top + height - step, *(top + row * step for row in range(1, 6))]
+        label_left = float(np.clip(left, 0, max(0.0, self.width - label_width)))
+        places = [(label_left, float(np.clip(y, 0, max(0.0, self.height - step)))) for y in tops]
+        free = [place for place in places if not self._is_taken(*place, label_width)]
+        if not free or self._is_covered():
+            return None
+        x, y = free[0]
+        self.taken_xyxy = np.vstack([self.taken_xyxy, [x, y, x + label_width, y + step]])
+        return x, y
+
+    def _is_covered(self) -> bool:
+        covered = float((self.taken_xyxy[:, 2:] - self.taken_xyxy[:, :2]).prod(axis=1).sum())
+        return covered > MOST_COVERED * self.width * self.height
+
+    def _is_taken(self, left: float, top: float, width: float) -> bool:
+        taken = self.taken_xyxy
+        apart = (taken[:, 0] >= left + width) | (taken[:, 2] <= left)
+        apart |= (taken[:, 1] >= top + self.label_height) | (taken[:, 3] <= top)
+        return not apart.all()

@@ -1,0 +1,82 @@
+"""Show what a trained network finds in images: boxes with names drawn on them, and predictions.json.
+
+python workflow/scripts/predict.py --ckpt results/train/yolov3.ckpt --testing_shape 416 --input pictures --output found
+python workflow/scripts/predict.py --ckpt results/quant/yolov3_darknet53_int8.ms --input street.jpg --output found
+
+--ckpt takes checkpoints (.ckpt) and exported models with their description beside them: .mindir, .onnx (float or int8),
+and .ms and .om, which the native program runs. Exported models have their own testing_shape and letterbox.
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from yolov3.cpus import available_cpus
+from yolov3.detector import Classes, load_detector, read_description
+from yolov3.image_files import find_images
+from yolov3.native_run import NativeRunSettings
+from yolov3.options import add_options, settings_from
+from yolov3.postprocess import Detections, PostprocessSettings
+from yolov3.predict import predict_files
+from yolov3.predict_native import native_detections
+from yolov3.runtime import start_runtime
+from yolov3.stage import run_stage, stage_parser
+
+NATIVE_SUFFIXES = (".ms", ".om")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the program and return its exit code: 1 also if an image could not be read."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--ckpt", type=Path, required=True, help="checkpoint or exported model")
+    parser.add_argument("--input", type=Path, required=True, help="image, or folder of images (with the folders in it)")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the pictures and predictions.json")
+    parser.add_argument("--score", type=_score, default=0.3, help="least score of a detection, 0..1. Default: 0.3")
+    add_options(parser, "eval", only=("testing_shape", "letterbox", "nms_thresh", "max_detections"))
+    add_options(parser, "", only=("device_target", "seed"))
+    program = Path("results/native310/build/native310")
+    parser.add_argument("--program", type=Path, default=program, help=f"native310, for .ms and .om. Default: {program}")
+    add_options(parser, "infer")
+    # Told apart from a value that was given: exported models have their own.
+    parser.set_defaults(testing_shape=None, letterbox=None)
+    return run_stage(run, parser.parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Find the images, load the model, predict."""
+    files = find_images(arguments.input, without=arguments.output)
+    folder = arguments.input if arguments.input.is_dir() else arguments.input.parent
+    settings = settings_from(PostprocessSettings, arguments, eval_ignore_threshold=arguments.score)
+    given = (arguments.testing_shape, arguments.letterbox)
+    if arguments.ckpt.suffix in NATIVE_SUFFIXES:
+        description = read_description(arguments.ckpt, *given)
+        run_settings = settings_from(NativeRunSettings, arguments, threads=available_cpus(), **vars(settings))
+        detect = native_detections(arguments.program, arguments.ckpt, description, files, run_settings)
+        classes = Classes(description.class_names, description.category_ids)
+    else:
+        start_runtime(arguments.device_target, arguments.seed)
+        detector = load_detector(arguments.ckpt, settings, *given)
+        classes = detector.classes
+
+        def detect(path: Path, image: np.ndarray) -> Detections:
+            return detector.detect(image)
+
+    with tqdm(total=len(files), unit="image", disable=None, dynamic_ncols=True) as bar:
+        predictions = predict_files(files, folder, detect, classes, arguments.output, on_image=bar.update)
+    count = sum(len(prediction["detections"]) for prediction in predictions)
+    logging.info("%d detections in %d images: %s", count, len(predictions), arguments.output)
+
+
+def _score(text: str) -> float:
+    score = float(text)
+    if not 0 <= score <= 1:
+        raise argparse.ArgumentTypeError("must be from 0 to 1")
+    return score
+
+
+if __name__ == "__main__":
+    sys.exit(main())
