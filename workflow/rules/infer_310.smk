@@ -10,8 +10,8 @@ rule infer_310:
         script=script("infer_310"),
         modules=sources("infer_310"),
         program=rules.build_native310.output.program,
-        model=rules.convert_model.output.model,
-        description=rules.convert_model.output.description,
+        model=NATIVE_MODEL,
+        description=f"{NATIVE_MODEL}.json",
         bins=rules.preprocess_bins.output.index,
         manifest=rules.download.output.manifest,
     output:

@@ -5,38 +5,43 @@ IS_ASCEND = config["infer"]["device"] == "ascend"
 BACKEND = config["quantize"]["quant_backend"]
 # Engine: format exported for it, suffix that it runs. MindSpore Lite 2.0.0 on a CPU reads ONNX, on Ascend MindIR.
 EXPORTED_FOR = {"lite": "mindir" if IS_ASCEND else "onnx", "openvino": "onnx", "acl": "air"}
-SUFFIX_OF = {"lite": "mindir" if IS_ASCEND else "ms", "openvino": "onnx", "acl": "om"}
+SUFFIX_OF = {"lite": "mindir" if IS_ASCEND else "ms", "acl": "om"}
+EXPORTED_MODEL = f"results/export/{EXPORTED}.{EXPORTED_FOR[ENGINE]}"
+# OpenVINO runs the export as it is.
+NATIVE_MODEL = EXPORTED_MODEL if ENGINE == "openvino" else f"results/native_model/{EXPORTED}.{SUFFIX_OF[ENGINE]}"
 INT8_SUFFIX = {"mslite": "ms", "qdq": "onnx", "amct": "om"}[BACKEND]
 INT8_ENGINE = {"mslite": "lite", "qdq": "openvino", "amct": "acl"}[BACKEND]
 
 
-rule convert_model:
-    input:
-        script=script("convert_model"),
-        modules=sources("convert_model"),
-        model=f"results/export/{EXPORTED}.{EXPORTED_FOR[ENGINE]}",
-        description=f"results/export/{EXPORTED}.{EXPORTED_FOR[ENGINE]}.json",
-        converter=rules.build_converter.output.program if ENGINE == "lite" else [],
-    output:
-        model=f"results/native_model/{EXPORTED}.{SUFFIX_OF[ENGINE]}",
-        description=f"results/native_model/{EXPORTED}.{SUFFIX_OF[ENGINE]}.json",
-    log:
-        "logs/convert_model.log",
-    benchmark:
-        "results/benchmarks/convert_model.tsv"
-    conda:
-        "../../envs/main.yaml"
-    params:
-        options=option_words(
-            {
-                "soc_version": config["quantize"]["soc_version"],
-                "optimize": "ascend_oriented" if IS_ASCEND and ENGINE == "lite" else "general",
-            }
-        ),
-        converter=lambda wildcards, input: option_words({"converter": input.converter} if input.converter else {}),
-    shell:
-        "python {input.script:q} {params.options} {params.converter} --model {input.model:q}"
-        " --output {output.model:q} --log_file {log:q}"
+if ENGINE in SUFFIX_OF:
+
+    rule convert_model:
+        input:
+            script=script("convert_model"),
+            modules=sources("convert_model"),
+            model=EXPORTED_MODEL,
+            description=f"{EXPORTED_MODEL}.json",
+            converter=rules.build_converter.output.program if ENGINE == "lite" else [],
+        output:
+            model=f"results/native_model/{EXPORTED}.{SUFFIX_OF[ENGINE]}",
+            description=f"results/native_model/{EXPORTED}.{SUFFIX_OF[ENGINE]}.json",
+        log:
+            "logs/convert_model.log",
+        benchmark:
+            "results/benchmarks/convert_model.tsv"
+        conda:
+            "../../envs/main.yaml"
+        params:
+            options=option_words(
+                {
+                    "soc_version": config["quantize"]["soc_version"],
+                    "optimize": "ascend_oriented" if IS_ASCEND and ENGINE == "lite" else "general",
+                }
+            ),
+            converter=lambda wildcards, input: option_words({"converter": input.converter} if input.converter else {}),
+        shell:
+            "python {input.script:q} {params.options} {params.converter} --model {input.model:q}"
+            " --output {output.model:q} --log_file {log:q}"
 
 
 rule post_quant:
