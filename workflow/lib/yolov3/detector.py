@@ -109,7 +109,7 @@ def load_detector(
             settings=settings,
         )
     if path.suffix not in EXPORTED_RUNNERS:
-        raise InputError(f"model {path} is of a kind that is not known here: give a .ckpt, .mindir, .onnx, .ms or .om file")
+        raise InputError(f"model {path} is of another kind than .ckpt, .mindir, .onnx, .ms and .om: give one of those")
     description = read_description(path, testing_shape, letterbox)
     return Detector(
         run=EXPORTED_RUNNERS[path.suffix](path),
