@@ -1,8 +1,14 @@
 """The COCO numbers on cases that can be worked out by hand."""
 
+import contextlib
+import io
+
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
+from yolov3 import coco_eval
 from yolov3.coco_eval import METRIC_NAMES, RESULT_HEADING, coco_result
 
 
@@ -71,3 +77,49 @@ def test_the_log_has_the_twelve_lines_under_the_heading():
     assert len(lines) == 1 + len(METRIC_NAMES) == 13
     assert lines[1] == " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 1.000"
     assert lines[12].startswith(" Average Recall     (AR) @[ IoU=0.50:0.95 | area= large | maxDets=100 ]")
+
+
+def crowded_scene(rng):
+    """Boxes of three classes, one without truth and one without detections; crowds, equal scores, over 100 of one."""
+    categories = ((1, "a"), (5, "b"), (7, "c"), (9, "d"))
+    truth = ground_truth(
+        [
+            (int(image), int(category), tuple(rng.uniform(0, 90, 2)) + tuple(rng.uniform(5, 100, 2)))
+            for image, category in zip(rng.integers(1, 9, 80), rng.choice([1, 5, 9], 80), strict=True)
+        ],
+        categories,
+    )
+    for annotation in truth["annotations"][::9]:
+        annotation["iscrowd"] = 1
+    near = rows(
+        *(
+            found(box["image_id"], box["category_id"], np.array(box["bbox"]) + rng.normal(0, 4, 4), score)
+            for box in truth["annotations"] * 3
+            for score in (round(float(rng.uniform()), 1),)
+            if box["category_id"] != 9
+        )
+    )
+    many = rows(
+        *(found(2, 1, (*rng.uniform(0, 90, 2), *rng.uniform(5, 100, 2)), rng.uniform(0, 0.5)) for _ in range(300))
+    )
+    return truth, np.concatenate([near, many, rows(found(3, 7, (1, 1, 20, 20), 0.5))])
+
+
+@pytest.mark.parametrize("least", [0, 10**9])
+def test_class_by_class_equals_pycocotools_at_once(monkeypatch, least):
+    monkeypatch.setattr(coco_eval, "DETECTIONS_FOR_PROCESSES", least)
+    truth, detections = crowded_scene(np.random.default_rng(5))
+    result = coco_result(truth, detections)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()):
+        whole = COCO()
+        whole.dataset = {"info": {}, **truth}
+        whole.createIndex()
+        evaluation = COCOeval(whole, whole.loadRes(detections), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+    with contextlib.redirect_stdout(printed):
+        evaluation.summarize()
+    assert result.summary == f"{RESULT_HEADING}\n{printed.getvalue()}"
+    assert [result.metrics[name] for name in METRIC_NAMES] == evaluation.stats.tolist()
+    assert 0.05 < result.metrics["AP"] < 0.95
