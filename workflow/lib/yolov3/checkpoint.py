@@ -182,17 +182,19 @@ def load_for_finetuning(path: str | Path, network: YOLOv3) -> tuple[str, ...]:
     if left_out:
         logging.info("left out, since the number of classes is another: %s", ", ".join(left_out))
     if SETTINGS_KEY in checkpoint.texts:
-        _warn_of_other_settings(checkpoint, network.settings)
+        _tell_other_settings(checkpoint, network.settings, has_new_heads=bool(left_out))
     return left_out
 
 
-def _warn_of_other_settings(checkpoint: Checkpoint, settings: NetworkSettings) -> None:
+def _tell_other_settings(checkpoint: Checkpoint, settings: NetworkSettings, has_new_heads: bool) -> None:
+    """Log what the loaded parameters meant otherwise; new heads learn their classes and anchors anyway."""
     before, now = dataclasses.asdict(checkpoint.settings), dataclasses.asdict(settings)
     if before["class_names"] != now["class_names"]:
         names = (", ".join(values["class_names"]) for values in (before, now))
         logging.info("the classes were %s and are now %s", *names)
+    harmless = {"class_names", "category_ids", "batch_norm_momentum"} | ({"anchors"} if has_new_heads else set())
     for name in before:
-        if name not in ("class_names", "category_ids") and before[name] != now[name]:
+        if name not in harmless and before[name] != now[name]:
             logging.warning(
                 "%s was trained with %s %s, this training has %s: set it alike unless you mean to change it",
                 checkpoint.path,
