@@ -28,8 +28,14 @@ include: "workflow/rules/infer_310.smk"
 include: "workflow/rules/report.smk"
 
 
+# What is light, or needs the Internet, runs where Snakemake runs, on a cluster too.
 localrules:
     all,
+    download,
+    fetch_backbone,
+    convert_backbone,
+    mslite_runtime,
+    report,
 
 
 rule all:

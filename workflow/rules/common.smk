@@ -44,7 +44,12 @@ def general(*names):
 
 def own_threads():
     """Threads of a stage that uses all that it gets, but no more than there are: more only slow it down."""
-    return min(workflow.cores or 1, available_cpus())
+    return min(workflow.resource_settings.cores or sys.maxsize, available_cpus())
+
+
+def devices(target, count=1):
+    """What a stage asks a cluster for: GPUs, or NPUs under the name that Slurm's administrators give them in gres.conf."""
+    return {"GPU": {"gpu": count}, "Ascend": {"gres": f"npu:{count}"}}.get(target, {})
 
 
 def network_input():

@@ -23,6 +23,8 @@ rule eval_coco:
     conda:
         "../../envs/main.yaml"
     threads: own_threads()
+    resources:
+        **devices(config["device_target"]),
     params:
         options=words("eval"),
         general=general("device_target", "seed"),

@@ -21,6 +21,8 @@ rule export:
     conda:
         "../../envs/main.yaml"
     threads: own_threads()
+    resources:
+        **devices(config["device_target"]),
     params:
         options=words("export", **network_input()),
         general=general("device_target", "seed"),

@@ -31,6 +31,8 @@ rule infer_310:
     conda:
         "../../envs/main.yaml"
     threads: own_threads()
+    resources:
+        **devices("Ascend" if IS_ASCEND else "CPU"),
     params:
         options=option_words({**config["infer"], **native_thresholds()}),
     shell:
@@ -65,6 +67,8 @@ rule quant_infer_310:
     conda:
         "../../envs/main.yaml"
     threads: own_threads()
+    resources:
+        **devices("Ascend" if IS_ASCEND else "CPU"),
     params:
         options=option_words({**config["infer"], **native_thresholds(), **INT8_INFERENCE}),
     shell:

@@ -27,9 +27,13 @@ rule train:
         "logs/train.log",
     benchmark:
         "results/benchmarks/train.tsv"
+    group:
+        TRAINING_GROUP
     conda:
         "../../envs/main.yaml"
     threads: own_threads()
+    resources:
+        **devices(config["device_target"], config["train"]["group_size"] if config["train"]["is_distributed"] else 1),
     params:
         options=words("network", "train"),
         general=general("device_target", "seed"),
