@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from pathlib import Path
+from unittest import mock
 
 import mindspore
 import numpy as np
@@ -48,10 +49,10 @@ def run_script(name: str, *words) -> int:
     """Run a stage's program in this process, in which MindSpore has been started; return its exit code."""
     spec = importlib.util.spec_from_file_location(f"script_{name}", SCRIPTS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     # A process can start the runtime once only, before its first computation.
-    module.start_runtime = lambda *arguments: mindspore.set_context(mode=mindspore.GRAPH_MODE)
-    return module.main([str(word) for word in words])
+    with mock.patch("yolov3.runtime.start_runtime", lambda *_: mindspore.set_context(mode=mindspore.GRAPH_MODE)):
+        spec.loader.exec_module(module)
+        return module.main([str(word) for word in words])
 
 
 def write_program(path: Path, code: str) -> str:
