@@ -11,7 +11,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from yolov3.checkpoint import load_network
 from yolov3.coco_data import ground_truth, load_split
 from yolov3.coco_eval import coco_result
 from yolov3.coco_results import write_results
@@ -19,10 +18,8 @@ from yolov3.errors import InputError
 from yolov3.evaluate import run_over
 from yolov3.evaluate_options import evaluation_settings_from
 from yolov3.files import write_json, write_text
-from yolov3.inference import inference_of
 from yolov3.manifest import Manifest
 from yolov3.options import add_options
-from yolov3.runtime import start_runtime
 from yolov3.stage import run_stage, stage_parser
 
 
@@ -39,6 +36,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     """Infer over the validation images, compare with the ground truth, write the three results."""
+    # Imported only here: processes that evaluate a class import this file again, and have no use for MindSpore.
+    from yolov3.checkpoint import load_network
+    from yolov3.inference import inference_of
+    from yolov3.runtime import start_runtime
+
     started = time.perf_counter()
     start_runtime(arguments.device_target, arguments.seed)
     manifest = Manifest.read(arguments.manifest)

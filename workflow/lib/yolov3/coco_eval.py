@@ -21,6 +21,7 @@ METRIC_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100
 RESULT_HEADING = "=============coco eval result========="
 # Fewer detections are evaluated sooner than other processes start.
 DETECTIONS_FOR_PROCESSES = 200_000
+MOST_PROCESSES = 8
 
 # Axes of COCOeval's precision array: IoU thresholds .50:.05:.95, 101 recalls, classes, areas, detections an image.
 IOU_50, IOU_75, ALL_AREAS, MOST_DETECTIONS = 0, 5, 0, -1
@@ -96,7 +97,7 @@ def _evaluate_all(classes: list[_ClassBoxes]) -> list[dict[str, np.ndarray]]:
         return [_evaluate(one) for one in classes]
     # The largest first, so that none of them is begun when the others are done.
     order = sorted(range(len(classes)), key=lambda index: -len(classes[index].rows))
-    with ProcessPoolExecutor(available_cpus(), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(min(available_cpus(), MOST_PROCESSES), mp_context=get_context("spawn")) as pool:
         found = dict(zip(order, pool.map(_evaluate, [classes[index] for index in order]), strict=True))
     return [found[index] for index in range(len(classes))]
 

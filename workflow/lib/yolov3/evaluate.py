@@ -12,10 +12,12 @@ import numpy as np
 from yolov3.coco_data import CocoSplit
 from yolov3.coco_results import coco_rows
 from yolov3.images import read_image_rgb
-from yolov3.inference import RawMaps
 from yolov3.network_settings import NetworkSettings
 from yolov3.postprocess import PostprocessSettings, detect
 from yolov3.preprocess import Placement, normalise, place_image
+
+RawMaps = tuple[np.ndarray, ...]
+"""Raw outputs of strides 8, 16, 32, each float32 [N, 3 * (5 + C), gh, gw]."""
 
 BATCHES_AHEAD = 2
 

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from mindspore import Tensor, nn
 
-RawMaps = tuple[np.ndarray, ...]
-"""Raw outputs of strides 8, 16, 32, each float32 [N, 3 * (5 + C), gh, gw]."""
+from yolov3.evaluate import RawMaps
 
 
 def inference_of(network: nn.Cell) -> Callable[[np.ndarray], RawMaps]:
