@@ -1,0 +1,170 @@
+"""Annotations of COCO2014's size, made up: time and peak memory of loading, of evaluation, and of the first batches.
+
+    python benchmarks/scale.py
+
+40,504 validation images with 100 detections each and 7.2 boxes, 82,783 training images, 80 classes. Each part runs in a
+process of its own, whose peak memory is told.
+"""
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+
+from yolov3.augment import AugmentSettings
+from yolov3.batches import BatchSource, batches
+from yolov3.coco_data import ground_truth, load_split
+from yolov3.coco_eval import coco_result
+from yolov3.coco_results import rows_of_results, write_results
+from yolov3.config import complete_config
+from yolov3.data_checks import CheckSettings, describe_data
+from yolov3.files import read_json
+from yolov3.manifest import Manifest
+from yolov3.sampler import SamplerSettings
+
+TRAIN_IMAGES, VAL_IMAGES, CLASSES, DETECTIONS = 82_783, 40_504, 80, 100
+BOXES_PER_IMAGE = 7.2
+SAMPLE_SECONDS = 0.3
+SIZE_WH = (640, 480)
+# What annotations of COCO have that is not used, above all outlines: they make the file large.
+OUTLINE = [round(10.37 * index, 2) for index in range(44)]
+
+
+def write_split(folder: Path, name: str, images: int, seed: int) -> tuple[Path, Path]:
+    """Write a split whose images are links to one JPEG."""
+    rng = np.random.default_rng(seed)
+    image_dir = folder / name
+    image_dir.mkdir()
+    original = folder / f"{name}.jpg"
+    cv2.imwrite(str(original), rng.integers(0, 256, (SIZE_WH[1], SIZE_WH[0], 3), dtype=np.uint8))
+    names = [f"COCO_{name}2014_{number:012d}.jpg" for number in range(1, images + 1)]
+    for file_name in names:
+        (image_dir / file_name).symlink_to(original)
+    owners = np.sort(rng.integers(1, images + 1, int(images * BOXES_PER_IMAGE)))
+    boxes = np.concatenate([rng.uniform(0, (500, 350), (len(owners), 2)), rng.uniform(8, 130, (len(owners), 2))], 1)
+    categories = np.minimum(rng.exponential(CLASSES / 4, len(owners)).astype(int), CLASSES - 1) + 1
+    annotations = [
+        {
+            "id": index + 1,
+            "image_id": int(owner),
+            "category_id": int(category),
+            "bbox": [round(value, 2) for value in box],
+            "area": round(box[2] * box[3], 2),
+            "iscrowd": 0,
+            "segmentation": [OUTLINE],
+        }
+        for index, (owner, category, box) in enumerate(zip(owners, categories, boxes.tolist(), strict=True))
+    ]
+    dataset = {
+        "images": [
+            {"id": number, "file_name": file_name, "width": SIZE_WH[0], "height": SIZE_WH[1]}
+            for number, file_name in enumerate(names, 1)
+        ],
+        "annotations": annotations,
+        "categories": [{"id": number, "name": f"class {number}"} for number in range(1, CLASSES + 1)],
+    }
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(dataset), encoding="utf-8")
+    return image_dir, path
+
+
+def write_data(folder: Path) -> None:
+    """Write both splits and the manifest."""
+    places = {"train": write_split(folder, "train", TRAIN_IMAGES, 1), "val": write_split(folder, "val", VAL_IMAGES, 2)}
+    describe_data("custom", places, CheckSettings("header", False)).write(folder / "manifest.json")
+
+
+def describe(folder: Path) -> None:
+    places = {name: (folder / name, folder / f"{name}.json") for name in ("train", "val")}
+    describe_data("custom", places, CheckSettings("header", False))
+
+
+def detections(folder: Path) -> np.ndarray:
+    """Return rows near the truth, and others."""
+    rng = np.random.default_rng(3)
+    split = load_split(Manifest.read(folder / "manifest.json"), "val")
+    rows = np.empty((VAL_IMAGES * DETECTIONS, 7))
+    rows[:, 0] = np.repeat(split.image_ids, DETECTIONS)
+    rows[:, 1:3] = rng.uniform(0, (500, 350), (len(rows), 2)).round(2)
+    rows[:, 3:5] = rng.uniform(8, 130, (len(rows), 2)).round(2)
+    rows[:, 5] = rng.uniform(0.001, 0.5, len(rows)).round(5)
+    rows[:, 6] = np.minimum(rng.exponential(CLASSES / 4, len(rows)).astype(int), CLASSES - 1) + 1
+    for image in range(VAL_IMAGES):
+        boxes_xyxy, labels = split.boxes_of(image)
+        count = min(len(labels), DETECTIONS)
+        first = image * DETECTIONS
+        rows[first : first + count, 1:3] = boxes_xyxy[:count, :2] + 2
+        rows[first : first + count, 3:5] = boxes_xyxy[:count, 2:] - boxes_xyxy[:count, :2]
+        rows[first : first + count, 5] = 0.9
+        rows[first : first + count, 6] = labels[:count] + 1
+    return rows
+
+
+def write_detections(folder: Path) -> None:
+    write_results(folder / "detections.json", detections(folder))
+
+
+def evaluate(folder: Path) -> None:
+    rows = rows_of_results(read_json(folder / "detections.json", "detections file"))
+    result = coco_result(ground_truth(Manifest.read(folder / "manifest.json"), "val"), rows)
+    print(f"    AP {result.metrics['AP']:.3f}")
+
+
+def first_batch(folder: Path) -> None:
+    config = complete_config({})
+    train, network = config["train"], config["network"]
+    augment = {name: train[name] for name in ("jitter", "scale_min", "scale_max", "flip", "hue", "saturation", "value")}
+    source = BatchSource.of(
+        load_split(Manifest.read(folder / "manifest.json"), "train"),
+        SamplerSettings(1, 32, 0, 8, 416, 10),
+        AugmentSettings(**augment),
+        tuple(map(tuple, network["anchor_scales"])),
+        max_box=50,
+    )
+    next(batches(source, 0, 1, 0))
+
+
+def private_memory(process: psutil.Process) -> int:
+    """Return the bytes that a process and those it started have for themselves."""
+    total = 0
+    for one in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.Error):
+            total += one.memory_full_info().uss
+    return total
+
+
+def measured(part: Callable[[Path], None], folder: Path) -> None:
+    """Run a part in a process of its own and tell its time and peak memory, the processes that it starts included."""
+    process = multiprocessing.get_context("fork").Process(target=part, args=(folder,))
+    started, peak = time.perf_counter(), 0
+    process.start()
+    watched = psutil.Process(process.pid)
+    while process.is_alive():
+        with contextlib.suppress(psutil.Error):
+            peak = max(peak, private_memory(watched))
+        process.join(SAMPLE_SECONDS)
+    print(f"{part.__name__:18s} {time.perf_counter() - started:6.1f} s, peak {peak / 2**30:.2f} GiB", flush=True)
+    if process.exitcode:
+        sys.exit(process.exitcode)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="scale-") as name:
+        folder = Path(name)
+        for part in (write_data, describe, first_batch, write_detections, evaluate):
+            measured(part, folder)
+
+
+if __name__ == "__main__":
+    main()
