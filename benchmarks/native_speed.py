@@ -3,9 +3,8 @@
     python benchmarks/native_speed.py results/data/manifest.json results/native310
 
 Random weights, 80 classes, all available cores; the second argument is the folder of a finished workflow with the
-program, the converter and MindSpore Lite. The four take turns in each round, so that a slower minute slows them all.
-Two times of the program are shown: its network alone, and the whole run per image, from the first image read to the
-last result written.
+program, the converter and MindSpore Lite. All take turns in each round, so that a slower minute slows them all. Times
+of the program are of the whole run per image, from the first image read to the last result written.
 """
 
 import argparse
@@ -114,15 +113,15 @@ def build_bare_predict(native: Path, work: Path) -> Path:
     return source / "build/bare_predict"
 
 
-def native_times(program: Path, engine: str, model: Path, work: Path, threads: int) -> tuple[float, float]:
-    """Return milliseconds an image: median of the network, and the whole run by the number of images."""
+def native_time(program: Path, engine: str, model: Path, work: Path, threads: int, precision: str = "float32") -> float:
+    """Return milliseconds an image of the whole run."""
     with tempfile.TemporaryDirectory(dir=work) as output:
         options = {"engine": engine, "model": model, "input": work / "bins", "output": output, "threads": threads}
-        options |= {"warmup": WARMUP, "raw": 0, "score_threshold": SCORE_THRESHOLD}
+        options |= {"warmup": WARMUP, "raw": 0, "precision": precision, "score_threshold": SCORE_THRESHOLD}
         words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
         subprocess.run([program, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         timings = read_json(Path(output) / "benchmark.json", "timings")
-    return timings["network_ms"]["p50"], 1000 * timings["seconds"] / timings["images"]
+    return 1000 * timings["seconds"] / timings["images"]
 
 
 def bare_predict_time(program: Path, model: Path, image: Path, threads: int, runs: int) -> float:
@@ -172,27 +171,30 @@ def main() -> None:
         session_options.intra_op_num_threads = threads
         session = onnxruntime.InferenceSession(work / "float.onnx", session_options, providers=["CPUExecutionProvider"])
         times: dict[str, list[float]] = {}
+        runs = {
+            "native, lite": lambda: native_time(program, "lite", work / "float.ms", work, threads),
+            "bare Lite Predict": lambda: bare_predict_time(bare, work / "float.ms", files[0], threads, len(files)),
+            "ONNX Runtime": lambda: onnxruntime_time(session, images),
+            "native, openvino": lambda: native_time(program, "openvino", work / "float.onnx", work, threads),
+            "native, openvino, bfloat16": lambda: native_time(
+                program, "openvino", work / "float.onnx", work, threads, "bfloat16"
+            ),
+            "native, openvino, int8": lambda: native_time(program, "openvino", work / "int8.onnx", work, threads),
+        }
         for _ in range(arguments.rounds):
-            lite = native_times(program, "lite", work / "float.ms", work, threads)
-            taken = {
-                "native float (lite), network": lite[0],
-                "native float (lite), whole": lite[1],
-                "ONNX Runtime float": onnxruntime_time(session, images),
-                "bare Lite Predict": bare_predict_time(bare, work / "float.ms", files[0], threads, len(files)),
-            }
-            int8 = native_times(program, "openvino", work / "int8.onnx", work, threads)
-            taken |= {"native int8 (openvino), network": int8[0], "native int8 (openvino), whole": int8[1]}
-            for name, value in taken.items():
-                times.setdefault(name, []).append(value)
+            for name, run in runs.items():
+                times.setdefault(name, []).append(run())
     print(f"{arguments.rounds} rounds of {arguments.images} images, {threads} threads, ms an image")
     for name, values in times.items():
         print(f"{name:34s} median {np.median(values):7.1f}   rounds {' '.join(f'{value:7.1f}' for value in values)}")
-    for part in ("network", "whole"):
-        native, int8_times = times[f"native float (lite), {part}"], times[f"native int8 (openvino), {part}"]
-        print_ratio(f"native float, {part} / ONNX Runtime", native, times["ONNX Runtime float"], 0.7)
-        if part == "whole":
-            print_ratio("native float, whole / bare Lite Predict", native, times["bare Lite Predict"], 1.05)
-        print_ratio(f"native int8, {part} / native float, {part}", int8_times, native, 0.6)
+    print_ratio("native, lite / ONNX Runtime", times["native, lite"], times["ONNX Runtime"], 0.7)
+    print_ratio("native, openvino / ONNX Runtime", times["native, openvino"], times["ONNX Runtime"], 0.7)
+    print_ratio(
+        "native, openvino, bfloat16 / ONNX Runtime", times["native, openvino, bfloat16"], times["ONNX Runtime"], 0.7
+    )
+    print_ratio("native, lite / bare Lite Predict", times["native, lite"], times["bare Lite Predict"], 1.05)
+    print_ratio("int8 / float (lite)", times["native, openvino, int8"], times["native, lite"], 0.6)
+    print_ratio("int8 / float (openvino)", times["native, openvino, int8"], times["native, openvino"], 0.6)
 
 
 if __name__ == "__main__":
