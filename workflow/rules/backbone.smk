@@ -29,7 +29,7 @@ rule convert_backbone:
     input:
         script=script("convert_backbone"),
         modules=sources("convert_backbone"),
-        weights=rules.fetch_backbone.output.weights if SOURCE == "fresh" or "://" in SOURCE else SOURCE,
+        weights=rules.fetch_backbone.output.weights if SOURCE == "fresh" or "://" in SOURCE else in_place(SOURCE),
     output:
         checkpoint="results/backbone/darknet53.ckpt",
     log:

@@ -6,6 +6,8 @@ from pathlib import Path
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "workflow" / "lib"))
 
+from snakemake.io import sourcecache_entry
+
 from yolov3.config import complete_config
 from yolov3.cpus import available_cpus
 from yolov3.errors import InputError
@@ -21,14 +23,19 @@ except InputError as error:
     raise WorkflowError(str(error))
 
 
+def in_place(path):
+    """A file of the sources or the user's: where results are kept in a storage (Kubernetes), it is not looked for there."""
+    return sourcecache_entry(str(path), str(path)) if workflow.storage_settings.default_storage_provider else str(path)
+
+
 def script(name):
     """The program of a stage."""
-    return str(ROOT / "workflow" / "scripts" / f"{name}.py")
+    return in_place(ROOT / "workflow" / "scripts" / f"{name}.py")
 
 
 def sources(name, without=()):
     """The modules that a stage's program imports: an edit to one of them reruns the stage."""
-    return [str(path) for path in python_sources(Path(script(name)), without)]
+    return [in_place(path) for path in python_sources(Path(script(name)), without)]
 
 
 def words(*sections, **more):

@@ -1,7 +1,7 @@
 # The native program and the converter, built from native310/.
 
 NATIVE_DIR = ROOT / "native310"
-CMAKE_FILES = [str(path) for path in sorted(NATIVE_DIR.glob("cmake/*"))]
+CMAKE_FILES = [in_place(path) for path in sorted(NATIVE_DIR.glob("cmake/*"))]
 
 
 rule mslite_runtime:
@@ -24,9 +24,9 @@ rule build_native310:
     input:
         script=script("build_native310"),
         modules=sources("build_native310"),
-        cmakelists=str(NATIVE_DIR / "CMakeLists.txt"),
+        cmakelists=in_place(NATIVE_DIR / "CMakeLists.txt"),
         cmake=CMAKE_FILES,
-        code=[str(path) for path in sorted(NATIVE_DIR.glob("src/*"))],
+        code=[in_place(path) for path in sorted(NATIVE_DIR.glob("src/*"))],
         runtime=rules.mslite_runtime.output.runtime,
     output:
         program="results/native310/build/native310",
@@ -47,9 +47,9 @@ rule build_converter:
     input:
         script=script("build_native310"),
         modules=sources("build_native310"),
-        cmakelists=str(NATIVE_DIR / "CMakeLists.txt"),
+        cmakelists=in_place(NATIVE_DIR / "CMakeLists.txt"),
         cmake=CMAKE_FILES,
-        code=str(NATIVE_DIR / "tools" / "mslite_convert.cc"),
+        code=in_place(NATIVE_DIR / "tools" / "mslite_convert.cc"),
         runtime=rules.mslite_runtime.output.runtime,
     output:
         program="results/native310/converter/mslite_convert",

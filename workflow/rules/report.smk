@@ -3,20 +3,20 @@
 import json
 
 TIMED_STAGES = [
-    rules.download,
-    rules.fetch_backbone if SOURCE == "fresh" or "://" in SOURCE else None,
-    rules.convert_backbone if HAS_BACKBONE else None,
-    rules.rank_table if config["train"]["is_distributed"] else None,
-    rules.cluster_anchors if CLUSTERS_ANCHORS else None,
-    rules.train,
-    rules.eval_coco,
-    rules.export,
-    rules.mslite_runtime,
-    rules.build_native310,
-    rules.preprocess_bins,
-    rules.post_quant,
-    rules.infer_310,
-    rules.quant_infer_310,
+    "download",
+    "fetch_backbone" if SOURCE == "fresh" or "://" in SOURCE else None,
+    "convert_backbone" if HAS_BACKBONE else None,
+    "rank_table" if config["train"]["is_distributed"] else None,
+    "cluster_anchors" if CLUSTERS_ANCHORS else None,
+    "train",
+    "eval_coco",
+    "export",
+    "mslite_runtime",
+    "build_native310",
+    "preprocess_bins",
+    "post_quant",
+    "infer_310",
+    "quant_infer_310",
 ]
 
 # Sections that took no part in the run are not shown, so a change there changes nothing.
@@ -30,7 +30,7 @@ rule report:
     input:
         script=script("report"),
         modules=sources("report"),
-        template=str(ROOT / "workflow" / "report" / "report.html.j2"),
+        template=in_place(ROOT / "workflow" / "report" / "report.html.j2"),
         manifest=rules.download.output.manifest,
         train_metrics=rules.train.output.metrics,
         train_summary=rules.train.output.summary,
@@ -40,7 +40,7 @@ rule report:
         float_detections=rules.infer_310.output.detections,
         int8_metrics=rules.quant_infer_310.output.metrics,
         int8_detections=rules.quant_infer_310.output.detections,
-        benchmarks=[stage.benchmark for stage in TIMED_STAGES if stage],
+        benchmarks=[f"results/benchmarks/{stage}.tsv" for stage in TIMED_STAGES if stage],
     output:
         page=report("results/report/report.html", caption="../report/report.rst", category="Report"),
     log:

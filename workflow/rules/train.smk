@@ -11,7 +11,7 @@ rule train:
         modules=sources("train", without=() if VALIDATES else ("yolov3.validation", "yolov3.evaluate_options")),
         manifest=rules.download.output.manifest,
         backbone=rules.convert_backbone.output.checkpoint if HAS_BACKBONE else [],
-        start=config["train"]["resume_yolov3"] or [],
+        start=in_place(config["train"]["resume_yolov3"]) if config["train"]["resume_yolov3"] else [],
         anchors=rules.cluster_anchors.output.anchors if CLUSTERS_ANCHORS else [],
         rank_table=rules.rank_table.output.table if config["train"]["is_distributed"] else [],
     output:
