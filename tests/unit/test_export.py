@@ -128,7 +128,7 @@ def test_kept_detection_gives_decoded_boxes(samples, tmp_path):
 
 
 def test_air_is_refused_without_ascend_before_anything_is_done(samples, tmp_path, capfd):
-    assert export(tmp_path / "out", *samples, "--file_formats", "ONNX,AIR") == 1
+    assert export(tmp_path / "out", *samples, "--file_format", "ONNX,AIR") == 1
     said = capfd.readouterr().err
     assert "AIR" in said and "Ascend" in said and "CPU" in said
     assert not (tmp_path / "out").exists()

@@ -28,7 +28,7 @@ def samples(tmp_path_factory):
     words = ["--manifest", manifest, "--testing_shape", SIZE]
     export = ["--ckpt_file", checkpoint, "--output_dir", folder]
     assert run_script("export", *words, *export) == 0
-    decoded = ["--file_formats", "ONNX", "--keep_detect", "true", "--file_name", "decoded", "--export_batch_size", 2]
+    decoded = ["--file_format", "ONNX", "--keep_detect", "true", "--file_name", "decoded", "--export_batch_size", 2]
     assert run_script("export", *words, *export, *decoded) == 0
     calibration = ["--output_dir", folder / "calibration", "--calibration", 1, "--calibration_images", 4]
     assert run_script("preprocess_bins", *words, *calibration) == 0

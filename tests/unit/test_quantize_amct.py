@@ -26,7 +26,7 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data ü")
     manifest, checkpoint = write_samples(folder, images=4)
     words = ["--manifest", manifest, "--testing_shape", SIZE]
-    export = [*words, "--ckpt_file", checkpoint, "--file_formats", "MINDIR", "--output_dir", folder]
+    export = [*words, "--ckpt_file", checkpoint, "--file_format", "MINDIR", "--output_dir", folder]
     assert run_script("export", *export, "--export_batch_size", 2) == 0
     words += ["--output_dir", folder / "calibration", "--calibration", 1, "--calibration_images", 3]
     assert run_script("preprocess_bins", *words) == 0

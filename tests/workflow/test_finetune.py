@@ -64,7 +64,7 @@ def finetuned(tmp_path_factory):
         "train.T_max": 1,
         "train.training_shape": 64,
         "eval.testing_shape": 64,
-        "export.file_formats": "ONNX",
+        "export.file_format": "ONNX",
         # Low enough for a network that has learned next to nothing.
         "eval.eval_ignore_threshold": 0,
         "eval.max_detections": 20,

@@ -34,7 +34,7 @@ BUILD = {"mslite_runtime", "build_native310", "build_converter"}
         ({"eval.testing_shape": 96}, INPUT),
         ({"eval.letterbox": True}, INPUT),
         ({"eval.eval_batch_size": 2}, EVAL),
-        ({"export.file_formats": "ONNX"}, MODELS),
+        ({"export.file_format": "ONNX"}, MODELS),
         ({"bins.bins_dtype": "uint8"}, BINS),
         ({"calibration.calibration_images": 3}, {"calibration_bins"} | QUANT),
         ({"quantize.quant_method": "KL"}, QUANT),

@@ -1,7 +1,7 @@
 # The trained network as files for deployment, and the images as the native program reads them.
 
 EXPORTED = config["export"]["file_name"]
-FORMATS = config["export"]["file_formats"].split(",")
+FORMATS = config["export"]["file_format"].split(",")
 
 
 rule export:

@@ -15,7 +15,7 @@ from yolov3.anchors import cluster_anchors, fit_of, network_box_sizes
 from yolov3.coco_data import load_split
 from yolov3.config import section_schema
 from yolov3.files import write_json
-from yolov3.manifest import Manifest
+from yolov3.manifest_options import add_manifest_options, manifest_of
 from yolov3.options import add_options
 from yolov3.stage import run_stage, stage_parser
 
@@ -23,7 +23,7 @@ from yolov3.stage import run_stage, stage_parser
 def main(argv: list[str] | None = None) -> int:
     """Run the stage and return its exit code."""
     parser = stage_parser(__doc__)
-    parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
+    add_manifest_options(parser)
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
     add_options(parser, "eval", only=("testing_shape", "letterbox"))
     add_options(parser, "", only=("seed",))
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Cluster, print, write."""
     input_size = (arguments.testing_shape, arguments.testing_shape)
     sizes_wh = network_box_sizes(
-        load_split(Manifest.read(arguments.manifest), "train"), input_size, arguments.letterbox
+        load_split(manifest_of(arguments), "train"), input_size, arguments.letterbox
     )
     published = tuple((width, height) for width, height in section_schema("network")["anchor_scales"]["default"])
     found = fit_of(cluster_anchors(sizes_wh, arguments.seed), sizes_wh)

@@ -18,7 +18,7 @@ from yolov3.errors import InputError
 from yolov3.evaluate import run_over
 from yolov3.evaluate_options import evaluation_settings_from
 from yolov3.files import write_json, write_text
-from yolov3.manifest import Manifest
+from yolov3.manifest_options import add_manifest_options, manifest_of
 from yolov3.options import add_options
 from yolov3.stage import run_stage, stage_parser
 
@@ -26,7 +26,7 @@ from yolov3.stage import run_stage, stage_parser
 def main(argv: list[str] | None = None) -> int:
     """Run the stage and return its exit code."""
     parser = stage_parser(__doc__)
-    parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
+    add_manifest_options(parser)
     parser.add_argument("--pretrained", type=Path, required=True, help="checkpoint to evaluate")
     parser.add_argument("--output_dir", type=Path, required=True, help="folder of the results")
     add_options(parser, "", only=("device_target", "seed"))
@@ -43,13 +43,13 @@ def run(arguments: argparse.Namespace) -> None:
 
     started = time.perf_counter()
     start_runtime(arguments.device_target, arguments.seed)
-    manifest = Manifest.read(arguments.manifest)
+    manifest = manifest_of(arguments)
     network, network_settings = load_network(arguments.pretrained)
     names = tuple(category.name for category in manifest.categories)
     if network_settings.class_names != names:
         raise InputError(
-            f"checkpoint {arguments.pretrained} has classes {', '.join(network_settings.class_names)} but data "
-            f"set {arguments.manifest} has {', '.join(names)}: evaluate it on the data set it was trained for"
+            f"checkpoint {arguments.pretrained} has classes {', '.join(network_settings.class_names)} but the "
+            f"data set has {', '.join(names)}: evaluate it on the data set it was trained for"
         )
     split = load_split(manifest, "val")
     with tqdm(total=len(split), unit="image", disable=None, dynamic_ncols=True) as bar:

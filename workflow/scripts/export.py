@@ -1,7 +1,7 @@
 """Export a checkpoint for deployment, and check each file against the network.
 
 python workflow/scripts/export.py --manifest results/data/manifest.json --ckpt_file yolov3.ckpt \
-    --file_formats MINDIR,ONNX --testing_shape 416 --output_dir results/export
+    --file_format MINDIR,ONNX --testing_shape 416 --output_dir results/export
 """
 
 import argparse
@@ -16,7 +16,7 @@ from yolov3.coco_data import load_split
 from yolov3.errors import InputError
 from yolov3.export import ExportSettings, export_network, input_batch
 from yolov3.files import sha256_of, write_json
-from yolov3.manifest import Manifest
+from yolov3.manifest_options import add_manifest_options, manifest_of
 from yolov3.options import add_options, settings_from
 from yolov3.runtime import start_runtime
 from yolov3.stage import run_stage, stage_parser
@@ -25,7 +25,7 @@ from yolov3.stage import run_stage, stage_parser
 def main(argv: list[str] | None = None) -> int:
     """Run the stage and return its exit code."""
     parser = stage_parser(__doc__)
-    parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
+    add_manifest_options(parser)
     parser.add_argument("--ckpt_file", type=Path, required=True, help="checkpoint to export")
     parser.add_argument("--output_dir", type=Path, required=True, help="folder of the files and of export.json")
     add_options(parser, "export")
@@ -40,13 +40,13 @@ def run(arguments: argparse.Namespace) -> None:
     settings = settings_from(ExportSettings, arguments)
     formats = settings.formats(arguments.device_target)
     start_runtime(arguments.device_target, arguments.seed)
-    manifest = Manifest.read(arguments.manifest)
+    manifest = manifest_of(arguments)
     network, network_settings = load_network(arguments.ckpt_file)
     names = tuple(category.name for category in manifest.categories)
     if network_settings.class_names != names:
         raise InputError(
-            f"checkpoint {arguments.ckpt_file} has classes {', '.join(network_settings.class_names)} but data "
-            f"set {arguments.manifest} has {', '.join(names)}: give the manifest of the data set it was trained for"
+            f"checkpoint {arguments.ckpt_file} has classes {', '.join(network_settings.class_names)} but the "
+            f"data set has {', '.join(names)}: give the manifest of the data set it was trained for"
         )
     split = load_split(manifest, "val")
     category_ids = tuple(category.id for category in manifest.categories)

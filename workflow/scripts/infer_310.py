@@ -11,7 +11,7 @@ from pathlib import Path
 
 from yolov3.cpus import available_cpus
 from yolov3.files import write_json, write_text
-from yolov3.manifest import Manifest
+from yolov3.manifest_options import add_manifest_options, manifest_of
 from yolov3.native_run import NativeRunSettings, native_accuracy, native_command, run_program
 from yolov3.options import add_options, settings_from
 from yolov3.stage import run_stage, stage_parser
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--program", type=Path, required=True, help="native310")
     parser.add_argument("--model", type=Path, required=True, help="model, with its description beside it")
     parser.add_argument("--bins", type=Path, required=True, help="folder of the prepared images")
-    parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
+    add_manifest_options(parser)
     parser.add_argument("--output_dir", type=Path, required=True, help="folder of the results")
     parser.add_argument("--threads", type=int, default=available_cpus(), help="CPU threads of the network")
     add_options(parser, "infer")
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     settings = settings_from(NativeRunSettings, arguments)
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
     run_program(native_command(arguments.program, arguments.model, arguments.bins, arguments.output_dir, settings))
-    result, metrics = native_accuracy(Manifest.read(arguments.manifest), arguments.output_dir)
+    result, metrics = native_accuracy(manifest_of(arguments), arguments.output_dir)
     logging.info("\n%s", result.summary)
     write_text(arguments.output_dir / "acc.log", result.summary)
     write_json(arguments.output_dir / "metrics.json", metrics)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from yolov3.bins import BinsSettings, write_bins
 from yolov3.calibration import calibration_bins, draw_images
 from yolov3.coco_data import load_split
-from yolov3.manifest import Manifest
+from yolov3.manifest_options import add_manifest_options, manifest_of
 from yolov3.options import add_options, settings_from
 from yolov3.stage import run_stage, stage_parser
 
@@ -24,7 +24,7 @@ from yolov3.stage import run_stage, stage_parser
 def main(argv: list[str] | None = None) -> int:
     """Run the stage and return its exit code."""
     parser = stage_parser(__doc__)
-    parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
+    add_manifest_options(parser)
     parser.add_argument("--output_dir", type=Path, required=True, help="folder of the bins")
     parser.add_argument(
         "--calibration", type=int, choices=(0, 1), default=0, help="1 draws training images for quantization instead"
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
 def run(arguments: argparse.Namespace) -> None:
     """Write the folder."""
     started = time.perf_counter()
-    manifest = Manifest.read(arguments.manifest)
+    manifest = manifest_of(arguments)
     if arguments.calibration:
         split = load_split(manifest, "train")
         indices = draw_images(split, arguments.calibration_images, arguments.calibration_seed)

@@ -18,7 +18,7 @@ from yolov3.coco_data import load_split
 from yolov3.errors import InputError
 from yolov3.files import sha256_of
 from yolov3.launch import LaunchSettings, is_launched, msrun_command, run_workers
-from yolov3.manifest import Manifest
+from yolov3.manifest_options import add_manifest_options, manifest_of
 from yolov3.network_options import network_settings_from
 from yolov3.objectness_prior import set_objectness_prior
 from yolov3.options import add_options, settings_from
@@ -36,7 +36,7 @@ from yolov3.yolo import YOLOv3
 def main(argv: list[str] | None = None) -> int:
     """Run the stage and return its exit code."""
     parser = stage_parser(__doc__)
-    parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
+    add_manifest_options(parser)
     parser.add_argument("--pretrained_backbone", default="", help="checkpoint of the backbone; empty: as initialised")
     parser.add_argument("--anchors_file", default="", help="clustered anchors, for --anchor_scales auto")
     parser.add_argument("--rank_table", default="", help="rank table of the workers, for Ascend")
@@ -83,7 +83,7 @@ def train_as_worker(arguments: argparse.Namespace) -> None:
     if arguments.rank >= arguments.group_size:
         raise InputError(f"rank is {arguments.rank} but group_size is {arguments.group_size}: ranks count from 0")
     worker = start_runtime(arguments.device_target, arguments.seed, bool(arguments.is_distributed))
-    manifest = Manifest.read(arguments.manifest)
+    manifest = manifest_of(arguments)
     network = YOLOv3(network_settings_from(arguments, manifest.categories, arguments.anchors_file))
     if arguments.objectness_prior:
         set_objectness_prior(network, arguments.objectness_prior)

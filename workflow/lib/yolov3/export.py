@@ -37,7 +37,7 @@ class ExportSettings:
     """How to export.
 
     Attributes:
-        file_formats: which of MINDIR, ONNX and AIR, separated by commas.
+        file_format: which of MINDIR, ONNX and AIR, separated by commas.
         file_name: name of the files without suffix.
         keep_detect: decoded outputs (`DetectionDecoder`) instead of raw maps.
         export_batch_size: images of one run.
@@ -45,7 +45,7 @@ class ExportSettings:
         letterbox: how images are fitted, for the description beside the model.
     """
 
-    file_formats: str
+    file_format: str
     file_name: str
     keep_detect: bool
     export_batch_size: int
@@ -58,15 +58,15 @@ class ExportSettings:
         Raises:
             InputError: one is unknown, or needs another device than `device_target`.
         """
-        formats = tuple(dict.fromkeys(word.strip().upper() for word in self.file_formats.split(",") if word.strip()))
+        formats = tuple(dict.fromkeys(word.strip().upper() for word in self.file_format.split(",") if word.strip()))
         for name in formats:
             if name not in SUFFIXES:
-                raise InputError(f"file_formats has {name}: choose from {', '.join(SUFFIXES)}")
+                raise InputError(f"file_format has {name}: choose from {', '.join(SUFFIXES)}")
         if not formats:
-            raise InputError(f"file_formats is empty: choose from {', '.join(SUFFIXES)}")
+            raise InputError(f"file_format is empty: choose from {', '.join(SUFFIXES)}")
         if "AIR" in formats and device_target != "Ascend":
             raise InputError(
-                f"file_formats has AIR, which only MindSpore's Ascend back end writes, but device_target is "
+                f"file_format has AIR, which only MindSpore's Ascend back end writes, but device_target is "
                 f"{device_target}: leave AIR out, or export on an Ascend host"
             )
         return formats
