@@ -15,7 +15,7 @@ report: setup
 	$(BIN)/snakemake --cores $(CORES) report
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: setup
 	$(BIN)/ruff check .
