@@ -34,10 +34,12 @@ $(READY): envs/requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Writes the lock anew; needs uv (pip install uv).
+# Writes the locks anew; needs uv (pip install uv).
 lock:
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		envs/requirements.in --output-file envs/requirements.lock
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		envs/kubernetes.in --constraint envs/requirements.lock --output-file envs/kubernetes.lock
 
 clean:
 	rm -rf $(VENV) results logs dataset .snakemake

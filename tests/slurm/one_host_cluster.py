@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -68,8 +69,14 @@ class OneHostCluster:
         key.touch(mode=0o600)
         key.write_bytes(secrets.token_bytes(1024))
         (self.folder / "slurm.conf").write_text(self._configuration())
-        (self.folder / "gres.conf").write_text("Name=npu Count=8\n")
-        self._run_daemon("munged", "--foreground", *(f"--{name}-file={self.folder / file}" for name, file in MUNGE_FILES), f"--socket={self.folder / 'munge.socket'}")
+        files = {
+            "key-file": "munge.key",
+            "log-file": "munged.log",
+            "pid-file": "munged.pid",
+            "seed-file": "munged.seed",
+        }
+        options = {**files, "socket": "munge.socket"}
+        self._run_daemon("munged", "--foreground", *(f"--{key}={self.folder / name}" for key, name in options.items()))
         self._wait_for("munged", (self.folder / "munge.socket").exists)
         self._run_daemon("slurmctld", "-D", "-i")
         self._run_daemon("slurmd", "-D", "-N", _host())
@@ -102,10 +109,9 @@ class OneHostCluster:
             # The CPUs and the memory below hold, not those that there are.
             "SlurmdParameters": "config_overrides",
             "SchedulerParameters": "batch_sched_delay=1",
-            "GresTypes": "npu",
             "MpiDefault": "none",
             "ReturnToService": 2,
-            "NodeName": f"{_host()} NodeAddr=127.0.0.1 CPUs={CPUS} RealMemory={MEMORY_MB} Gres=npu:8 State=UNKNOWN",
+            "NodeName": f"{_host()} NodeAddr=127.0.0.1 CPUs={CPUS} RealMemory={MEMORY_MB} State=UNKNOWN",
             "PartitionName": f"all Nodes={_host()} Default=YES MaxTime=INFINITE State=UP",
         }
         return "".join(f"{name}={value}\n" for name, value in settings.items())
@@ -114,11 +120,16 @@ class OneHostCluster:
         with (self.folder / f"{command[0]}.log").open("wb") as log:
             self.daemons.append(
                 subprocess.Popen(
-                    command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                    command,
+                    env=self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
                 )
             )
 
-    def _wait_for(self, name: str, is_ready) -> None:
+    def _wait_for(self, name: str, is_ready: Callable[[], bool]) -> None:
         end = time.monotonic() + START_SECONDS
         while not is_ready():
             if time.monotonic() > end or any(daemon.poll() is not None for daemon in self.daemons):
@@ -150,9 +161,6 @@ class OneHostCluster:
             with suppress(psutil.Error):
                 if process.pid != os.getpid() and process.environ().get("SLURM_CONF") == self.environment["SLURM_CONF"]:
                     process.kill()
-
-
-MUNGE_FILES = (("key", "munge.key"), ("log", "munged.log"), ("pid", "munged.pid"), ("seed", "munged.seed"))
 
 
 def _host() -> str:

@@ -67,7 +67,9 @@ def install_slurm() -> None:
         raise InputError(f"{', '.join(missing)} not found: install {' and '.join(PACKAGES)} as root first")
     subprocess.run(["apt-get", "update", "-qq"], check=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES], env=environment, check=True)
+    subprocess.run(
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES], env=environment, check=True
+    )
 
 
 def run_workflow(configfile: Path, folder: Path, environment: dict[str, str]) -> dict[str, str]:
@@ -101,9 +103,11 @@ def check(jobs: dict[str, str], states: dict[str, str], folder: Path) -> None:
         print(f"{rule}: Slurm job {job}, {states.get(job, 'not recorded')}")
     problems = [f"{rule} was not a Slurm job" for rule in sorted(JOBS - set(jobs))]
     problems += [f"{rule} was a Slurm job" for rule in sorted(LOCAL & set(jobs))]
-    # A distributed training is a group of that name too.
-    problems += [] if "train" in jobs else ["train was not a Slurm job"]
-    problems += [f"Slurm job {job} of {rule} did not complete" for rule, job in jobs.items() if states.get(job) != "COMPLETED"]
+    # A distributed training is a group of rank_table and train.
+    problems += [] if any(name.startswith("train") for name in jobs) else ["train was not a Slurm job"]
+    problems += [
+        f"Slurm job {job} of {rule} did not complete" for rule, job in jobs.items() if states.get(job) != "COMPLETED"
+    ]
     results = folder / "results"
     problems += [f"results/{name} is missing" for name in RESULTS if not (results / name).is_file()]
     if problems:

@@ -13,7 +13,7 @@ rule train:
         backbone=rules.convert_backbone.output.checkpoint if HAS_BACKBONE else [],
         start=in_place(config["train"]["resume_yolov3"]) if config["train"]["resume_yolov3"] else [],
         anchors=rules.cluster_anchors.output.anchors if CLUSTERS_ANCHORS else [],
-        rank_table=rules.rank_table.output.table if config["train"]["is_distributed"] else [],
+        rank_table=rules.rank_table.output.table if HAS_RANK_TABLE else [],
     output:
         checkpoint="results/train/yolov3.ckpt",
         metrics=report(
@@ -33,7 +33,7 @@ rule train:
         "../../envs/main.yaml"
     threads: own_threads()
     resources:
-        **devices(config["device_target"], config["train"]["group_size"] if config["train"]["is_distributed"] else 1),
+        **devices(config["device_target"], config["train"]["group_size"]),
     params:
         options=words("network", "train"),
         general=general("device_target", "seed"),

@@ -1,0 +1,64 @@
+"""What the cluster profiles ask for; tests/slurm and tests/kubernetes run them."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT, SMALL, changed
+
+
+def snakemake(*words):
+    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def settings(profile):
+    return yaml.safe_load((ROOT / "profiles" / profile / "config.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def rules():
+    listed = snakemake("--list-rules", "--workflow-profile", "none").splitlines()
+    return {line.strip() for line in listed}
+
+
+@pytest.mark.parametrize("profile", ["slurm", "kubernetes"])
+def test_names_rules_that_exist_and_do_not_run_locally(rules, profile):
+    named = set(settings(profile)["set-threads"]) | set(settings(profile)["set-resources"])
+    local = re.search(r"^localrules:\n((?: +\w+,\n)+)", (ROOT / "Snakefile").read_text(), re.MULTILINE)[1]
+    local = {name.strip(" ,") for name in local.splitlines()}
+    assert named <= rules
+    assert local <= rules
+    # rank_table takes a moment on the host that trains.
+    assert rules - local - {"rank_table"} == set(settings(profile)["set-threads"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "train", "eval_coco"),
+    [
+        ({}, "", ""),
+        ({"device_target": "GPU", "train.is_distributed": 1, "train.group_size": 8}, "gpu=8", "gpu=1"),
+        ({"device_target": "GPU", "train.is_distributed": 0}, "gpu=1", "gpu=1"),
+        ({"device_target": "Ascend", "train.is_distributed": 1, "train.group_size": 4}, "gres=npu:4", "gres=npu:1"),
+    ],
+)
+def test_slurm_is_asked_for_the_devices_of_the_config(tmp_path, changes, train, eval_coco):
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(changed(SMALL, changes)))
+    profile = ROOT / "profiles" / "slurm"
+    printed = snakemake(
+        *("--dry-run", "eval_coco", "--workflow-profile", profile, "--directory", tmp_path, "--configfile", config)
+    )
+    asked = {}
+    for line in printed.splitlines():
+        if found := re.match(r" *rule (\w+):$", line):
+            rule = found[1]
+        elif line.strip().startswith("resources:"):
+            asked[rule] = re.findall(r"\b(?:gpu|gres)=[\w:]+", line)
+    assert asked["train"] == ([train] if train else [])
+    assert asked["eval_coco"] == ([eval_coco] if eval_coco else [])
+    assert asked["download"] == []
