@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shlex
+import socket
 import statistics
 import subprocess
 import sys
@@ -32,11 +33,17 @@ def stage(name: str, words: list[str], folder: Path) -> None:
         sys.exit(done.stderr)
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
 def images_per_second(config: dict, folder: Path, workers: int) -> float:
     train = {
         **config["train"],
         "is_distributed": int(workers > 1),
         "group_size": workers,
+        "master_port": free_port(),
         "per_batch_size": config["train"]["per_batch_size"] // workers,
     }
     words = option_words({"seed": config["seed"], "device_target": "CPU", **config["network"], **train})

@@ -87,6 +87,11 @@ def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     return str(tmp_path)
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
 def wait_until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not holds():
@@ -95,7 +100,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def test_command_is_the_documented_one() -> None:
-    settings = LaunchSettings(8, 4, "my logs", "10.0.0.7", 8119, 1, 60, "hccl.json", bind_core=True)
+    settings = LaunchSettings(8, 4, "my logs", "10.0.0.7", 8119, 1, 60, "hccl.json", bind_core="True")
 
     assert msrun_command(["train.py", "--lr", "0.1"], settings) == [
         "msrun",
@@ -134,7 +139,7 @@ def test_role_comes_from_the_environment(
 def test_launched_process_starts_no_workers(monkeypatch: pytest.MonkeyPatch, role: str, log_dir: Path) -> None:
     monkeypatch.setenv("MS_ROLE", role)
     with pytest.raises(RuntimeError, match="is_launched"):
-        run_workers(["msrun"], log_dir)
+        run_workers(["msrun"], LaunchSettings(2, 2, log_dir))
     assert not log_dir.exists()
 
 
@@ -149,7 +154,7 @@ def test_first_workers_log_is_shown_without_mindspores_messages(
         print("50 %\\r100 %", end="")
     """)
 
-    assert run_workers(command(SHORT, worker, "print('second')"), log_dir) == 0
+    run_workers(command(SHORT, worker, "print('second')"), LaunchSettings(2, 2, log_dir, master_port=free_port()))
 
     shown = capsys.readouterr().out
     assert "loss: 2.5 für alle\n50 %\r100 %" in shown
@@ -165,9 +170,10 @@ def test_failed_worker_ends_all_with_its_sentence(
     # The scheduler would wait for its time-out.
     monkeypatch.setattr(launch, "SCHEDULER_GRACE_SECONDS", 1.0)
     failing = "print('2026-01-01 00:00:01,000 ERROR batch 3 holds ä NaN: lower lr'); raise SystemExit(1)"
+    words = command(SLEEP, SLEEP, f"import time; time.sleep(1.5); {failing}")
 
     with pytest.raises(InputError, match="batch 3 holds ä NaN: lower lr"):
-        run_workers(command(SLEEP, SLEEP, f"import time; time.sleep(1.5); {failing}"), log_dir)
+        run_workers(words, LaunchSettings(2, 2, log_dir, master_port=free_port()))
 
     assert processes_with(mark) == []
 
@@ -177,7 +183,10 @@ def test_signal_ends_all_processes(
     number: signal.Signals, command: Callable[..., list[str]], log_dir: Path, mark: str
 ) -> None:
     words = command(SLEEP, SLEEP, SLEEP)
-    program = f"from yolov3.launch import run_workers; run_workers({words!r}, {str(log_dir)!r})"
+    program = (
+        "from yolov3.launch import LaunchSettings, run_workers; "
+        f"run_workers({words!r}, LaunchSettings(2, 2, {str(log_dir)!r}, master_port={free_port()}))"
+    )
     with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) as runner:
         # The runner, the launcher, the scheduler and two workers.
         wait_until(lambda: len(processes_with(mark)) == 5)
@@ -216,4 +225,4 @@ def test_taken_port_is_refused(log_dir: Path) -> None:
         port = server.getsockname()[1]
         settings = LaunchSettings(2, 2, log_dir, master_port=port)
         with pytest.raises(InputError, match=f"port {port} of 127.0.0.1 is in use"):
-            run_workers(msrun_command(["train.py"], settings), log_dir)
+            run_workers(msrun_command(["train.py"], settings), settings)

@@ -2,12 +2,17 @@
 
 # On a cluster the table is written on the host that trains, in the same job, which is to be asked for alike.
 TRAINING_GROUP = "train" if config["train"]["is_distributed"] else None
+# This host can ask its own devices only: several hosts train with the table merged by hand, or with none.
+MERGED_TABLE = config["rank_table"]["merged_table"]
+ON_SEVERAL_HOSTS = config["train"]["hosts"] or config["train"]["host_launcher"] == "slurm"
+HAS_RANK_TABLE = config["train"]["is_distributed"] and (MERGED_TABLE or not ON_SEVERAL_HOSTS)
 
 
 rule rank_table:
     input:
         script=script("rank_table"),
         modules=sources("rank_table"),
+        merged=in_place(MERGED_TABLE) if MERGED_TABLE else [],
     output:
         table="results/rank_table/rank_table.json",
     log:

@@ -6,7 +6,7 @@ TIMED_STAGES = [
     "download",
     "fetch_backbone" if SOURCE == "fresh" or "://" in SOURCE else None,
     "convert_backbone" if HAS_BACKBONE else None,
-    "rank_table" if config["train"]["is_distributed"] else None,
+    "rank_table" if HAS_RANK_TABLE else None,
     "cluster_anchors" if CLUSTERS_ANCHORS else None,
     "train",
     "eval_coco",
@@ -21,7 +21,7 @@ TIMED_STAGES = [
 
 # Sections that took no part in the run are not shown, so a change there changes nothing.
 UNUSED = {"shapes", "coco2014", "custom"} - {PROVIDER} | (
-    set() if config["train"]["is_distributed"] else {"rank_table"}
+    set() if HAS_RANK_TABLE else {"rank_table"}
 )
 SHOWN_CONFIG = {section: values for section, values in config.items() if section not in UNUSED}
 

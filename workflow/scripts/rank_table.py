@@ -19,6 +19,7 @@ from yolov3.rank_table import (
     HCCN_CONF,
     RankTableSettings,
     ascend_rank_table,
+    complete_rank_table,
     default_file_name,
     has_ascend_tools,
     host_rank_table,
@@ -32,6 +33,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the stage."""
     if arguments.merge:
         table = merge_rank_tables(arguments.merge)
+    elif arguments.merged_table:
+        table = complete_rank_table(arguments.merged_table, arguments.group_size)
     elif arguments.device_target in ("CPU", "GPU"):
         table = host_rank_table(arguments.group_size, arguments.server_ip)
     elif arguments.device_target == "Ascend" or arguments.device_ips or has_ascend_tools(arguments.hccn_conf):

@@ -2,12 +2,11 @@
 
     python workflow/scripts/train.py --manifest results/data/manifest.json --training_shape 416 --is_distributed 0
 
-With --is_distributed 1 the script starts --group_size workers on this host through msrun; started by msrun itself
-(several hosts: one msrun call on each), it is one of the workers.
+With --is_distributed 1 the script starts --group_size workers through msrun, on this host or on those of --hosts;
+started by msrun itself, it is one of the workers.
 """
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 
@@ -15,9 +14,10 @@ from yolov3.augment import AugmentSettings
 from yolov3.batches import BatchSource
 from yolov3.checkpoint import load_for_finetuning, load_into
 from yolov3.coco_data import load_split
+from yolov3.distributed import DistributedSettings, run_distributed
 from yolov3.errors import InputError
 from yolov3.files import sha256_of
-from yolov3.launch import LaunchSettings, is_launched, msrun_command, run_workers
+from yolov3.launch import is_launched
 from yolov3.manifest_options import add_manifest_options, manifest_of
 from yolov3.network_options import network_settings_from
 from yolov3.objectness_prior import set_objectness_prior
@@ -40,6 +40,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--pretrained_backbone", default="", help="checkpoint of the backbone; empty: as initialised")
     parser.add_argument("--anchors_file", default="", help="clustered anchors, for --anchor_scales auto")
     parser.add_argument("--rank_table", default="", help="rank table of the workers, for Ascend")
+    parser.add_argument(
+        "--node_rank",
+        default="",
+        help="number of this host among --hosts, to run its part only; empty: found by its address",
+    )
     parser.add_argument("--ckpt_path", type=Path, default=Path("outputs"), help="folder of the results")
     add_options(parser, "", only=("device_target", "seed"))
     add_options(parser, "network")
@@ -56,20 +61,8 @@ def main(argv: list[str] | None = None) -> int:
 def run(arguments: argparse.Namespace, words: list[str]) -> None:
     """Launch the workers, or train as one of them."""
     if arguments.is_distributed and not is_launched():
-        log_dir = arguments.ckpt_path / "workers"
-        settings = LaunchSettings(
-            worker_num=arguments.group_size,
-            local_worker_num=arguments.group_size,
-            master_addr="127.0.0.1",
-            master_port=arguments.master_port,
-            node_rank=0,
-            log_dir=log_dir,
-            cluster_time_out=arguments.cluster_time_out,
-            rank_table_file=Path(arguments.rank_table) if arguments.device_target == "Ascend" else None,
-            bind_core=False,
-        )
-        logging.info("training with %d workers; their logs are in %s", arguments.group_size, log_dir)
-        run_workers(msrun_command([str(Path(__file__).resolve()), *words], settings), log_dir)
+        settings = settings_from(DistributedSettings, arguments)
+        run_distributed([str(Path(__file__).resolve()), *words], settings, arguments.ckpt_path / "workers")
         return
     train_as_worker(arguments)
 

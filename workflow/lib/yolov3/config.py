@@ -153,6 +153,8 @@ def _check_across_fields(config: dict[str, Any]) -> None:
         raise InputError(
             f"config key train.group_size is {train['group_size']} but train.is_distributed is 0: set it to 1"
         )
+    if train["hosts"] and not train["is_distributed"]:
+        raise InputError(f"config key train.hosts is {train['hosts']} but train.is_distributed is 0: set it to 1")
     if config["infer"]["precision"] == "bfloat16" and config["infer"]["engine"] != "openvino":
         raise InputError(
             f"config key infer.precision is bfloat16 but infer.engine is {config['infer']['engine']}: give openvino"

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -32,6 +32,16 @@ POLL_SECONDS = 0.2
 WATCH_SECONDS = 1.0
 # After the last worker has ended, the scheduler of a job that went well ends within a second or two.
 SCHEDULER_GRACE_SECONDS = 8.0
+# Without a scheduler, workers notice that the job is lost within half a minute, unless they hang.
+WORKER_GRACE_SECONDS = 60.0
+# What the user has set of these stays.
+MINDSPORE_TIME_OUTS = {
+    # Seconds until the scheduler gives up a worker that sends no heartbeat.
+    "MS_NODE_TIMEOUT": "30",
+    # Seconds that a worker on the CPU waits for the others in an all-reduce: 30 by default, in which the first worker
+    # could neither evaluate nor another compile. The heartbeat notices the dead much sooner.
+    "MS_CPU_COMM_OP_TIMEOUT": "7200",
+}
 _PR_SET_PDEATHSIG = 1
 
 
@@ -48,7 +58,8 @@ class LaunchSettings:
         node_rank: number of this host, from 0.
         cluster_time_out: seconds until missing workers end the run.
         rank_table_file: rank table; None or "" for none.
-        bind_core: bind each worker to CPU cores of its own.
+        bind_core: msrun's value of the option, "True" or JSON; "" leaves it out.
+        worker_threads: CPU threads of a worker's numeric library; 0 leaves that to the library.
     """
 
     worker_num: int
@@ -59,7 +70,8 @@ class LaunchSettings:
     node_rank: int = 0
     cluster_time_out: int = 300
     rank_table_file: str | Path | None = None
-    bind_core: bool = False
+    bind_core: str = ""
+    worker_threads: int = 0
 
 
 def is_worker() -> bool:
@@ -91,11 +103,13 @@ def msrun_command(script_and_args: Sequence[str], settings: LaunchSettings) -> l
     if settings.rank_table_file:
         words.append(f"--rank_table_file={settings.rank_table_file}")
     if settings.bind_core:
-        words.append("--bind_core=True")
+        words.append(f"--bind_core={settings.bind_core}")
     return words + [str(word) for word in script_and_args]
 
 
-def run_workers(command: Sequence[str], log_dir: str | Path) -> int:
+def run_workers(
+    command: Sequence[str], settings: LaunchSettings, ended_elsewhere: Callable[[], str | None] = lambda: None
+) -> None:
     """Run an msrun command to its end, with the log of this host's first worker on the terminal as it grows.
 
     All processes have ended when this returns or raises, on Ctrl-C and SIGTERM too; if this process is killed, msrun
@@ -103,10 +117,8 @@ def run_workers(command: Sequence[str], log_dir: str | Path) -> int:
 
     Args:
         command: what `msrun_command` returned.
-        log_dir: the folder of logs that the command names; logs of an earlier run there are removed.
-
-    Returns:
-        0.
+        settings: what the command was made of; logs of an earlier run in `log_dir` are removed.
+        ended_elsewhere: tells why the run has ended on another host, None while it has not.
 
     Raises:
         InputError: the port is taken or a worker failed; the sentence is the one that the worker logged, if it did.
@@ -114,21 +126,19 @@ def run_workers(command: Sequence[str], log_dir: str | Path) -> int:
     """
     if is_launched():
         raise RuntimeError("a process that msrun started must not start workers: ask is_launched() first")
-    log_dir = Path(log_dir)
+    log_dir = Path(settings.log_dir)
     log_dir.mkdir(parents=True, exist_ok=True)
-    _check_port(command)
+    _check_port(settings)
     for old in (*log_dir.glob("worker_*.log"), log_dir / "scheduler.log"):
         old.unlink(missing_ok=True)
-    # msrun and the `python` that it starts are those of this process's environment.
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    with _sigterm_as_interrupt(), (log_dir / "msrun.log").open("wb") as output:
+    with sigterm_as_interrupt(), (log_dir / "msrun.log").open("wb") as output:
         try:
             launcher = subprocess.Popen(
                 list(command),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env=environment,
+                env=_environment(settings),
                 # Ctrl-C reaches this process only, which then ends all others in order.
                 start_new_session=True,
                 preexec_fn=_interrupt_when_parent_dies,
@@ -136,48 +146,61 @@ def run_workers(command: Sequence[str], log_dir: str | Path) -> int:
         except FileNotFoundError:
             raise InputError("msrun is not installed beside this Python: set the environment up again") from None
         try:
-            returned = _wait(launcher, log_dir)
+            returned = _wait(launcher, log_dir, ended_elsewhere)
         finally:
             _end_all(launcher)
     if returned != 0:
         raise InputError(describe_failure(log_dir))
-    return 0
 
 
-def _wait(launcher: subprocess.Popen[bytes], log_dir: Path) -> int:
-    """Show the first worker's log until msrun ends, or until nothing but the scheduler is left of it."""
+def _environment(settings: LaunchSettings) -> dict[str, str]:
+    environment = {**MINDSPORE_TIME_OUTS, **os.environ}
+    if settings.worker_threads:
+        environment.setdefault("OMP_NUM_THREADS", str(settings.worker_threads))
+    # msrun and the `python` that it starts are those of this process's environment.
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return environment
+
+
+def _wait(launcher: subprocess.Popen[bytes], log_dir: Path, ended_elsewhere: Callable[[], str | None]) -> int:
+    """Show the first worker's log until msrun ends, or until this or another host's part is lost."""
     follower = LogFollower(log_dir, sys.stdout)
     watch = _SchedulerWatch(launcher.pid)
+    next_look = 0.0
     while (returned := launcher.poll()) is None:
         follower.show_new()
-        if watch.is_stuck():
-            returned = 1
-            break
+        if time.monotonic() > next_look:
+            next_look = time.monotonic() + WATCH_SECONDS
+            if (sentence := ended_elsewhere()) is not None:
+                raise InputError(sentence)
+            if watch.is_stuck():
+                returned = 1
+                break
         time.sleep(POLL_SECONDS)
     follower.show_new(is_end=True)
     return returned
 
 
 class _SchedulerWatch:
-    """Notices that all workers of an msrun process have ended but its scheduler has not."""
+    """Notices that all workers of an msrun process have ended but its scheduler has not, or the other way round."""
 
     def __init__(self, launcher_id: int) -> None:
         self.launcher_id = launcher_id
-        self.had_workers = False
-        self.alone_since = time.monotonic()
-        self.next_look = 0.0
+        self.had_workers = self.had_scheduler = False
+        self.both_until = time.monotonic()
 
     def is_stuck(self) -> bool:
-        """Return whether the scheduler has been alone for too long. Looks at the processes every few seconds only."""
-        now = time.monotonic()
-        if now < self.next_look:
-            return False
-        self.next_look = now + WATCH_SECONDS
-        has_others = any(_role(process) != SCHEDULER_ROLE for process in _descendants(self.launcher_id))
-        self.had_workers = self.had_workers or has_others
-        if has_others or not self.had_workers:
-            self.alone_since = now
-        return now - self.alone_since > SCHEDULER_GRACE_SECONDS
+        """Return whether one has been without the other for too long."""
+        roles = {_role(process) for process in _descendants(self.launcher_id)}
+        has_scheduler, has_workers = SCHEDULER_ROLE in roles, bool(roles - {SCHEDULER_ROLE})
+        self.had_workers |= has_workers
+        self.had_scheduler |= has_scheduler
+        lost_scheduler = self.had_scheduler and not has_scheduler
+        lost_workers = self.had_workers and not has_workers
+        if not lost_scheduler and not lost_workers:
+            self.both_until = time.monotonic()
+        grace = SCHEDULER_GRACE_SECONDS if lost_workers else WORKER_GRACE_SECONDS
+        return time.monotonic() - self.both_until > grace
 
 
 def _role(process: psutil.Process) -> str:
@@ -222,7 +245,7 @@ def _interrupt_when_parent_dies() -> None:
 
 
 @contextlib.contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
+def sigterm_as_interrupt() -> Iterator[None]:
     """Treat SIGTERM, with which workflow managers and clusters end a job, like Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -238,12 +261,9 @@ def _sigterm_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _check_port(command: Sequence[str]) -> None:
+def _check_port(settings: LaunchSettings) -> None:
     """Refuse a port of the scheduler that another program listens on: the workers would wait for their time-out."""
-    options = dict(word[2:].split("=", 1) for word in command if word.startswith("--") and "=" in word)
-    if "master_port" not in options:
-        return
-    address, port = options.get("master_addr", "127.0.0.1"), int(options["master_port"])
+    address, port = settings.master_addr, settings.master_port
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -182,6 +182,21 @@ def merge_rank_tables(paths: Sequence[str | Path]) -> RankTable:
     }
 
 
+def complete_rank_table(path: str | Path, group_size: int) -> RankTable:
+    """Return the table in a file that has to hold all ranks of a run.
+
+    Raises:
+        InputError: the file is no rank table, or of another number of ranks.
+    """
+    table = read_rank_table(path)
+    if rank_count(table) != group_size:
+        raise InputError(
+            f"rank table {path} has {rank_count(table)} ranks but train.group_size is {group_size}: "
+            "merge the tables of all hosts (rank_table.py --merge), or correct group_size"
+        )
+    return table
+
+
 def read_rank_table(path: str | Path) -> RankTable:
     """Read a rank table file and check its form.
 

@@ -7,6 +7,7 @@ import mindspore
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from yolov3.cpus import available_cpus
 from yolov3.errors import InputError
 
 
@@ -54,6 +55,9 @@ def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -
             f"this worker does not find the others ({first_line(error)}): check master_port, the rank table and that "
             "all hosts were started"
         ) from None
+    if device_target == "CPU":
+        # Its pool is of 30 threads otherwise, too many for a worker that is bound to a share of the cores.
+        mindspore.device_context.cpu.op_tuning.threads_num(available_cpus())
     worker = Worker(mindspore.communication.get_rank(), mindspore.communication.get_group_size())
     mindspore.set_auto_parallel_context(
         parallel_mode=mindspore.ParallelMode.DATA_PARALLEL, gradients_mean=True, device_num=worker.group_size

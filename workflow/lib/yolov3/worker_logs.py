@@ -2,11 +2,17 @@
 
 import codecs
 import re
+import signal
 from pathlib import Path
 from typing import TextIO
 
 # An error that a stage of ours logged (yolov3.stage.LOG_FORMAT): time and sentence.
 ERROR_LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) ERROR (.*)$", re.MULTILINE)
+# What msrun says of a worker that a signal ended, and MindSpore's scheduler and workers of one another.
+KILLED_WORKER = re.compile(r"Worker process \d+ exit with exception\. Error code: -(\d+)")
+LOST_WORKER = re.compile(r"The node: (\d+) is timed out")
+LOST_SCHEDULER = re.compile(r"Failed to (?:send heartbeat message to meta server node|reconnect to the meta server)")
+GO_ON = "the same command run again goes on from the last checkpoint"
 # MindSpore's messages begin like this, sometimes within a line of ours; they stay in the log file.
 MINDSPORE_MESSAGE = re.compile(r"\[(?:DEBUG|INFO|WARNING)\] [A-Z_]+\(\d+[,:].*?[\r\n]", re.DOTALL)
 # Splits after each line end.
@@ -14,17 +20,28 @@ LINE_END = re.compile(r"(?<=[\r\n])")
 
 
 def describe_failure(log_dir: Path) -> str:
-    """Return why a distributed run failed: the earliest error that a worker logged, or which log to read."""
-    texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in worker_logs(log_dir)}
+    """Return why a distributed run failed: the earliest error that a worker logged, else what the launcher saw."""
+    texts = {path: _read(path) for path in worker_logs(log_dir)}
     errors = [(*match.groups(), path) for path, text in texts.items() for match in ERROR_LINE.finditer(text)]
     if errors:
         _, message, path = min(errors, key=lambda error: error[0])
         return f"{message} (worker log {path})"
+    if lost := LOST_WORKER.search(_read(log_dir / "scheduler.log")):
+        return f"worker {lost[1]} no longer answers, it or its host has died or is cut off: {GO_ON} (logs in {log_dir})"
+    if any(LOST_SCHEDULER.search(text) for text in texts.values()):
+        return f"the first host no longer answers, it has died or is cut off: {GO_ON} (logs in {log_dir})"
+    if killed := KILLED_WORKER.search(_read(log_dir / "msrun.log")):
+        name = signal.Signals(int(killed[1])).name
+        return f"a worker was killed by {name}, perhaps for want of memory: {GO_ON} (logs in {log_dir})"
     for path, text in texts.items():
         if "Traceback (most recent call last)" in text:
             last_line = text.rstrip().rpartition("\n")[2].strip()
             return f"worker {_worker_number(path)} failed unexpectedly ({last_line[:200]}): read its log {path}"
-    return f"a worker ended without a message, it may have been killed or out of memory: read the logs in {log_dir}"
+    return f"a worker ended without a message: read the logs in {log_dir}"
+
+
+def _read(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
 
 
 def worker_logs(log_dir: Path) -> list[Path]:
