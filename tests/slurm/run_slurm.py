@@ -93,6 +93,9 @@ def run_workflow(configfile: Path, folder: Path, environment: dict[str, str]) ->
             process.send_signal(signal.SIGINT)
             raise
     if process.returncode != 0:
+        # Those of jobs that succeeded are gone.
+        for log in sorted((folder / "logs" / "slurm").rglob("*.log")):
+            print(f"{log}:\n{log.read_text(errors='replace')[-3000:]}", file=sys.stderr)
         raise InputError(f"Snakemake ended with {process.returncode}: its messages are above")
     return jobs
 
