@@ -24,6 +24,7 @@ from types import FrameType
 import psutil
 
 from yolov3.errors import InputError
+from yolov3.rank_table_worker import is_rank_table_worker
 from yolov3.worker_logs import LogFollower, describe_failure
 
 WORKER_ROLE = "MS_WORKER"
@@ -80,11 +81,11 @@ def is_worker() -> bool:
 
 
 def is_launched() -> bool:
-    """Return whether msrun started this process, as a worker or as the scheduler, which runs the same script.
+    """Return whether msrun, as a worker or as the scheduler, which runs the same script, or a platform started it.
 
     Such a process must not start workers itself; the scheduler does its work within mindspore.communication.init.
     """
-    return os.environ.get("MS_ROLE") in (WORKER_ROLE, SCHEDULER_ROLE)
+    return os.environ.get("MS_ROLE") in (WORKER_ROLE, SCHEDULER_ROLE) or is_rank_table_worker()
 
 
 def msrun_command(script_and_args: Sequence[str], settings: LaunchSettings) -> list[str]:
@@ -125,7 +126,7 @@ def run_workers(
         RuntimeError: msrun started this process.
     """
     if is_launched():
-        raise RuntimeError("a process that msrun started must not start workers: ask is_launched() first")
+        raise RuntimeError("a launched process must not start workers: ask is_launched() first")
     log_dir = Path(settings.log_dir)
     log_dir.mkdir(parents=True, exist_ok=True)
     _check_port(settings)

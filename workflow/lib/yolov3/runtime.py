@@ -9,6 +9,7 @@ from mindspore import Tensor, nn, ops
 
 from yolov3.cpus import available_cpus
 from yolov3.errors import InputError
+from yolov3.rank_table_worker import own_device_id
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,18 @@ def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -
     Args:
         device_target: CPU, GPU or Ascend.
         seed: of MindSpore's and NumPy's global generators, which the initialisers of layers use.
-        is_distributed: the process was started by msrun and trains with others.
+        is_distributed: the process was started by msrun or a platform and trains with others.
 
     Raises:
         InputError: the host has no such device, or the workers do not find each other.
     """
     try:
         mindspore.set_context(mode=mindspore.GRAPH_MODE)
-        mindspore.set_device(device_target)
-        # Touching the device shows whether it is there, before anything long is begun.
-        (Tensor(np.zeros(1, np.float32)) + 1).asnumpy()
+        mindspore.set_device(device_target, own_device_id())
+        # Workers on GPU and Ascend get their own device when they join, before which they must not use one.
+        if not is_distributed or device_target == "CPU":
+            # Touching the device shows whether it is there, before anything long is begun.
+            (Tensor(np.zeros(1, np.float32)) + 1).asnumpy()
     except (RuntimeError, ValueError, TypeError) as error:
         raise InputError(
             f"device_target is {device_target} but MindSpore {mindspore.__version__} finds no such device here "

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Train or evaluate as a ModelArts job: the boot file, which the platform starts once for each device.
+
+modelarts.py --enable_modelarts True --data_url s3://bucket/data --train_url s3://bucket/results \
+    --checkpoint_url s3://bucket/pretrained --pretrained_backbone /cache/checkpoint_path/darknet53.ckpt \
+    --config config/coco2014_ascend.yaml --max_epoch 320
+modelarts.py --stage eval --enable_modelarts True --data_url ... --pretrained /cache/checkpoint_path/yolov3.ckpt
+
+Options that are not listed below are those of train.py or eval_coco.py. Those given win over the config.
+"""
+
+import argparse
+import logging
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from yolov3.config import complete_config
+from yolov3.errors import InputError
+from yolov3.launch import sigterm_as_interrupt
+from yolov3.modelarts import ModelArtsSettings, Platform, Server, manifest_path, run_on_modelarts
+from yolov3.options import option_words, settings_from
+from yolov3.stage import run_stage, stage_parser
+
+PROGRAMS = {"train": "train.py", "eval": "eval_coco.py"}
+SECTIONS = {"train": ("network", "train", "eval"), "eval": ("eval",)}
+OUTPUT_OPTION = {"train": "--ckpt_path", "eval": "--output_dir"}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the job's part on this device and return its exit code."""
+    parser = stage_parser(__doc__)
+    add = parser.add_argument
+    add("--stage", choices=tuple(PROGRAMS), default="train", help="what to run (default: train)")
+    add("--config", type=Path, help="take the stage's settings from this file, as config/coco2014_ascend.yaml")
+    add("--enable_modelarts", type=_truth, default=False, help="copy from and to the URLs (default: False)")
+    add("--data_url", default="", help="data set, as files or as one zip")
+    add("--train_url", default="", help="receives the results")
+    add("--checkpoint_url", default="", help="pretrained weights")
+    add("--data_path", type=Path, default=Path("/cache/data"), help="receives data_url (default: %(default)s)")
+    add("--output_path", type=Path, default=Path("/cache/train"), help="results (default: %(default)s)")
+    add("--load_path", type=Path, default=Path("/cache/checkpoint_path"), help="receives checkpoint_url")
+    add("--need_modelarts_dataset_unzip", type=_truth, default=True, help="unpack the zip (default: True)")
+    add("--modelarts_dataset_unzip_name", default="coco2014", help="name of zip and folder (default: %(default)s)")
+    add("--copy_time_out", type=float, default=10800, help="seconds that a copy may take (default: %(default)s)")
+    # The platform passes it to every boot file.
+    add("--num_gpus", help=argparse.SUPPRESS)
+    # No abbreviations: --data_dir is the stage's.
+    parser.allow_abbrev = False
+    arguments, stage_words = parser.parse_known_args(argv)
+    codes: list[int] = []
+    return run_stage(lambda parsed: codes.append(run(parsed, stage_words)), arguments) or codes[0]
+
+
+def run(arguments: argparse.Namespace, stage_words: list[str]) -> int:
+    """Run the stage with what the platform and the options say; return its exit code."""
+    words = [*config_words(arguments), *stage_words]
+    if not arguments.enable_modelarts:
+        return run_program(arguments.stage, words)
+    platform = Platform.of_environment()
+    settings = settings_from(ModelArtsSettings, arguments)
+    # What train.py reads, and MindSpore, where the platform has the newer name only.
+    os.environ["DEVICE_ID"] = str(platform.device_id)
+    words = [OUTPUT_OPTION[arguments.stage], str(settings.output_path), *words]
+    if arguments.stage == "train":
+        several = platform.rank_size > 1
+        words += ["--is_distributed", str(int(several)), "--group_size", str(platform.rank_size if several else 1)]
+
+    describes = not any(word.split("=")[0] in ("--manifest", "--data_dir") for word in words)
+    if describes:
+        words += ["--manifest", str(manifest_path(settings))]
+
+    def stage() -> int:
+        if arguments.stage == "eval" and platform.rank_id:
+            logging.info("the first device of the job evaluates")
+            return 0
+        return run_program(arguments.stage, words)
+
+    server = Server(platform, settings.copy_time_out)
+    return run_on_modelarts(settings, server, stage, resumes=arguments.stage == "train", describes=describes)
+
+
+def config_words(arguments: argparse.Namespace) -> list[str]:
+    """Return what a config says to the stage as words of its command line."""
+    if arguments.config is None:
+        return []
+    if not arguments.config.is_file():
+        raise InputError(f"config {arguments.config} does not exist: check the path")
+    config = complete_config(yaml.safe_load(arguments.config.read_text(encoding="utf-8")))
+    values = {key: value for section in SECTIONS[arguments.stage] for key, value in config[section].items()}
+    return shlex.split(option_words({"device_target": config["device_target"], "seed": config["seed"], **values}))
+
+
+def run_program(stage: str, words: list[str]) -> int:
+    """Run the stage's program to its end; SIGTERM, with which the platform stops a job, ends it too."""
+    command = [sys.executable, str(Path(__file__).resolve().with_name(PROGRAMS[stage])), *words]
+    logging.info("%s", shlex.join(command))
+    with sigterm_as_interrupt():
+        return subprocess.run(command, check=False).returncode
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise argparse.ArgumentTypeError(f"{text!r} must be True or False")
+    return text.lower() in ("true", "1")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
