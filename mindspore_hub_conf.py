@@ -1,0 +1,53 @@
+"""Entry point of MindSpore Hub: `mindspore_hub.load` calls `create_network` with a name and its own arguments.
+
+It loads the published checkpoint into the network itself (`pretrained=True`); another one is given by `checkpoint`.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+NAME = "yolov3_darknet53"
+
+
+def create_network(name: str, *args: Any, **kwargs: Any) -> Any:
+    """Return YOLOv3-DarkNet53 in inference mode; images float32 [N, 3, H, W] give the raw maps of strides 8, 16, 32.
+
+    Args:
+        name: "yolov3_darknet53".
+        args, kwargs: see `_yolov3_darknet53`.
+
+    Raises:
+        NotImplementedError: the name is another.
+        InputError: the checkpoint is missing or is not one of a whole network.
+    """
+    if name != NAME:
+        raise NotImplementedError(f"{name} is not in this repository: the name is {NAME}")
+    library = str(Path(__file__).resolve().parent / "workflow" / "lib")
+    if library not in sys.path:
+        sys.path.insert(0, library)
+    return _yolov3_darknet53(*args, **kwargs)
+
+
+def _yolov3_darknet53(checkpoint: str = "", num_classes: int = 80, **settings: Any) -> Any:
+    """Build the network.
+
+    Args:
+        checkpoint: file that this project's training wrote; it knows classes, anchors and shape itself. "" gives
+            initial weights.
+        num_classes: number of classes, without a checkpoint.
+        settings: fields of `yolov3.network_settings.NetworkSettings`, without a checkpoint.
+    """
+    from yolov3.checkpoint import load_network
+    from yolov3.config import complete_config
+    from yolov3.network_settings import NetworkSettings
+    from yolov3.yolo import YOLOv3
+
+    if checkpoint:
+        return load_network(checkpoint)[0]
+    defaults = complete_config({})["network"]
+    defaults["anchors"] = defaults["anchor_scales"]
+    defaults["class_names"] = [str(label) for label in range(num_classes)]
+    network = YOLOv3(NetworkSettings.from_values({**defaults, **settings}))
+    network.set_train(False)
+    return network
