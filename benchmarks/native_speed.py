@@ -92,11 +92,13 @@ def prepare(manifest_path: Path, images: int, native: Path, work: Path) -> None:
     manifest = Manifest.read(manifest_path)
     val, train = load_split(manifest, "val"), load_split(manifest, "train")
     settings = ExportSettings("ONNX", "float", False, 1, SIZE, False)
-    export_network(network, tuple(range(1, 81)), settings, ("ONNX",), input_batch(val, settings), work)
+    mean_std = network.settings.mean_std
+    export_network(network, tuple(range(1, 81)), settings, ("ONNX",), input_batch(val, mean_std, settings), work)
     description = ModelDescription.read(work / "float.onnx")
     convert(str(native / "converter/mslite_convert"), work / "float.onnx", work / "float.ms")
-    write_bins(val, range(images), BinsSettings(SIZE, False), work / "bins")
-    write_bins(train, draw_images(train, CALIBRATION_IMAGES, 1), calibration_bins(SIZE, False), work / "calibration")
+    write_bins(val, range(images), BinsSettings(SIZE, False, mean_std), work / "bins")
+    drawn = draw_images(train, CALIBRATION_IMAGES, 1)
+    write_bins(train, drawn, calibration_bins(SIZE, False, mean_std), work / "calibration")
     calibration = CalibrationFolder.read(work / "calibration", (SIZE, SIZE))
     quantize_qdq(work / "float.onnx", work / "int8.onnx", calibration, "MAX_MIN", "")
     for name in ("float.ms", "int8.onnx"):

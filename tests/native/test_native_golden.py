@@ -13,6 +13,7 @@ from native_helpers import (
     STD_RGB,
     Program,
     assert_ran,
+    change_json,
     random_raw_maps,
     read_raw_maps,
     write_bins,
@@ -108,14 +109,18 @@ def test_raw_maps_in_any_layout_and_batch(
     assert benchmark["network_ms"]["calls"] == -(-5 // batch)
 
 
-def test_uint8_bins_are_normalised_as_in_python(fake: Program, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mean_rgb", "std_rgb"), [(MEAN_RGB, STD_RGB), ([0, 0, 0], [1, 1, 1])])
+def test_uint8_bins_are_normalised_as_in_python(
+    fake: Program, tmp_path: Path, mean_rgb: list[float], std_rgb: list[float]
+) -> None:
     raw_maps = random_raw_maps(3)
     pixels = np.random.default_rng(0).integers(0, 256, (3, *SIZE)).astype(np.uint8)
     model = write_fake_model(tmp_path / "model.om", raw_maps)
     bins = write_bins(tmp_path / "bins", [pixels], "NHWC")
+    change_json(bins / "index.json", lambda index: index.update(mean_rgb=mean_rgb, std_rgb=std_rgb))
     output = tmp_path / "out"
     assert_ran(fake.run("--engine=acl", "--model", model, "--input", bins, "--output", output), output)
-    mean, std = np.array(MEAN_RGB, np.float32) * 255, np.array(STD_RGB, np.float32) * 255
+    mean, std = np.array(mean_rgb, np.float32) * 255, np.array(std_rgb, np.float32) * 255
     normal = (pixels - mean[:, None, None]) * (np.float32(1) / std)[:, None, None]
     wanted = _known_maps(raw_maps, normal)
     found = read_raw_maps(output, "COCO_val2014_000000000001", raw_maps)

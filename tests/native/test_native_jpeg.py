@@ -18,6 +18,7 @@ from native_helpers import (
 )
 from PIL import Image
 
+from yolov3.normalisation import NORMALISATIONS
 from yolov3.preprocess import normalise, place_image
 
 ORIENTATION = 0x0112
@@ -126,17 +127,21 @@ def case(fake: Program, dump: Program, tmp_path: Path) -> Case:
     return Case(fake, tmp_path)
 
 
-@pytest.mark.parametrize("letterbox", [False, True])
-def test_jpeg_files_give_the_results_of_their_bins(case: Case, tmp_path: Path, letterbox: bool) -> None:
+@pytest.mark.parametrize(("letterbox", "normalisation"), [(False, "imagenet"), (True, "imagenet"), (True, "unit")])
+def test_jpeg_files_give_the_results_of_their_bins(
+    case: Case, tmp_path: Path, letterbox: bool, normalisation: str
+) -> None:
     paths = [case.add(f"COCO_val2014_{index + 1:012d}.jpg", 60 + index, 90, index) for index in range(3)]
-    case.describe(letterbox=letterbox)
+    mean_std = NORMALISATIONS[normalisation]
+    case.describe(letterbox=letterbox, **vars(mean_std))
     from_jpeg = assert_ran(case.run(), case.output)
 
     placed = [place_image(read_as_python(path), SIZE, letterbox) for path in paths]
     placements = [
         {"width": p.width, "height": p.height, "offset_xy": p.offset_xy, "share_xy": p.share_xy} for _, p in placed
     ]
-    bins = write_bins(tmp_path / "bins", [normalise(pixels) for pixels, _ in placed], placements=placements)
+    planes = [normalise(pixels, mean_std) for pixels, _ in placed]
+    bins = write_bins(tmp_path / "bins", planes, placements=placements)
     output = tmp_path / "from_bins"
     from_bins = assert_ran(case.run("--input", bins, "--output", output), output)
     assert from_jpeg == from_bins and {d["image_id"] for d in from_jpeg} == {1, 2, 3}

@@ -1,10 +1,12 @@
 """Bins: byte for byte what evaluation feeds, complete or not there."""
 
+import dataclasses
 import json
 import os
 import shutil
 from collections import namedtuple
 
+import cv2
 import numpy as np
 import pytest
 from exported_samples import SETTINGS, run_script
@@ -16,10 +18,13 @@ from yolov3.coco_data import load_split
 from yolov3.data_checks import CheckSettings, describe_data
 from yolov3.errors import InputError
 from yolov3.evaluate import EvaluationSettings, run_over
+from yolov3.images import read_image_rgb
+from yolov3.normalisation import NORMALISATIONS
 from yolov3.postprocess import PostprocessSettings
 from yolov3.preprocess import normalise
 
 SIZE = 96
+IMAGENET = NORMALISATIONS["imagenet"]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def split(manifest):
     return load_split(manifest[0], "val")
 
 
-def fed_by_evaluation(split, letterbox):
+def fed_by_evaluation(split, letterbox, normalisation="imagenet"):
     """What the network is given by evaluation, one array an image."""
     fed = []
 
@@ -46,7 +51,7 @@ def fed_by_evaluation(split, letterbox):
         return tuple(np.full((len(images), 21, SIZE // s, SIZE // s), -30, np.float32) for s in (8, 16, 32))
 
     settings = EvaluationSettings(SIZE, 1, letterbox, PostprocessSettings(0.001, 0.5, 0))
-    run_over(network, SETTINGS, split, [3, 9], settings)
+    run_over(network, dataclasses.replace(SETTINGS, normalisation=normalisation), split, [3, 9], settings)
     return fed
 
 
@@ -56,24 +61,44 @@ def index_of(folder):
 
 @pytest.mark.parametrize("letterbox", [False, True])
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
-def test_float_bins_are_the_bytes_that_evaluation_feeds(split, tmp_path, letterbox, layout):
-    write_bins(split, range(5), BinsSettings(SIZE, letterbox, "float32", layout), tmp_path / "bins ü")
-    for entry, fed in zip(index_of(tmp_path / "bins ü")["images"], fed_by_evaluation(split, letterbox), strict=True):
+@pytest.mark.parametrize("normalisation", ["imagenet", "unit"])
+def test_float_bins_are_the_bytes_that_evaluation_feeds(split, tmp_path, letterbox, layout, normalisation):
+    settings = BinsSettings(SIZE, letterbox, NORMALISATIONS[normalisation], "float32", layout)
+    write_bins(split, range(5), settings, tmp_path / "bins ü")
+    evaluated = fed_by_evaluation(split, letterbox, normalisation)
+    for entry, fed in zip(index_of(tmp_path / "bins ü")["images"], evaluated, strict=True):
         expected = fed if layout == "NCHW" else np.ascontiguousarray(fed.transpose(1, 2, 0))
         assert (tmp_path / "bins ü" / entry["file"]).read_bytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 def test_uint8_bins_normalised_are_the_bytes_that_evaluation_feeds(split, tmp_path, layout):
-    write_bins(split, range(5), BinsSettings(SIZE, False, "uint8", layout), tmp_path / "bins")
+    write_bins(split, range(5), BinsSettings(SIZE, False, IMAGENET, "uint8", layout), tmp_path / "bins")
     for entry, fed in zip(index_of(tmp_path / "bins")["images"], fed_by_evaluation(split, False), strict=True):
         pixels = np.fromfile(tmp_path / "bins" / entry["file"], np.uint8)
         image = pixels.reshape(3, SIZE, SIZE).transpose(1, 2, 0) if layout == "NCHW" else pixels.reshape(SIZE, SIZE, 3)
-        assert normalise(image).tobytes() == fed.tobytes()
+        assert normalise(image, IMAGENET).tobytes() == fed.tobytes()
+
+
+@pytest.mark.parametrize("calibration", [0, 1])
+def test_unit_normalisation_is_pixels_over_255(manifest, tmp_path, calibration):
+    words = ["--manifest", manifest[1], "--output_dir", tmp_path / "bins", "--testing_shape", SIZE]
+    words += ["--normalisation", "unit", "--calibration", calibration, "--bins_layout", "NHWC"]
+    assert run_script("preprocess_bins", *words) == 0
+    index = index_of(tmp_path / "bins")
+    assert (index["mean_rgb"], index["std_rgb"]) == ([0, 0, 0], [1, 1, 1])
+    split = load_split(manifest[0], "train" if calibration else "val")
+    for entry, image_id in zip(index["images"], split.image_ids, strict=True):
+        image = read_image_rgb(split.path(list(split.image_ids).index(image_id)))
+        resized = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
+        if min(image.shape[:2]) >= SIZE:
+            resized = cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        found = np.fromfile(tmp_path / "bins" / entry["file"], np.float32).reshape(SIZE, SIZE, 3)
+        np.testing.assert_allclose(found, resized / 255, atol=1e-6)
 
 
 def test_index_and_lists_tell_the_images(split, tmp_path):
-    write_bins(split, [3, 0], BinsSettings(SIZE, True, "uint8", "NHWC"), tmp_path / "bins")
+    write_bins(split, [3, 0], BinsSettings(SIZE, True, IMAGENET, "uint8", "NHWC"), tmp_path / "bins")
     index = index_of(tmp_path / "bins")
     assert (index["format"], index["input_size"], index["dtype"], index["layout"]) == (1, [SIZE, SIZE], "uint8", "NHWC")
     assert (index["mean_rgb"], index["std_rgb"]) == ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
@@ -104,7 +129,8 @@ def test_a_broken_image_leaves_nothing_behind(manifest, tmp_path):
     broken.write_bytes(broken.read_bytes()[:200])
     (tmp_path / "out").mkdir()
     with pytest.raises(InputError, match=r"000003\.png"):
-        write_bins(load_split(described, "val"), range(5), BinsSettings(SIZE, False), tmp_path / "out" / "bins")
+        settings = BinsSettings(SIZE, False, IMAGENET)
+        write_bins(load_split(described, "val"), range(5), settings, tmp_path / "out" / "bins")
     assert not list((tmp_path / "out").iterdir())
 
 
@@ -112,9 +138,9 @@ def test_a_small_disk_is_told_before_anything_is_written(split, tmp_path, monkey
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(bins.shutil, "disk_usage", lambda path: usage(0, 0, 5 * SIZE * SIZE * 12))
     with pytest.raises(InputError, match=r"GB free: .*uint8"):
-        write_bins(split, range(5), BinsSettings(SIZE, False), tmp_path / "bins")
+        write_bins(split, range(5), BinsSettings(SIZE, False, IMAGENET), tmp_path / "bins")
     assert not list(tmp_path.iterdir())
-    write_bins(split, range(5), BinsSettings(SIZE, False, "uint8"), tmp_path / "bins")
+    write_bins(split, range(5), BinsSettings(SIZE, False, IMAGENET, "uint8"), tmp_path / "bins")
 
 
 def test_a_full_disk_names_the_file_and_leaves_nothing(split, tmp_path, monkeypatch, capfd, manifest):
@@ -130,19 +156,19 @@ def test_a_full_disk_names_the_file_and_leaves_nothing(split, tmp_path, monkeypa
 
 def test_an_older_folder_is_replaced_but_nothing_else(split, tmp_path):
     folder = tmp_path / "bins"
-    write_bins(split, range(5), BinsSettings(SIZE, False), folder)
-    write_bins(split, range(2), BinsSettings(SIZE, False), folder)
+    write_bins(split, range(5), BinsSettings(SIZE, False, IMAGENET), folder)
+    write_bins(split, range(2), BinsSettings(SIZE, False, IMAGENET), folder)
     assert len(list((folder / "images").iterdir())) == 2
     shutil.rmtree(folder)
     folder.mkdir()
-    write_bins(split, range(1), BinsSettings(SIZE, False), folder)
+    write_bins(split, range(1), BinsSettings(SIZE, False, IMAGENET), folder)
     (folder / "index.json").unlink()
-    write_bins(split, range(2), BinsSettings(SIZE, False), folder)
+    write_bins(split, range(2), BinsSettings(SIZE, False, IMAGENET), folder)
     assert len(list((folder / "images").iterdir())) == 2
     for name in ("index.json", "image_id.txt"):
         (folder / name).unlink()
     with pytest.raises(InputError, match="holds no bins"):
-        write_bins(split, range(1), BinsSettings(SIZE, False), folder)
+        write_bins(split, range(1), BinsSettings(SIZE, False, IMAGENET), folder)
     assert (folder / "images" / "000001.bin").is_file()
     assert [path.name for path in tmp_path.iterdir()] == ["bins"]
 

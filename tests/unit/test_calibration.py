@@ -12,7 +12,10 @@ from yolov3.coco_data import load_split
 from yolov3.errors import InputError
 from yolov3.images import read_image_rgb
 from yolov3.manifest import Manifest
+from yolov3.normalisation import NORMALISATIONS
 from yolov3.preprocess import normalise, place_image
+
+IMAGENET = NORMALISATIONS["imagenet"]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def test_folder_holds_training_images_as_float_nhwc_and_nothing_else(folder, man
     train = manifest.parent / "train" / "images"
     for entry, file in zip(json.loads((folder / "index.json").read_text())["images"], opened.files, strict=True):
         image = read_image_rgb(train / f"{entry['name']}.png")
-        expected = normalise(place_image(image, (SIZE, SIZE), False)[0])
+        expected = normalise(place_image(image, (SIZE, SIZE), False)[0], IMAGENET)
         found = np.fromfile(file, np.float32).reshape(SIZE, SIZE, 3)
         np.testing.assert_array_equal(found, expected.transpose(1, 2, 0))
 
@@ -69,9 +72,9 @@ def test_wrong_folders_are_refused(folder, manifest, tmp_path):
     refused(tmp_path / "empty", "is empty")
     refused(folder, "draw the images again", size=SIZE * 2)
     split = load_split(Manifest.read(manifest), "train")
-    write_bins(split, [0], BinsSettings(SIZE, False, "uint8", "NCHW"), tmp_path / "bins")
+    write_bins(split, [0], BinsSettings(SIZE, False, IMAGENET, "uint8", "NCHW"), tmp_path / "bins")
     refused(tmp_path / "bins", "uint8 NCHW")
-    write_bins(split, [], calibration_bins(SIZE, False), tmp_path / "no images")
+    write_bins(split, [], calibration_bins(SIZE, False, IMAGENET), tmp_path / "no images")
     refused(tmp_path / "no images", "no images")
     file = CalibrationFolder.read(folder, (SIZE, SIZE)).files[1]
     file.write_bytes(file.read_bytes()[:-4])

@@ -19,6 +19,7 @@ from yolov3.folding import folded_network
 from yolov3.images import read_image_rgb
 from yolov3.model_description import ModelDescription
 from yolov3.network_settings import NetworkSettings
+from yolov3.normalisation import NORMALISATIONS
 from yolov3.onnx_model import read_onnx, tidy_export
 from yolov3.preprocess import normalise, place_image
 
@@ -87,12 +88,13 @@ def test_report_and_descriptions_stand_beside_the_files(raw_export):
         "net.onnx.json",
     ]
     report = json.loads((raw_export / "export.json").read_text(encoding="utf-8"))
+    mean_std = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     for entry in report["files"]:
         path = raw_export / entry["file"]
         assert entry["bytes"] == path.stat().st_size
         assert 0 <= entry["largest_difference"] < 1e-3
         assert ModelDescription.read(path) == ModelDescription(
-            (SIZE, SIZE), 1, "images", ANCHORS, ("a", "b"), (3, 9), False, False
+            (SIZE, SIZE), 1, "images", ANCHORS, ("a", "b"), (3, 9), False, False, *mean_std
         )
     assert path.stat().st_mode & 0o600 == 0o600
 
@@ -199,7 +201,7 @@ def test_only_a_maximum_with_its_own_product_becomes_a_leaky_relu():
 def test_comparison_uses_a_real_image(raw_export, samples):
     report = json.loads((raw_export / "export.json").read_text(encoding="utf-8"))
     image = samples[0].parent / "val" / "images" / report["compared_on"]
-    planes = normalise(place_image(read_image_rgb(image), (SIZE, SIZE), False)[0])[None]
+    planes = normalise(place_image(read_image_rgb(image), (SIZE, SIZE), False)[0], NORMALISATIONS["imagenet"])[None]
     network, _ = load_network(samples[1])
     found = difference_of(tuple(outputs_of(network, planes)), run_onnx(raw_export / "net.onnx", planes))
     assert found.largest == pytest.approx(report["files"][1]["largest_difference"])

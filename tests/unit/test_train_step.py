@@ -1,9 +1,11 @@
 """The update of one step: loss scale, weight decay groups, and the initial weights."""
 
+import dataclasses
+
 import mindspore
 import numpy as np
 import pytest
-from mindspore import Tensor
+from mindspore import Tensor, nn
 
 from yolov3.grid import prediction_grid
 from yolov3.loss import YoloLoss
@@ -49,6 +51,26 @@ def trained(steps=1, rate=0.01, **changes):
 
 def weights_of(net):
     return {parameter.name: parameter.asnumpy() for parameter in net.trainable_params()}
+
+
+class Recorder(nn.Cell):
+    """In place of network and loss: gives back what the network was fed, as all four parts."""
+
+    def __init__(self, normalisation=None):
+        super().__init__()
+        self.settings = dataclasses.replace(SETTINGS, normalisation=normalisation) if normalisation else None
+
+    def construct(self, images, *unused):
+        return images if self.settings else (images, images, images, images)
+
+
+@pytest.mark.parametrize(("normalisation", "mean", "std"), [("unit", 0, 1), ("imagenet", (0.485, 0.456, 0.406), None)])
+def test_the_network_is_fed_what_its_settings_say(normalisation, mean, std):
+    std = std or (0.229, 0.224, 0.225)
+    images = np.random.default_rng(2).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    _, parts = ForwardLoss(Recorder(normalisation), Recorder(), 1.0)(Tensor(images), Tensor([0.0]))
+    expected = ((images / 255 - np.array(mean)) / np.array(std)).transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(parts[0].asnumpy(), expected, atol=1e-5)
 
 
 def test_the_static_loss_scale_changes_nothing_in_float32():

@@ -45,6 +45,7 @@ BUILD = {"mslite_runtime", "build_native310", "build_converter"}
         ({"report.title": "Other"}, REPORT),
         ({"network.anchor_scales": [[9, 9], *SMALL["network"]["anchor_scales"][1:]]}, TRAIN),
         ({"network.anchor_scales": "auto"}, {"cluster_anchors"} | TRAIN),
+        ({"network.normalisation": "unit"}, {"calibration_bins"} | TRAIN | BINS),
         ({"network.backbone_layers": [1, 1, 2, 1, 1]}, FETCH),
         ({"backbone.source": "none"}, TRAIN),
         ({"backbone.sha256": "0" * 64}, FETCH),

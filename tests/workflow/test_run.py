@@ -89,12 +89,12 @@ def test_a_config_with_a_typo_is_refused_before_any_job(finished):
 
 def test_native_raw_maps_equal_those_of_the_network(finished):
     """On every validation image, within 1e-4; what the native program decodes gives the same accuracy."""
-    network, _ = load_network(results(finished) / "train" / "yolov3.ckpt")
+    network, settings = load_network(results(finished) / "train" / "yolov3.ckpt")
     network.set_train(False)
     split = load_split(Manifest.read(results(finished) / "data" / "manifest.json"), "val")
     for index in range(len(split)):
         placed, _ = place_image(read_image_rgb(split.path(index)), (64, 64), letterbox=False)
-        for scale, raw in enumerate(network(Tensor(normalise(placed)[None]))):
+        for scale, raw in enumerate(network(Tensor(normalise(placed, settings.mean_std)[None]))):
             name = f"{split.path(index).stem}_{scale}.bin"
             native = np.fromfile(results(finished) / "infer_310" / "result_Files" / name, np.float32)
             np.testing.assert_allclose(native.reshape(raw.shape), raw.asnumpy(), atol=1e-4)

@@ -1,6 +1,7 @@
 # The trained network as files for deployment, and the images as the native program reads them.
 
 EXPORTED = config["export"]["file_name"]
+PREPARED = {**network_input(), "normalisation": config["network"]["normalisation"]}
 FORMATS = config["export"]["file_format"].split(",")
 
 
@@ -46,7 +47,7 @@ rule preprocess_bins:
         "../../envs/main.yaml"
     threads: own_threads()
     params:
-        options=words("bins", **network_input()),
+        options=words("bins", **PREPARED),
     shell:
         "python {input.script:q} {params.options} --manifest {input.manifest:q}"
         ' --output_dir "$(dirname {output.index:q})" --log_file {log:q}'
@@ -67,7 +68,7 @@ rule calibration_bins:
         "../../envs/main.yaml"
     threads: own_threads()
     params:
-        options=words("calibration", **network_input()),
+        options=words("calibration", **PREPARED),
     shell:
         "python {input.script:q} {params.options} --calibration 1 --manifest {input.manifest:q}"
         ' --output_dir "$(dirname {output.index:q})" --log_file {log:q}'

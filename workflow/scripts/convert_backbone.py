@@ -19,7 +19,9 @@ NETWORK_OPTIONS = ("backbone_shape", "backbone_layers", "compatibility", "batch_
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the stage."""
-    settings = settings_from(NetworkSettings, arguments, anchors=(), class_names=(), category_ids=())
+    settings = settings_from(
+        NetworkSettings, arguments, anchors=(), class_names=(), category_ids=(), normalisation="imagenet"
+    )
     convert = checkpoint_to_darknet if arguments.reverse else darknet_to_checkpoint
     convert(arguments.input_file, arguments.output_file, settings)
 

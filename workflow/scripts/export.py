@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     split = load_split(manifest, "val")
     category_ids = tuple(category.id for category in manifest.categories)
-    images = input_batch(split, settings)
+    images = input_batch(split, network_settings.mean_std, settings)
     written = export_network(network, category_ids, settings, formats, images, arguments.output_dir)
     for entry in written:
         logging.info("%(file)s: %(bytes)d bytes, largest difference to the network %(largest_difference)s", entry)

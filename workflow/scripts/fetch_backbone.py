@@ -20,7 +20,9 @@ NETWORK_OPTIONS = ("backbone_shape", "backbone_layers", "compatibility", "batch_
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the stage."""
-    settings = settings_from(NetworkSettings, arguments, anchors=(), class_names=(), category_ids=())
+    settings = settings_from(
+        NetworkSettings, arguments, anchors=(), class_names=(), category_ids=(), normalisation="imagenet"
+    )
     fetch_backbone(arguments.source, arguments.output_file, arguments.sha256, settings, arguments.seed)
 
 

@@ -17,6 +17,7 @@ from yolov3.bins import BinsSettings, write_bins
 from yolov3.calibration import calibration_bins, draw_images
 from yolov3.coco_data import load_split
 from yolov3.manifest_options import add_manifest_options, manifest_of
+from yolov3.normalisation import NORMALISATIONS
 from yolov3.options import add_options, settings_from
 from yolov3.stage import run_stage, stage_parser
 
@@ -30,6 +31,7 @@ def main(argv: list[str] | None = None) -> int:
         "--calibration", type=int, choices=(0, 1), default=0, help="1 draws training images for quantization instead"
     )
     add_options(parser, "eval", only=("testing_shape", "letterbox"))
+    add_options(parser, "network", only=("normalisation",))
     add_options(parser, "bins")
     add_options(parser, "calibration")
     return run_stage(run, parser.parse_args(argv))
@@ -39,14 +41,15 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the folder."""
     started = time.perf_counter()
     manifest = manifest_of(arguments)
+    mean_std = NORMALISATIONS[arguments.normalisation]
     if arguments.calibration:
         split = load_split(manifest, "train")
         indices = draw_images(split, arguments.calibration_images, arguments.calibration_seed)
-        settings = calibration_bins(arguments.testing_shape, arguments.letterbox)
+        settings = calibration_bins(arguments.testing_shape, arguments.letterbox, mean_std)
     else:
         split = load_split(manifest, "val")
         indices = list(range(len(split)))
-        settings = settings_from(BinsSettings, arguments)
+        settings = settings_from(BinsSettings, arguments, mean_std=mean_std)
     with tqdm(total=len(indices), unit="image", disable=None, dynamic_ncols=True) as bar:
         write_bins(split, indices, settings, arguments.output_dir, on_images=bar.update)
     seconds = time.perf_counter() - started

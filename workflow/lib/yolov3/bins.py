@@ -22,7 +22,8 @@ from yolov3.coco_data import CocoSplit
 from yolov3.errors import InputError
 from yolov3.files import write_json, write_text
 from yolov3.images import read_image_rgb
-from yolov3.preprocess import MEAN_RGB, STD_RGB, normalise, place_image
+from yolov3.normalisation import MeanStd
+from yolov3.preprocess import normalise, place_image
 
 FORMAT_VERSION = 1
 INDEX_NAME = "index.json"
@@ -41,12 +42,14 @@ class BinsSettings:
     Attributes:
         testing_shape: height and width of the network input in pixels.
         letterbox: keep the aspect ratio and pad.
+        mean_std: how float32 bins are normalised, and what the index tells the runner of uint8 bins.
         bins_dtype: "float32" (normalised) or "uint8" (pixels; the runner normalises), 4 times smaller.
         bins_layout: "NCHW" or "NHWC".
     """
 
     testing_shape: int
     letterbox: bool
+    mean_std: MeanStd
     bins_dtype: str = "float32"
     bins_layout: str = "NCHW"
 
@@ -130,7 +133,7 @@ def _write_image(split: CocoSplit, index: int, name: str, settings: BinsSettings
     width, height = (int(side) for side in split.sizes_wh[index])
     image = read_image_rgb(split.path(index), (width, height))
     placed, placement = place_image(image, (settings.testing_shape, settings.testing_shape), settings.letterbox)
-    planes = normalise(placed) if settings.bins_dtype == "float32" else placed.transpose(2, 0, 1)
+    planes = normalise(placed, settings.mean_std) if settings.bins_dtype == "float32" else placed.transpose(2, 0, 1)
     values = planes if settings.bins_layout == "NCHW" else planes.transpose(1, 2, 0)
     file = f"{IMAGES_FOLDER}/{name}.bin"
     try:
@@ -148,8 +151,7 @@ def _index(entries: list[dict[str, Any]], settings: BinsSettings) -> dict[str, A
         "dtype": settings.bins_dtype,
         "layout": settings.bins_layout,
         "letterbox": settings.letterbox,
-        "mean_rgb": MEAN_RGB,
-        "std_rgb": STD_RGB,
+        **dataclasses.asdict(settings.mean_std),
         "images": entries,
     }
 

@@ -12,6 +12,7 @@ from yolov3.coco_data import CocoSplit
 from yolov3.errors import InputError
 from yolov3.files import read_json
 from yolov3.grid import InputSize
+from yolov3.normalisation import MeanStd
 
 # What MindSpore Lite's converter reads.
 CALIBRATION_DTYPE, CALIBRATION_LAYOUT = "float32", "NHWC"
@@ -30,9 +31,9 @@ def draw_images(split: CocoSplit, count: int, seed: int) -> list[int]:
     return sorted(np.random.default_rng(seed).choice(len(split), size=count, replace=False).tolist())
 
 
-def calibration_bins(testing_shape: int, letterbox: bool) -> BinsSettings:
+def calibration_bins(testing_shape: int, letterbox: bool, mean_std: MeanStd) -> BinsSettings:
     """Return the settings of a calibration folder for `write_bins`."""
-    return BinsSettings(testing_shape, letterbox, CALIBRATION_DTYPE, CALIBRATION_LAYOUT)
+    return BinsSettings(testing_shape, letterbox, mean_std, CALIBRATION_DTYPE, CALIBRATION_LAYOUT)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from yolov3.grid import InputSize
 from yolov3.inference import inference_of
 from yolov3.model_description import ModelDescription
 from yolov3.network_settings import AnchorSize
+from yolov3.normalisation import MeanStd
 from yolov3.postprocess import Detections, PostprocessSettings, detect, detect_decoded
 from yolov3.preprocess import normalise, place_image
 
@@ -51,6 +52,7 @@ class Detector:
         input_size: (height, width) of the input in pixels.
         batch_size: N, which an exported model has fixed.
         letterbox: images keep their aspect ratio.
+        mean_std: how they are normalised.
         is_decoded: the outputs are those of a `DetectionDecoder`.
         settings: what is kept of the detections.
     """
@@ -61,6 +63,7 @@ class Detector:
     input_size: InputSize
     batch_size: int
     letterbox: bool
+    mean_std: MeanStd
     is_decoded: bool
     settings: PostprocessSettings
 
@@ -68,7 +71,7 @@ class Detector:
         """Return what is found in an image, uint8 [H, W, 3], best first, in pixels of the image."""
         placed, placement = place_image(image_rgb, self.input_size, self.letterbox)
         images = np.zeros((self.batch_size, 3, *self.input_size), np.float32)
-        images[0] = normalise(placed)
+        images[0] = normalise(placed, self.mean_std)
         outputs = tuple(output[0] for output in self.run(images))
         if self.is_decoded:
             return detect_decoded(outputs, placement, self.settings)
@@ -105,6 +108,7 @@ def load_detector(
             input_size=(side, side),
             batch_size=1,
             letterbox=defaults["letterbox"]["default"] if letterbox is None else letterbox,
+            mean_std=network_settings.mean_std,
             is_decoded=False,
             settings=settings,
         )
@@ -118,6 +122,7 @@ def load_detector(
         input_size=description.input_size,
         batch_size=description.batch_size,
         letterbox=description.letterbox,
+        mean_std=description.mean_std,
         is_decoded=description.keep_detect,
         settings=settings,
     )

@@ -13,6 +13,7 @@ from yolov3.coco_data import CocoSplit
 from yolov3.coco_results import coco_rows
 from yolov3.images import read_image_rgb
 from yolov3.network_settings import NetworkSettings
+from yolov3.normalisation import MeanStd
 from yolov3.postprocess import PostprocessSettings, detect
 from yolov3.preprocess import Placement, normalise, place_image
 
@@ -66,7 +67,7 @@ def run_over(
 
     Args:
         infer: float32 [N, 3, H, W] to raw maps of strides 8, 16, 32, each float32 [N, 3 * (5 + C), gh, gw].
-        network: anchors and classes of the network behind `infer`.
+        network: anchors, classes and normalisation of the network behind `infer`.
         split: the images.
         category_ids: COCO category id of each class index.
         settings: see `EvaluationSettings`.
@@ -82,7 +83,7 @@ def run_over(
         before, clock = clock, time.perf_counter()
         return clock - before
 
-    for indices, images, placements in _input_batches(split, settings):
+    for indices, images, placements in _input_batches(split, network.mean_std, settings):
         seconds.read += lap()
         raw_maps = infer(images)
         seconds.network += lap()
@@ -102,7 +103,7 @@ def run_over(
 
 
 def _input_batches(
-    split: CocoSplit, settings: EvaluationSettings
+    split: CocoSplit, mean_std: MeanStd, settings: EvaluationSettings
 ) -> Iterator[tuple[np.ndarray, np.ndarray, list[Placement]]]:
     """Yield (indices, float32 [N, 3, H, W], placements); the last batch is padded, so that its shape is the same."""
     size = settings.eval_batch_size
@@ -115,7 +116,7 @@ def _input_batches(
             width, height = split.sizes_wh[index]
             image = read_image_rgb(split.path(int(index)), (int(width), int(height)))
             placed, placement = place_image(image, input_size, settings.letterbox)
-            images[position] = normalise(placed)
+            images[position] = normalise(placed, mean_std)
             placements.append(placement)
         return indices, images, placements
 

@@ -1,5 +1,6 @@
 """Export a network as MindIR, ONNX or AIR, each file checked against the network on a real image."""
 
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from yolov3.folding import folded_network
 from yolov3.images import read_image_rgb
 from yolov3.model_description import ModelDescription
 from yolov3.network_settings import STRIDES
+from yolov3.normalisation import MeanStd
 from yolov3.onnx_model import read_onnx, tidy_export, write_onnx
 from yolov3.preprocess import normalise, place_image
 from yolov3.yolo import YOLOv3
@@ -72,7 +74,7 @@ class ExportSettings:
         return formats
 
 
-def input_batch(split: CocoSplit, settings: ExportSettings) -> np.ndarray:
+def input_batch(split: CocoSplit, mean_std: MeanStd, settings: ExportSettings) -> np.ndarray:
     """Return the first images of a split as the network sees them, float32 [N, 3, H, W]; few images are repeated."""
     input_size = (settings.testing_shape, settings.testing_shape)
     planes = []
@@ -80,7 +82,7 @@ def input_batch(split: CocoSplit, settings: ExportSettings) -> np.ndarray:
         index = position % len(split)
         width, height = split.sizes_wh[index]
         image = read_image_rgb(split.path(index), (int(width), int(height)))
-        planes.append(normalise(place_image(image, input_size, settings.letterbox)[0]))
+        planes.append(normalise(place_image(image, input_size, settings.letterbox)[0], mean_std))
     return np.stack(planes)
 
 
@@ -118,6 +120,7 @@ def export_network(
         category_ids=category_ids,
         letterbox=settings.letterbox,
         keep_detect=settings.keep_detect,
+        **dataclasses.asdict(network.settings.mean_std),
     )
 
     def with_outputs(raw_network: YOLOv3) -> nn.Cell:

@@ -8,7 +8,7 @@ from yolov3.errors import InputError
 from yolov3.files import read_json, write_json
 from yolov3.grid import InputSize
 from yolov3.network_settings import AnchorSize
-from yolov3.preprocess import MEAN_RGB, STD_RGB
+from yolov3.normalisation import MeanStd
 
 FORMAT_VERSION = 1
 
@@ -37,8 +37,13 @@ class ModelDescription:
     category_ids: tuple[int, ...]
     letterbox: bool
     keep_detect: bool
-    mean_rgb: tuple[float, float, float] = MEAN_RGB
-    std_rgb: tuple[float, float, float] = STD_RGB
+    mean_rgb: tuple[float, float, float]
+    std_rgb: tuple[float, float, float]
+
+    @property
+    def mean_std(self) -> MeanStd:
+        """`mean_rgb` and `std_rgb`."""
+        return MeanStd(self.mean_rgb, self.std_rgb)
 
     def write(self, model_path: Path) -> None:
         """Write the description of `model_path`, whole or not at all."""

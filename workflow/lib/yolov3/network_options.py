@@ -32,6 +32,7 @@ def network_settings_from(
         category_ids=tuple(category.id for category in categories),
         compatibility=arguments.compatibility,
         batch_norm_momentum=arguments.batch_norm_momentum,
+        normalisation=arguments.normalisation,
     )
 
 

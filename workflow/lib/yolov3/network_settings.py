@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from yolov3.normalisation import NORMALISATIONS, MeanStd
+
 STRIDES = (8, 16, 32)
 ANCHORS_PER_STRIDE = 3
 
@@ -23,6 +25,7 @@ class NetworkSettings:
         compatibility: "darknet", or "modelzoo" for checkpoints made by the original model zoo code (ReLU in the
             backbone, "same" padding).
         batch_norm_momentum: share of the running statistics that a training step keeps (Darknet: 0.99).
+        normalisation: what the network sees of a pixel, a key of `NORMALISATIONS`.
     """
 
     backbone_shape: tuple[int, ...]
@@ -32,6 +35,12 @@ class NetworkSettings:
     compatibility: str = "darknet"
     batch_norm_momentum: float = 0.99
     category_ids: tuple[int, ...] = ()
+    normalisation: str = "imagenet"
+
+    @property
+    def mean_std(self) -> MeanStd:
+        """Mean and deviation of `normalisation`."""
+        return NORMALISATIONS[self.normalisation]
 
     @property
     def num_classes(self) -> int:
@@ -68,4 +77,5 @@ class NetworkSettings:
             compatibility=values["compatibility"],
             batch_norm_momentum=values["batch_norm_momentum"],
             category_ids=tuple(values.get("category_ids", ())),
+            normalisation=values.get("normalisation", "imagenet"),
         )

@@ -53,7 +53,7 @@ def native_detections(
         return lambda path, image: _detections(np.zeros((0, 7)), description)
     with tempfile.TemporaryDirectory(prefix="predict-") as folder:
         bins, output = Path(folder) / "bins", Path(folder) / "output"
-        bins_settings = BinsSettings(description.input_size[0], description.letterbox)
+        bins_settings = BinsSettings(description.input_size[0], description.letterbox, description.mean_std)
         write_bins(_split_of(readable, sizes_wh), range(len(readable)), bins_settings, bins)
         run_program(native_command(program, model, bins, output, settings))
         rows = rows_of_results(read_json(output / "detections.json", "detections file"))

@@ -6,10 +6,8 @@ import cv2
 import numpy as np
 
 from yolov3.grid import InputSize
+from yolov3.normalisation import MeanStd
 
-# Per channel RGB, for pixel values in 0..1 (ImageNet, as the original code).
-MEAN_RGB = (0.485, 0.456, 0.406)
-STD_RGB = (0.229, 0.224, 0.225)
 CANVAS_GREY = 128
 
 
@@ -70,10 +68,10 @@ def place_image(image_rgb: np.ndarray, input_size: InputSize, letterbox: bool) -
     return canvas, placement
 
 
-def normalise(image_rgb: np.ndarray, mean_std: bool = True) -> np.ndarray:
-    """Convert uint8 [H, W, 3] to float32 [3, H, W]: x / 255, then (x - mean) / std unless `mean_std` is off."""
-    mean = np.array(MEAN_RGB if mean_std else (0, 0, 0), np.float32) * 255
-    scale = np.float32(1) / (np.array(STD_RGB if mean_std else (1, 1, 1), np.float32) * 255)
+def normalise(image_rgb: np.ndarray, mean_std: MeanStd) -> np.ndarray:
+    """Convert uint8 [H, W, 3] to float32 [3, H, W]: (x / 255 - mean) / std."""
+    mean = np.array(mean_std.mean_rgb, np.float32) * 255
+    scale = np.float32(1) / (np.array(mean_std.std_rgb, np.float32) * 255)
     planes = np.empty((3, *image_rgb.shape[:2]), np.float32)
     for channel in range(3):
         np.subtract(image_rgb[..., channel], mean[channel], out=planes[channel])

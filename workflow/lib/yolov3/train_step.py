@@ -7,7 +7,6 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from yolov3.loss import YoloLoss
-from yolov3.preprocess import MEAN_RGB, STD_RGB
 from yolov3.yolo import YOLOv3
 
 ADAMW_BETA2 = 0.999
@@ -31,8 +30,9 @@ class ForwardLoss(nn.Cell):
         self.network = network
         self.loss = loss
         self.loss_scale = loss_scale
-        self.mean = Tensor(np.array(MEAN_RGB, np.float32).reshape(1, 3, 1, 1) * 255)
-        self.inverse_std = Tensor(1 / (np.array(STD_RGB, np.float32).reshape(1, 3, 1, 1) * 255))
+        mean_std = network.settings.mean_std
+        self.mean = Tensor(np.array(mean_std.mean_rgb, np.float32).reshape(1, 3, 1, 1) * 255)
+        self.inverse_std = Tensor(1 / (np.array(mean_std.std_rgb, np.float32).reshape(1, 3, 1, 1) * 255))
 
     def construct(self, images: Tensor, grid: Tensor, *targets: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return (loss * loss_scale, (xy, wh, confidence, class)); images are uint8 [N, H, W, 3] RGB."""
