@@ -93,7 +93,8 @@ class Project:
         """The rules that a dry run would run for a target."""
         printed = self.snakemake("--dry-run", target, config=config)
         lines = (printed.stdout + printed.stderr).splitlines()
-        return {line.split()[-1].rstrip(":") for line in lines if line.startswith(("rule ", "localrule "))}
+        # Those of a group are indented.
+        return {line.split()[-1].rstrip(":") for line in lines if line.lstrip().startswith(("rule ", "localrule "))}
 
 
 def copy_of_the_project(target):
