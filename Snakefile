@@ -20,6 +20,7 @@ include: "workflow/rules/backbone.smk"
 include: "workflow/rules/cluster.smk"
 include: "workflow/rules/anchors.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/weights.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/native.smk"
@@ -34,6 +35,7 @@ localrules:
     download,
     fetch_backbone,
     convert_backbone,
+    convert_weights,
     mslite_runtime,
     report,
 

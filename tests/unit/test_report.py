@@ -286,3 +286,23 @@ def test_bad_config_and_benchmark(run, capsys):
     run.benchmarks[0].write_text("")
     assert run.main() == 1
     assert str(run.benchmarks[0]) in capsys.readouterr().err
+
+
+def test_without_a_training_the_page_tells_where_the_weights_came_from(run):
+    del run.files["train_metrics"], run.files["train_summary"]
+    summary = {"file": "yolov3 <1>.weights", "format": "Darknet", "parameters": 62001757, "seen": 32013312}
+    run.files["weights_summary"] = write_json(run.folder / "yolov3.json", summary)
+
+    page = Page(run.write("--config_json", '{"device_target": "GPU"}'))
+
+    assert "Nothing was trained: the weights were read from yolov3 <1>.weights, a weight file of Darknet" in page.text
+    assert "trained on 32 013 312 images" in page.text
+    assert "parameters 62 001 757" in page.text
+    assert "training time" not in page.text
+    assert "Device and versions" not in page.text
+
+
+def test_a_run_that_names_neither_training_nor_weights_is_refused(run, capsys):
+    del run.files["train_metrics"]
+    assert run.main() == 1
+    assert "--weights_summary" in capsys.readouterr().err

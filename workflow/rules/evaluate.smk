@@ -6,7 +6,7 @@ rule eval_coco:
         script=script("eval_coco"),
         modules=sources("eval_coco"),
         manifest=rules.download.output.manifest,
-        checkpoint=rules.train.output.checkpoint,
+        checkpoint=CHECKPOINT,
     output:
         log=report(
             "results/eval_coco/acc.log",

@@ -10,7 +10,7 @@ rule export:
         script=script("export"),
         modules=sources("export"),
         manifest=rules.download.output.manifest,
-        checkpoint=rules.train.output.checkpoint,
+        checkpoint=CHECKPOINT,
     output:
         models=[f"results/export/{EXPORTED}.{name.lower()}" for name in FORMATS],
         descriptions=[f"results/export/{EXPORTED}.{name.lower()}.json" for name in FORMATS],

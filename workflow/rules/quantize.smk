@@ -50,7 +50,7 @@ rule post_quant:
         modules=sources("post_quant"),
         model=f"results/export/{EXPORTED}.{'mindir' if BACKEND == 'amct' else 'onnx'}",
         calibration=rules.calibration_bins.output.index,
-        checkpoint=rules.train.output.checkpoint if BACKEND == "amct" else [],
+        checkpoint=CHECKPOINT if BACKEND == "amct" else [],
         converter=rules.build_converter.output.program if BACKEND == "mslite" else [],
     output:
         model=f"results/quant/{EXPORTED}_int8.{INT8_SUFFIX}",

@@ -4,11 +4,11 @@ import json
 
 TIMED_STAGES = [
     "download",
-    "fetch_backbone" if SOURCE == "fresh" or "://" in SOURCE else None,
-    "convert_backbone" if HAS_BACKBONE else None,
-    "rank_table" if HAS_RANK_TABLE else None,
+    "fetch_backbone" if TRAINS and (SOURCE == "fresh" or "://" in SOURCE) else None,
+    "convert_backbone" if TRAINS and HAS_BACKBONE else None,
+    "rank_table" if TRAINS and HAS_RANK_TABLE else None,
     "cluster_anchors" if CLUSTERS_ANCHORS else None,
-    "train",
+    "train" if TRAINS else "convert_weights",
     "eval_coco",
     "export",
     "mslite_runtime",
@@ -20,9 +20,9 @@ TIMED_STAGES = [
 ]
 
 # Sections that took no part in the run are not shown, so a change there changes nothing.
-UNUSED = {"shapes", "coco2014", "custom"} - {PROVIDER} | (
-    set() if HAS_RANK_TABLE else {"rank_table"}
-)
+UNUSED = {"preflight", "shapes", "coco2014", "custom"} - {PROVIDER}
+UNUSED |= {"weights"} if TRAINS else {"backbone", "train"}
+UNUSED |= set() if TRAINS and HAS_RANK_TABLE else {"rank_table"}
 SHOWN_CONFIG = {section: values for section, values in config.items() if section not in UNUSED}
 
 
@@ -32,8 +32,9 @@ rule report:
         modules=sources("report"),
         template=in_place(ROOT / "workflow" / "report" / "report.html.j2"),
         manifest=rules.download.output.manifest,
-        train_metrics=rules.train.output.metrics,
-        train_summary=rules.train.output.summary,
+        train_metrics=rules.train.output.metrics if TRAINS else [],
+        train_summary=rules.train.output.summary if TRAINS else [],
+        weights_summary=[] if TRAINS else rules.convert_weights.output.summary,
         eval_metrics=rules.eval_coco.output.metrics,
         detections=rules.eval_coco.output.detections,
         float_metrics=rules.infer_310.output.metrics,
@@ -51,10 +52,14 @@ rule report:
         "../../envs/main.yaml"
     params:
         options=words("report"),
+        network=lambda wildcards, input: option_words(
+            {"train_metrics": input.train_metrics, "train_summary": input.train_summary}
+            if TRAINS
+            else {"weights_summary": input.weights_summary}
+        ),
         config_json=option_words({"config_json": json.dumps(SHOWN_CONFIG)}),
     shell:
-        "python {input.script:q} {params.options} {params.config_json} --manifest {input.manifest:q}"
-        " --train_metrics {input.train_metrics:q} --train_summary {input.train_summary:q}"
+        "python {input.script:q} {params.options} {params.network} {params.config_json} --manifest {input.manifest:q}"
         " --eval_metrics {input.eval_metrics:q} --detections {input.detections:q}"
         " --native 'Native float' {input.float_metrics:q} {input.float_detections:q}"
         " --native 'Native int8' {input.int8_metrics:q} {input.int8_detections:q}"

@@ -12,9 +12,17 @@ import sys
 from pathlib import Path
 
 from yolov3.coco_data import load_split
+from yolov3.errors import InputError
 from yolov3.manifest import Manifest
 from yolov3.options import add_options, settings_from
-from yolov3.report_data import read_accuracy, read_stage_times, read_training
+from yolov3.report_data import (
+    Training,
+    WeightsSource,
+    read_accuracy,
+    read_stage_times,
+    read_training,
+    read_weights_source,
+)
 from yolov3.report_gallery import NamedDetections, chosen_images, gallery, read_detections
 from yolov3.report_native import read_native_run
 from yolov3.report_page import ReportContent, ReportSettings, read_config, write_page
@@ -40,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     class_names = tuple(category.name for category in manifest.categories)
     content = ReportContent(
         manifest=manifest,
-        training=read_training(arguments.train_metrics, arguments.train_summary),
+        origin=origin_of_weights(arguments),
         accuracies=tuple(read_accuracy(name, metrics) for name, metrics, _ in programs),
         native_runs=tuple(read_native_run(name, metrics) for name, metrics, _ in programs[1:]),
         stage_times=tuple(read_stage_times(arguments.benchmarks)),
@@ -52,12 +60,29 @@ def run(arguments: argparse.Namespace) -> None:
     logging.info("%s: %d pictures, %.2f MB", arguments.output, len(content.pictures), size / 1e6)
 
 
+def origin_of_weights(arguments: argparse.Namespace) -> Training | WeightsSource:
+    """Read what the options say of the training, or of the weights that took its place.
+
+    Raises:
+        InputError: they say neither, or a file cannot be read.
+    """
+    if arguments.weights_summary:
+        return read_weights_source(arguments.weights_summary)
+    if arguments.train_metrics and arguments.train_summary:
+        return read_training(arguments.train_metrics, arguments.train_summary)
+    raise InputError(
+        "nothing says where the weights came from: give --train_metrics and --train_summary of a training, or "
+        "--weights_summary of converted weights"
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line and run; return the exit code."""
     parser = stage_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
-    parser.add_argument("--train_metrics", type=Path, required=True, help="metrics.csv of the training")
-    parser.add_argument("--train_summary", type=Path, required=True, help="train.json of the training")
+    parser.add_argument("--train_metrics", type=Path, help="metrics.csv of the training")
+    parser.add_argument("--train_summary", type=Path, help="train.json of the training")
+    parser.add_argument("--weights_summary", type=Path, help="or name.json of converted weights, without a training")
     parser.add_argument("--eval_metrics", type=Path, required=True, help="metrics.json of the evaluation")
     parser.add_argument("--detections", type=Path, required=True, help="detections.json of the evaluation")
     parser.add_argument(

@@ -155,6 +155,11 @@ def _check_across_fields(config: dict[str, Any]) -> None:
         )
     if train["hosts"] and not train["is_distributed"]:
         raise InputError(f"config key train.hosts is {train['hosts']} but train.is_distributed is 0: set it to 1")
+    if config["weights"]["pretrained"] and network["anchor_scales"] == "auto":
+        raise InputError(
+            "config key network.anchor_scales is auto but weights.pretrained is set: give the nine anchors that the "
+            "weights were trained with"
+        )
     if config["infer"]["precision"] == "bfloat16" and config["infer"]["engine"] != "openvino":
         raise InputError(
             f"config key infer.precision is bfloat16 but infer.engine is {config['infer']['engine']}: give openvino"

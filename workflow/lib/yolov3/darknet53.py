@@ -6,6 +6,8 @@ from mindspore import Tensor, nn, ops
 
 # OpenCV's importer uses the same value inside the root; Darknet adds it outside the root.
 BATCH_NORM_EPSILON = 1e-6
+# The model zoo code leaves MindSpore's default.
+MODELZOO_BATCH_NORM_EPSILON = 1e-5
 LEAKY_SLOPE = 0.1
 
 
@@ -61,7 +63,8 @@ class ConvBlock(nn.Cell):
         # Darknet pads every side by kernel // 2, at stride 2 too, where "same" would pad only right and bottom.
         padding = {"pad_mode": "same"} if is_modelzoo else {"pad_mode": "pad", "padding": kernel_size // 2}
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, has_bias=False, **padding)
-        self.batch_norm = nn.BatchNorm2d(out_channels, eps=BATCH_NORM_EPSILON, momentum=options.batch_norm_momentum)
+        epsilon = MODELZOO_BATCH_NORM_EPSILON if is_modelzoo else BATCH_NORM_EPSILON
+        self.batch_norm = nn.BatchNorm2d(out_channels, eps=epsilon, momentum=options.batch_norm_momentum)
         self.activation = nn.ReLU() if is_modelzoo and options.in_backbone else LeakyReLU()
 
     def construct(self, x: Tensor) -> Tensor:

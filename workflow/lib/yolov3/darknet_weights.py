@@ -116,9 +116,13 @@ def write_weights(
                 stream.write(array.data)
 
 
-def _checked_header(path: Path, layers: Sequence[DarknetLayer]) -> DarknetHeader:
+def start_of(path: Path) -> bytes:
+    """Return the first bytes of a file of weights, of whatever format.
+
+    Raises:
+        InputError: the file is missing or unreadable, or it is text, such as the web page of a server without it.
+    """
     try:
-        size = path.stat().st_size
         with path.open("rb") as stream:
             start = stream.read(512)
     except FileNotFoundError:
@@ -127,7 +131,13 @@ def _checked_header(path: Path, layers: Sequence[DarknetLayer]) -> DarknetHeader
         raise InputError(f"weight file {path} cannot be read ({error.strerror}): check the path") from None
     text = _describe_text(start)
     if text:
-        raise InputError(f"weight file {path} is {text}, not Darknet weights: fetch it again or from another place")
+        raise InputError(f"weight file {path} is {text}, not weights: fetch it again or from another place")
+    return start
+
+
+def _checked_header(path: Path, layers: Sequence[DarknetLayer]) -> DarknetHeader:
+    start = start_of(path)
+    size = path.stat().st_size
     # A file shorter than any header gets a default one, for the number of bytes that is expected.
     is_long_enough = len(start) >= DarknetHeader().size
     header = DarknetHeader.from_bytes(start) if is_long_enough else DarknetHeader()

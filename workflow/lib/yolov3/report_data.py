@@ -62,6 +62,23 @@ class Training:
 
 
 @dataclass(frozen=True)
+class WeightsSource:
+    """What took the place of a training.
+
+    Attributes:
+        file: name of the file that the weights were read from.
+        format: "Darknet", "model zoo" or "checkpoint".
+        parameters: number of values.
+        seen: images that a Darknet file says it was trained on; None for the other formats.
+    """
+
+    file: str
+    format: str
+    parameters: int
+    seen: int | None
+
+
+@dataclass(frozen=True)
 class ClassAccuracy:
     """AP and AP50 of one class, -1 without ground truth, and its number of true boxes."""
 
@@ -220,6 +237,18 @@ def read_training(metrics_path: str | Path, summary_path: str | Path) -> Trainin
         validation=tuple(validation),
         best_epoch=None if fields.get("best_epoch") is None else int(fields.number("best_epoch")),
     )
+
+
+def read_weights_source(path: str | Path) -> WeightsSource:
+    """Read what the stage convert_weights says of its checkpoint.
+
+    Raises:
+        InputError: the file is missing, or a key is missing or no number.
+    """
+    path = Path(path)
+    fields = _Fields(path, "weights summary", read_json(path, "weights summary"))
+    seen = None if fields.get("seen") is None else int(fields.number("seen"))
+    return WeightsSource(str(fields.get("file")), str(fields.get("format")), int(fields.number("parameters")), seen)
 
 
 def _read_steps(path: Path) -> dict[str, np.ndarray]:

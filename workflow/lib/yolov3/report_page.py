@@ -13,7 +13,7 @@ from yolov3.config import config_schema
 from yolov3.errors import InputError
 from yolov3.files import write_text
 from yolov3.manifest import Manifest
-from yolov3.report_data import Accuracy, StageTime, Training
+from yolov3.report_data import Accuracy, StageTime, Training, WeightsSource
 from yolov3.report_gallery import Picture
 from yolov3.report_native import NativeRun, class_losses
 
@@ -48,6 +48,7 @@ STAGE_NAMES = {
     "convert_backbone": "Convert backbone",
     "rank_table": "Rank table",
     "train": "Training",
+    "convert_weights": "Convert weights",
     "eval_coco": "Evaluation",
     "export": "Export",
     "mslite_runtime": "MindSpore Lite",
@@ -74,7 +75,7 @@ class ReportContent:
 
     Attributes:
         manifest: the data set.
-        training: the training.
+        origin: where the weights came from: the training, or what took its place.
         accuracies: an evaluation for each column of the COCO table; the first is told in detail.
         native_runs: timings of the native program; empty if it was not run.
         stage_times: in order of the run.
@@ -83,7 +84,7 @@ class ReportContent:
     """
 
     manifest: Manifest
-    training: Training
+    origin: Training | WeightsSource
     accuracies: tuple[Accuracy, ...]
     native_runs: tuple[NativeRun, ...]
     stage_times: tuple[StageTime, ...]
@@ -132,10 +133,13 @@ def page(content: ReportContent, settings: ReportSettings) -> str:
     )
     environment.filters |= {"accuracy": accuracy_text, "duration": duration_text, "count": count_text}
     accuracy = content.accuracies[0]
+    training = content.origin if isinstance(content.origin, Training) else None
     return environment.get_template(TEMPLATE_PATH.name).render(
         settings=settings,
         manifest=content.manifest,
-        training=content.training,
+        training=training,
+        weights=content.origin,
+        device=training.device_target if training else content.config.get("device_target", ""),
         accuracy=accuracy,
         accuracies=content.accuracies,
         native_runs=content.native_runs,
@@ -149,7 +153,7 @@ def page(content: ReportContent, settings: ReportSettings) -> str:
         stage_times=[(STAGE_NAMES.get(time.stage, time.stage), time) for time in content.stage_times],
         run_seconds=sum(time.seconds for time in content.stage_times),
         evaluation_parts=_evaluation_parts(accuracy),
-        training_charts=_training_charts(content.training),
+        training_charts=_training_charts(training) if training else [],
         precision_recall_charts=_precision_recall_charts(accuracy),
         class_charts=report_plots.class_charts(accuracy.per_class),
         classes_open=len(accuracy.per_class) <= MOST_OPEN_ROWS,

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Convert weights of a whole network to a checkpoint of ours, or a checkpoint of ours to Darknet's files.
+
+convert_weights.py --manifest results/data/manifest.json --normalisation unit \\
+    --pretrained yolov3.weights --output_file results/weights/yolov3.ckpt
+convert_weights.py --to_darknet --pretrained yolov3.ckpt --output_file yolov3.weights
+
+What is converted may be a Darknet weight file, a checkpoint of the original model zoo code (--compatibility modelzoo),
+or a checkpoint of ours, by path or URL. name.json beside the checkpoint says what it was; name.cfg beside a weight
+file describes its network.
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from yolov3.backbone_source import is_url
+from yolov3.errors import InputError
+from yolov3.fetch import fetch
+from yolov3.files import write_json
+from yolov3.manifest import Manifest
+from yolov3.network_options import network_settings_from
+from yolov3.options import add_options
+from yolov3.stage import run_stage, stage_parser
+from yolov3.whole_weights import convert_weights, network_to_darknet
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Convert the file."""
+    if arguments.to_darknet:
+        network_to_darknet(Path(arguments.pretrained), arguments.output_file, arguments.testing_shape)
+        return
+    if not arguments.manifest:
+        raise InputError("no manifest is given, which names the classes: add --manifest")
+    if arguments.anchor_scales == "auto":
+        raise InputError("anchor_scales is auto, but trained weights have their anchors: give those nine")
+    settings = network_settings_from(arguments, Manifest.read(arguments.manifest).categories)
+    if is_url(arguments.pretrained):
+        name = unquote(PurePosixPath(urlsplit(arguments.pretrained).path).name)
+        fetched = arguments.output_file.with_name(f"fetched.{name}")
+        fetch(arguments.pretrained, fetched)
+        try:
+            summary = convert_weights(fetched, arguments.output_file, settings)
+        finally:
+            fetched.unlink()
+    else:
+        name = Path(arguments.pretrained).name
+        summary = convert_weights(Path(arguments.pretrained), arguments.output_file, settings)
+    write_json(arguments.output_file.with_suffix(".json"), {"file": name, **summary})
+    logging.info("%s: %s parameters from %s", arguments.output_file, f"{summary['parameters']:,}", name)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the command line and run; return the exit code."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--pretrained", required=True, help="path or URL of the weights")
+    parser.add_argument("--output_file", type=Path, required=True, help="name.ckpt (name.weights if --to_darknet)")
+    parser.add_argument("--to_darknet", action="store_true", help="convert a checkpoint of ours to name.weights")
+    parser.add_argument("--manifest", type=Path, help="manifest of the data set that names the classes")
+    add_options(parser, "network")
+    add_options(parser, "eval", only=("testing_shape",))
+    return run_stage(run, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
