@@ -15,6 +15,7 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/preflight.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/backbone.smk"
 include: "workflow/rules/cluster.smk"
@@ -32,6 +33,7 @@ include: "workflow/rules/report.smk"
 # What is light, or needs the Internet, runs where Snakemake runs, on a cluster too.
 localrules:
     all,
+    preflight,
     download,
     fetch_backbone,
     convert_backbone,

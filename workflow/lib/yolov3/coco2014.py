@@ -4,6 +4,7 @@ import logging
 import shutil
 import stat
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -172,12 +173,17 @@ def _stands(folder: Path, archive: Archive) -> bool:
     return False
 
 
-def _refuse_small_disk(folder: Path, lacking: list[Archive], keep_archives: bool) -> None:
+def bytes_needed(folder: Path, lacking: Sequence[Archive], keep_archives: bool) -> int:
+    """Return the space that fetching and unpacking `lacking` takes beyond what `folder` holds of it, in bytes."""
     sizes = [archive.size for archive in lacking]
     archives = folder / "archives"
     there = sum(path.stat().st_size for path in archives.iterdir()) if archives.is_dir() else 0
     # Photographs are packed as they are, so unpacked they take about the same again.
-    needed = sum(sizes) + (sum(sizes) if keep_archives else max(sizes, default=0)) - there
+    return sum(sizes) + (sum(sizes) if keep_archives else max(sizes, default=0)) - there
+
+
+def _refuse_small_disk(folder: Path, lacking: list[Archive], keep_archives: bool) -> None:
+    needed = bytes_needed(folder, lacking, keep_archives)
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise InputError(

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""Look whether this host has what the configuration needs; say all that is missing.
+
+preflight.py --device_target Ascend --is_distributed 1 --group_size 8 --provider coco2014
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from yolov3.errors import InputError
+from yolov3.options import add_options, settings_from
+from yolov3.preflight import KEYS, PreflightSettings, missing
+from yolov3.stage import run_stage, stage_parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the stage and return its exit code."""
+    parser = stage_parser(__doc__)
+    parser.add_argument("--results_dir", type=Path, default=Path("results"), help="folder of all results")
+    parser.add_argument("--devices_here", type=int, choices=(0, 1), default=1, help="0 if a cluster runs the stages")
+    parser.add_argument("--dev", type=Path, default=Path("/dev"), help="folder of the device files")
+    add_options(parser, "", only=("preflight", "device_target"))
+    for section, keys in KEYS.items():
+        add_options(parser, section, only=keys)
+    return run_stage(run, parser.parse_args(argv))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Log each thing that is missing."""
+    found = missing(settings_from(PreflightSettings, arguments), arguments.results_dir, dev=arguments.dev)
+    for sentence in found:
+        logging.error("%s", sentence)
+    if found:
+        raise InputError(
+            f"{len(found)} {'thing is' if len(found) == 1 else 'things are'} missing, see above: mend that, or set "
+            "preflight to false if you know better"
+        )
+    logging.info("nothing is missing")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
