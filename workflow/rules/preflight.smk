@@ -1,21 +1,17 @@
 # What this host lacks for the stages that are going to run, said before the first of them begins. It is no input of theirs: a
 # stage behind ancient() would not run for its own reasons whenever the preflight does.
 
-from yolov3.preflight import ALL_STAGES, KEYS, PreflightSettings, missing
-
-
-def preflight_values(devices_here):
-    """The settings of the preflight; the devices of a cluster are not those of the host that Snakemake runs on."""
-    values = {key: config[section][key] for section, keys in KEYS.items() for key in keys}
-    return {**values, **{key: config[key] for key in ("preflight", "device_target")}, "devices_here": int(devices_here)}
+from yolov3.preflight import ALL_STAGES, PreflightSettings, missing, values_of
 
 
 onstart:
     planned = ALL_STAGES & {job.rule.name for job in workflow.dag.needrun_jobs()}
-    lacking = missing(PreflightSettings(**preflight_values(workflow.local_exec)), Path("results"), planned)
+    lacking = missing(PreflightSettings(**values_of(config, workflow.local_exec)), Path("results"), planned)
     if lacking:
         advice = "Mend that, or set preflight to false if you know better."
-        raise WorkflowError("\n".join(["this host is not ready:", *(f"- {sentence}" for sentence in lacking), advice]))
+        raise WorkflowError(
+            "\n".join(["this host is not ready:", *(f"- {sentence}" for sentence in lacking), advice])
+        )
 
 
 # Without an output, it runs whenever it is asked for.
@@ -28,6 +24,6 @@ rule preflight:
     conda:
         "../../envs/main.yaml"
     params:
-        options=lambda wildcards: option_words(preflight_values(workflow.local_exec)),
+        options=lambda wildcards: option_words(values_of(config, workflow.local_exec)),
     shell:
         "python {input.script:q} {params.options} --log_file {log:q}"

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -82,6 +83,17 @@ class PreflightSettings:
     device_id: int
     quant_backend: str
     amct_python: str
+
+
+def values_of(config: dict[str, Any], devices_here: bool) -> dict[str, Any]:
+    """Return the fields of `PreflightSettings` that a complete config has, by name.
+
+    Args:
+        config: as `config.complete_config` returns it.
+        devices_here: whether the stages run on the host that asks.
+    """
+    values = {key: config[section][key] for section, keys in KEYS.items() for key in keys}
+    return {**values, **{key: config[key] for key in ("preflight", "device_target")}, "devices_here": int(devices_here)}
 
 
 def missing(
