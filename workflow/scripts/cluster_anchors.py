@@ -33,9 +33,7 @@ def main(argv: list[str] | None = None) -> int:
 def run(arguments: argparse.Namespace) -> None:
     """Cluster, print, write."""
     input_size = (arguments.testing_shape, arguments.testing_shape)
-    sizes_wh = network_box_sizes(
-        load_split(manifest_of(arguments), "train"), input_size, arguments.letterbox
-    )
+    sizes_wh = network_box_sizes(load_split(manifest_of(arguments), "train"), input_size, arguments.letterbox)
     published = tuple((width, height) for width, height in section_schema("network")["anchor_scales"]["default"])
     found = fit_of(cluster_anchors(sizes_wh, arguments.seed), sizes_wh)
     fits = {"clustered": found, "published": fit_of(published, sizes_wh)}
