@@ -31,7 +31,7 @@ JOBS = {"eval_coco", "export", "preprocess_bins", "post_quant", "infer_310", "qu
 LOCAL = {"download", "mslite_runtime", "report"}
 RESULTS = ("train/yolov3.ckpt", "export/export.json", "quant/quant.json", "report/report.html")
 METRICS = ("eval_coco", "infer_310", "quant_infer_310")
-SUBMITTED = re.compile(r"submitted with SLURM jobid (\d+) \(log: \S*?/(?:rule|group)_(\w+)/")
+SUBMITTED = re.compile(r"submitted with SLURM jobid (\d+) \(log: .*?/(?:rule|group)_(\w+)/")
 
 
 def main(argv: list[str] | None = None) -> int:
