@@ -45,6 +45,7 @@ BUILD = {"mslite_runtime", "build_native310", "build_converter"}
         ({"report.title": "Other"}, REPORT),
         ({"network.anchor_scales": [[9, 9], *SMALL["network"]["anchor_scales"][1:]]}, TRAIN),
         ({"network.anchor_scales": "auto"}, {"cluster_anchors"} | TRAIN),
+        ({"weights.pretrained": __file__}, {"convert_weights"} | EVAL | MODELS),
         ({"network.normalisation": "unit"}, {"calibration_bins"} | TRAIN | BINS),
         ({"network.backbone_layers": [1, 1, 2, 1, 1]}, FETCH),
         ({"backbone.source": "none"}, TRAIN),
