@@ -8,7 +8,9 @@ rule download:
         script=script("download"),
         modules=sources("download"),
         # A change of the user's own annotations reruns what depends on the data.
-        annotations=[in_place(config["custom"][key]) for key in ("train_annotations", "val_annotations") if PROVIDER == "custom"],
+        annotations=[
+            in_place(config["custom"][key]) for key in ("train_annotations", "val_annotations") if PROVIDER == "custom"
+        ],
     output:
         manifest="results/data/manifest.json",
     log:
