@@ -220,6 +220,59 @@ def test_failure_without_a_sentence_names_the_log_to_read(log_dir: Path) -> None
     assert "worker_10.log" in describe_failure(log_dir)
 
 
+def test_what_the_launcher_and_mindspore_saw_is_told(log_dir: Path) -> None:
+    # Messages of MindSpore 2.10, shortened.
+    log_dir.mkdir(parents=True)
+    worker, scheduler = log_dir / "worker_0.log", log_dir / "scheduler.log"
+    worker.write_text("Traceback (most recent call last):\nRuntimeError: Launch kernel failed\n", encoding="utf-8")
+    (log_dir / "msrun.log").write_text(
+        "[ERROR] ME(1:2,MainProcess):2026-01-01 [_api.py:365] Worker process 9 exit with exception. Error code: -9.\n",
+        encoding="utf-8",
+    )
+    assert describe_failure(log_dir).startswith("a worker was killed by SIGKILL")
+
+    with worker.open("a", encoding="utf-8") as log:
+        log.write("Heartbeat] Failed to send heartbeat message to meta server node and try to reconnect\n")
+    assert describe_failure(log_dir).startswith("the first host no longer answers")
+
+    scheduler.write_text("UpdateTopoState] The node: 3 is timed out. It may exit with exception\n", encoding="utf-8")
+    assert describe_failure(log_dir).startswith("worker 3 no longer answers")
+    assert "run again goes on from the last checkpoint" in describe_failure(log_dir)
+
+
+def test_end_elsewhere_ends_the_workers_here(command: Callable[..., list[str]], log_dir: Path, mark: str) -> None:
+    started = time.monotonic()
+
+    def ended_elsewhere() -> str | None:
+        return "host 1 is out of memory" if time.monotonic() - started > 1.5 else None
+
+    with pytest.raises(InputError, match=r"^host 1 is out of memory$"):
+        words = command(SLEEP, SLEEP, SLEEP)
+        run_workers(words, LaunchSettings(2, 2, log_dir, master_port=free_port()), ended_elsewhere)
+    wait_until(lambda: processes_with(mark) == [])
+
+
+def test_workers_that_outlive_their_scheduler_are_ended(
+    command: Callable[..., list[str]], log_dir: Path, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "WORKER_GRACE_SECONDS", 1.0)
+    scheduler = "import time; time.sleep(2); print('The node: 1 is timed out.')"
+    with pytest.raises(InputError, match="worker 1 no longer answers"):
+        run_workers(command(scheduler, SLEEP), LaunchSettings(2, 1, log_dir, master_port=free_port()))
+    wait_until(lambda: processes_with(mark) == [])
+
+
+def test_workers_get_time_outs_and_threads_unless_the_user_has_set_them(
+    command: Callable[..., list[str]], log_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("MS_NODE_TIMEOUT", "77")
+    names = "MS_NODE_TIMEOUT", "MS_CPU_COMM_OP_TIMEOUT", "OMP_NUM_THREADS"
+    show = f"import os; print([os.environ[name] for name in {names!r}])"
+    run_workers(command(SHORT, show), LaunchSettings(1, 1, log_dir, master_port=free_port(), worker_threads=3))
+    assert (log_dir / "worker_0.log").read_text() == "['77', '7200', '3']\n"
+
+
 def test_taken_port_is_refused(log_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

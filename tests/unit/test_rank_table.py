@@ -266,3 +266,21 @@ def test_script_merges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads((tmp_path / "hccl_2s_4p.json").read_text(encoding="utf-8"))["server_count"] == "2"
 
     assert main("--merge", files[0], files[0]) == 1
+
+
+def test_the_merged_table_of_a_config_is_checked_and_taken(tmp_path: Path) -> None:
+    tables = []
+    for number in (1, 2):
+        tables.append(tmp_path / f"host {number}.json")
+        main(
+            *("--device_target", "Ascend", "--device_num", "[0,2)", "--server_ip", f"10.0.0.{number}"),
+            *("--device_ips", f"10.1.0.{number},10.1.1.{number}", "--output_file", tables[-1]),
+        )
+    merged, taken = tmp_path / "merged.json", tmp_path / "taken.json"
+    assert main("--merge", *tables, "--output_file", merged) == 0
+    assert main("--merged_table", merged, "--group_size", 4, "--output_file", taken) == 0
+    table = json.loads(taken.read_text(encoding="utf-8"))
+    ranks = [(device["device_ip"], device["rank_id"]) for server in table["server_list"] for device in server["device"]]
+    assert ranks == [("10.1.0.1", "0"), ("10.1.1.1", "1"), ("10.1.0.2", "2"), ("10.1.1.2", "3")]
+    assert main("--merged_table", merged, "--group_size", 8, "--output_file", tmp_path / "wrong.json") == 1
+    assert not (tmp_path / "wrong.json").exists()

@@ -1,0 +1,89 @@
+"""Three training steps of a tiny network with frozen BatchNorm on a fixed global batch: a test runs it by msrun.
+
+step_digests.py OUTPUT [--hosts A,B --group_size 2 --master_port P]: rank R writes the digests of all parameters after
+each step to OUTPUT/rank_R.json and the last weights to OUTPUT/rank_R.npz.
+"""
+
+import argparse
+import hashlib
+import json
+import logging
+import sys
+from pathlib import Path
+
+import mindspore
+import numpy as np
+from mindspore import Tensor, nn
+
+from yolov3.distributed import DistributedSettings, run_distributed
+from yolov3.grid import prediction_grid
+from yolov3.launch import is_launched
+from yolov3.loss import YoloLoss
+from yolov3.network_settings import NetworkSettings
+from yolov3.runtime import start_runtime
+from yolov3.targets import assign_targets
+from yolov3.train_step import ForwardLoss, OptimizerSettings, TrainStep, new_optimizer
+from yolov3.yolo import YOLOv3
+
+ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 36), (48, 48))
+SIZE = (64, 64)
+GLOBAL_BATCH = 4
+STEPS = 3
+
+
+def share_of_batch(rank: int, group_size: int) -> list[Tensor]:
+    """Images, prediction grid and targets of a rank, of one global batch whose images all differ."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (GLOBAL_BATCH, *SIZE, 3), dtype=np.uint8)
+    targets = []
+    for number in range(GLOBAL_BATCH):
+        boxes_xyxy = np.array([[4 + number, 8, 24, 30 + number], [30, 20 + number, 60 - number, 60]], np.float32)
+        targets.append(assign_targets(boxes_xyxy, np.array([0, 1]), SIZE, ANCHORS, 4))
+    stacked = [np.stack([getattr(target, name) for target in targets]) for name in vars(targets[0])]
+    first, *others = (Tensor(values[rank::group_size]) for values in (images, *stacked))
+    return [first, Tensor(np.array(prediction_grid(SIZE, ANCHORS))), *others]
+
+
+def train(output: Path, is_distributed: bool) -> None:
+    worker = start_runtime("CPU", 4, is_distributed)
+    network = YOLOv3(NetworkSettings((8, 16, 16, 16, 16), (1, 1, 1, 1, 1), ANCHORS, ("a", "b")))
+    settings = OptimizerSettings(optimizer="momentum", momentum=0.9, weight_decay=0.01, loss_scale=1.0)
+    optimizer = new_optimizer(network, np.full(STEPS, 0.002, np.float32), settings)
+    step = TrainStep(ForwardLoss(network, YoloLoss(2), 1.0), optimizer, worker.group_size)
+    step.set_train(True)
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, nn.BatchNorm2d):
+            # With the batch's own statistics, two batches of two images are not one of four.
+            cell.set_train(False)
+    batch = share_of_batch(worker.rank, worker.group_size)
+    digests = []
+    for _ in range(STEPS):
+        step(*batch).asnumpy()
+        content = b"".join(value.asnumpy().tobytes() for value in step.get_parameters())
+        digests.append(hashlib.sha256(content).hexdigest())
+    weights = {parameter.name: parameter.asnumpy() for parameter in network.get_parameters()}
+    output.mkdir(parents=True, exist_ok=True)
+    np.savez(output / f"rank_{worker.rank}.npz", **weights)
+    (output / f"rank_{worker.rank}.json").write_text(json.dumps(digests))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--hosts", default="")
+    parser.add_argument("--group_size", type=int, default=1)
+    parser.add_argument("--master_port", type=int, default=8118)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO)
+    if arguments.group_size > 1 and not is_launched():
+        settings = DistributedSettings(
+            "CPU", arguments.group_size, arguments.hosts, "print", arguments.master_port, cluster_time_out=60
+        )
+        run_distributed([str(Path(__file__).resolve()), *sys.argv[1:]], settings, arguments.output / "workers")
+    else:
+        train(arguments.output, is_launched())
+
+
+if __name__ == "__main__":
+    mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    main()
