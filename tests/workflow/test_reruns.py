@@ -40,6 +40,7 @@ BUILD = {"mslite_runtime", "build_native310", "build_converter"}
         ({"quantize.quant_method": "KL"}, QUANT),
         ({"quantize.skip_layers": "branch_*.head"}, QUANT),
         ({"infer.warmup": 1}, INFER),
+        ({"infer.raw_maps": False}, INFER),
         ({"infer.engine": "openvino", "infer.precision": "bfloat16"}, INFER),
         ({"report.gallery_images": 1}, REPORT),
         ({"report.title": "Other"}, REPORT),

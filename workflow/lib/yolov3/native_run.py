@@ -26,6 +26,7 @@ class NativeRunSettings:
     engine: str
     device: str
     device_id: int
+    raw_maps: bool
     precision: str
     warmup: int
     threads: int
@@ -44,6 +45,7 @@ def native_command(program: Path, model: Path, bins: Path, output_dir: Path, set
         "device": settings.device,
         "device_id": settings.device_id,
         "threads": settings.threads,
+        "raw": int(settings.raw_maps),
         "precision": settings.precision,
         "warmup": settings.warmup,
         "score_threshold": settings.eval_ignore_threshold,

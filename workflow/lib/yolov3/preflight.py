@@ -27,7 +27,7 @@ KEYS = {
     "export": ("file_format",),
     "bins": ("bins_dtype",),
     "quantize": ("quant_backend", "amct_python"),
-    "infer": ("engine", "device", "device_id"),
+    "infer": ("engine", "device", "device_id", "raw_maps"),
 }
 GIB = 2**30
 CANN_VARIABLES = ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME")
@@ -81,6 +81,7 @@ class PreflightSettings:
     engine: str
     device: str
     device_id: int
+    raw_maps: bool
     quant_backend: str
     amct_python: str
 
@@ -269,7 +270,7 @@ def _coco2014_needs(
     cells = sum((settings.testing_shape // stride) ** 2 for stride in STRIDES)
     raw_maps = COCO_VAL_IMAGES * cells * 3 * (5 + COCO_CLASSES) * 4
     for stage in sorted(NATIVE_STAGES & stages):
-        if not (results_dir / stage / "result_Files").is_dir():
+        if settings.raw_maps and not (results_dir / stage / "result_Files").is_dir():
             yield results_dir, f"result_Files of {stage}", raw_maps
 
 
