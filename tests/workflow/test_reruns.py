@@ -54,6 +54,10 @@ BUILD = {"mslite_runtime", "build_native310", "build_converter"}
         ({"seed": 4}, FETCH),
         ({"shapes.train_images": 25}, DATA),
         ({"data.check_images": "header"}, DATA),
+        # One host cannot ask the others for their devices.
+        ({"train.is_distributed": 1, "train.group_size": 2, "train.hosts": "192.0.2.1,192.0.2.2"}, TRAIN),
+        ({"train.is_distributed": 1, "train.group_size": 2, "train.host_launcher": "slurm"}, TRAIN),
+        ({"rank_table.merged_table": "hccl.json"}, set()),
         ({"rank_table.server_ip": "192.0.2.1"}, set()),
         ({"coco2014.mirror": "https://example.org/"}, set()),
         ({"preflight": False}, set()),
