@@ -49,6 +49,9 @@ while any(worker.poll() is None for worker in workers) and not any(worker.poll()
     time.sleep(0.05)
 failed = any(worker.poll() for worker in workers)
 for worker in workers:
+    if worker.poll():
+        print(f"Worker process {worker.pid} exit with exception. Error code: {worker.poll()}.", flush=True)
+for worker in workers:
     worker.kill()
 sys.exit(scheduler.wait() or failed)
 """
@@ -238,6 +241,14 @@ def test_what_the_launcher_and_mindspore_saw_is_told(log_dir: Path) -> None:
     scheduler.write_text("UpdateTopoState] The node: 3 is timed out. It may exit with exception\n", encoding="utf-8")
     assert describe_failure(log_dir).startswith("worker 3 no longer answers")
     assert "run again goes on from the last checkpoint" in describe_failure(log_dir)
+
+
+def test_scheduler_may_wait_for_other_hosts(
+    command: Callable[..., list[str]], log_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "SCHEDULER_GRACE_SECONDS", 0.5)
+    words = command("import time; time.sleep(4)", SHORT)
+    run_workers(words, LaunchSettings(2, 1, log_dir, master_port=free_port()))
 
 
 def test_end_elsewhere_ends_the_workers_here(command: Callable[..., list[str]], log_dir: Path, mark: str) -> None:

@@ -25,13 +25,13 @@ import psutil
 
 from yolov3.errors import InputError
 from yolov3.rank_table_worker import is_rank_table_worker
-from yolov3.worker_logs import LogFollower, describe_failure
+from yolov3.worker_logs import LogFollower, describe_failure, worker_failed
 
 WORKER_ROLE = "MS_WORKER"
 SCHEDULER_ROLE = "MS_SCHED"
 POLL_SECONDS = 0.2
 WATCH_SECONDS = 1.0
-# After the last worker has ended, the scheduler of a job that went well ends within a second or two.
+# After a worker has failed, the scheduler is given this long; it would wait for its own time-out.
 SCHEDULER_GRACE_SECONDS = 8.0
 # Without a scheduler, workers notice that the job is lost within half a minute, unless they hang.
 WORKER_GRACE_SECONDS = 60.0
@@ -166,7 +166,7 @@ def _environment(settings: LaunchSettings) -> dict[str, str]:
 def _wait(launcher: subprocess.Popen[bytes], log_dir: Path, ended_elsewhere: Callable[[], str | None]) -> int:
     """Show the first worker's log until msrun ends, or until this or another host's part is lost."""
     follower = LogFollower(log_dir, sys.stdout)
-    watch = _SchedulerWatch(launcher.pid)
+    watch = _SchedulerWatch(launcher.pid, log_dir)
     next_look = 0.0
     while (returned := launcher.poll()) is None:
         follower.show_new()
@@ -183,25 +183,29 @@ def _wait(launcher: subprocess.Popen[bytes], log_dir: Path, ended_elsewhere: Cal
 
 
 class _SchedulerWatch:
-    """Notices that all workers of an msrun process have ended but its scheduler has not, or the other way round."""
+    """Notices that a worker has failed and only the scheduler is left, or that workers are left without a scheduler.
 
-    def __init__(self, launcher_id: int) -> None:
+    Workers that have ended well leave the scheduler to wait for those of other hosts.
+    """
+
+    def __init__(self, launcher_id: int, log_dir: Path) -> None:
         self.launcher_id = launcher_id
+        self.log_dir = log_dir
         self.had_workers = self.had_scheduler = False
-        self.both_until = time.monotonic()
+        self.well_until = time.monotonic()
 
     def is_stuck(self) -> bool:
-        """Return whether one has been without the other for too long."""
+        """Return whether this has been so for too long."""
         roles = {_role(process) for process in _descendants(self.launcher_id)}
         has_scheduler, has_workers = SCHEDULER_ROLE in roles, bool(roles - {SCHEDULER_ROLE})
         self.had_workers |= has_workers
         self.had_scheduler |= has_scheduler
         lost_scheduler = self.had_scheduler and not has_scheduler
-        lost_workers = self.had_workers and not has_workers
+        lost_workers = self.had_workers and not has_workers and worker_failed(self.log_dir)
         if not lost_scheduler and not lost_workers:
-            self.both_until = time.monotonic()
+            self.well_until = time.monotonic()
         grace = SCHEDULER_GRACE_SECONDS if lost_workers else WORKER_GRACE_SECONDS
-        return time.monotonic() - self.both_until > grace
+        return time.monotonic() - self.well_until > grace
 
 
 def _role(process: psutil.Process) -> str:

@@ -8,8 +8,8 @@ from typing import TextIO
 
 # An error that a stage of ours logged (yolov3.stage.LOG_FORMAT): time and sentence.
 ERROR_LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) ERROR (.*)$", re.MULTILINE)
-# What msrun says of a worker that a signal ended, and MindSpore's scheduler and workers of one another.
-KILLED_WORKER = re.compile(r"Worker process \d+ exit with exception\. Error code: -(\d+)")
+# What msrun says of a worker that failed or was killed, and MindSpore's scheduler and workers of one another.
+FAILED_WORKER = re.compile(r"Worker process \d+ exit with exception\. Error code: (-?\d+)")
 LOST_WORKER = re.compile(r"The node: (\d+) is timed out")
 LOST_SCHEDULER = re.compile(r"Failed to (?:send heartbeat message to meta server node|reconnect to the meta server)")
 GO_ON = "the same command run again goes on from the last checkpoint"
@@ -30,14 +30,20 @@ def describe_failure(log_dir: Path) -> str:
         return f"worker {lost[1]} no longer answers, it or its host has died or is cut off: {GO_ON} (logs in {log_dir})"
     if any(LOST_SCHEDULER.search(text) for text in texts.values()):
         return f"the first host no longer answers, it has died or is cut off: {GO_ON} (logs in {log_dir})"
-    if killed := KILLED_WORKER.search(_read(log_dir / "msrun.log")):
-        name = signal.Signals(int(killed[1])).name
+    failed = FAILED_WORKER.search(_read(log_dir / "msrun.log"))
+    if failed and int(failed[1]) < 0:
+        name = signal.Signals(-int(failed[1])).name
         return f"a worker was killed by {name}, perhaps for want of memory: {GO_ON} (logs in {log_dir})"
     for path, text in texts.items():
         if "Traceback (most recent call last)" in text:
             last_line = text.rstrip().rpartition("\n")[2].strip()
             return f"worker {_worker_number(path)} failed unexpectedly ({last_line[:200]}): read its log {path}"
     return f"a worker ended without a message: read the logs in {log_dir}"
+
+
+def worker_failed(log_dir: Path) -> bool:
+    """Return whether msrun has seen a worker of this host fail."""
+    return FAILED_WORKER.search(_read(log_dir / "msrun.log")) is not None
 
 
 def _read(log: Path) -> str:
