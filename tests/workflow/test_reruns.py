@@ -41,7 +41,7 @@ BUILD = {"mslite_runtime", "build_native310", "build_converter"}
         ({"quantize.skip_layers": "branch_*.head"}, QUANT),
         ({"infer.warmup": 1}, INFER),
         ({"infer.raw_maps": False}, INFER),
-        ({"infer.engine": "openvino", "infer.precision": "bfloat16"}, INFER),
+        ({"infer.engine": "openvino", "infer.precision": "bfloat16"}, {"infer_310"} | REPORT),
         ({"report.gallery_images": 1}, REPORT),
         ({"report.title": "Other"}, REPORT),
         ({"network.anchor_scales": [[9, 9], *SMALL["network"]["anchor_scales"][1:]]}, TRAIN),

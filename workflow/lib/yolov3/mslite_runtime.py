@@ -88,7 +88,12 @@ def provide_runtime(output_dir: Path, home: str = "", machine: str = "") -> Msli
             wheel = _download(WHEELS[machine], temporary / "download")
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(temporary / "unpacked")
-            (temporary / "unpacked").replace(unpacked)
+            try:
+                (temporary / "unpacked").replace(unpacked)
+            except OSError:
+                # Another process has just unpacked the same wheel there.
+                if not unpacked.is_dir():
+                    raise
     return inspect_runtime(unpacked)
 
 

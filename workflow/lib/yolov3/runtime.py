@@ -38,7 +38,7 @@ def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -
     """
     try:
         mindspore.set_context(mode=mindspore.GRAPH_MODE)
-        mindspore.set_device(device_target, own_device_id())
+        _choose_device(device_target)
         # Workers on GPU and Ascend get their own device when they join, before which they must not use one.
         if not is_distributed or device_target == "CPU":
             # Touching the device shows whether it is there, before anything long is begun.
@@ -66,6 +66,15 @@ def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -
         parallel_mode=mindspore.ParallelMode.DATA_PARALLEL, gradients_mean=True, device_num=worker.group_size
     )
     return worker
+
+
+def _choose_device(device_target: str) -> None:
+    try:
+        mindspore.set_device(device_target, own_device_id())
+    except RuntimeError:
+        # A process that has computed already has chosen; asking for the same again is no mistake.
+        if mindspore.get_context("device_target") != device_target:
+            raise
 
 
 def sum_over_workers(value: int) -> int:
