@@ -23,7 +23,9 @@ eval: {testing_shape: 64}
 
 def job(tmp_path, *words):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RANK_", "MS_"))}
-    environment |= {"DEVICE_ID": "0", "RANK_ID": "0", "RANK_SIZE": "1", "JOB_ID": f"{tmp_path}-{words[1]}".replace("/", "-")}
+    environment |= {"DEVICE_ID": "0", "RANK_ID": "0", "RANK_SIZE": "1"}
+    # Of this run of the tests only: what a job of an id has copied is not copied again.
+    environment["JOB_ID"] = f"{tmp_path}-{words[1]}".replace("/", "-")
     environment |= {"FAKE_BUCKETS": str(tmp_path / "buckets"), "PYTHONPATH": str(ROOT / "tests" / "fakes")}
     folders = [f"--{name}={tmp_path / 'cache' / name}" for name in ("data_path", "output_path", "load_path")]
     # The platform gives the URLs as --name=value, and an option that nobody asked for.
