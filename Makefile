@@ -9,13 +9,17 @@ CORES ?= 8
 PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: report test lint lock setup clean
+.PHONY: report test test-slow lint lock setup clean
 
 report: setup
 	$(BIN)/snakemake --cores $(CORES) report
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+# What waits for time-outs: killed workers and hosts.
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,8 +1,11 @@
 """Builds the native program once: with its engines, and with sanitizers against the fake AscendCL."""
 
+import fcntl
 import importlib.util
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,14 @@ def _cmake(*arguments: str) -> str:
     return result.stdout + result.stderr
 
 
+@contextmanager
+def _alone(cache_dir: Path) -> Iterator[None]:
+    """Let another process of the same test run wait; it then finds everything built."""
+    with (cache_dir / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _openvino_dir() -> str:
     found = importlib.util.find_spec("openvino")
     return str(Path(found.origin).parent / "cmake") if found and found.origin else ""
@@ -35,7 +46,8 @@ def cache_dir(request: pytest.FixtureRequest) -> Path:
 def mslite_root(cache_dir: Path) -> str:
     """MindSpore Lite, empty if it is not here and cannot be fetched."""
     try:
-        return provide_runtime(cache_dir, home_of_user()).root
+        with _alone(cache_dir):
+            return provide_runtime(cache_dir, home_of_user()).root
     except InputError:
         return ""
 
@@ -53,8 +65,9 @@ def engine_options(mslite_root: str) -> list[str]:
 def build_dir(cache_dir: Path, engine_options: list[str]) -> Path:
     """The program as users build it; warnings of our own code are errors here."""
     build = cache_dir / "build"
-    _cmake("-S", str(SOURCE), "-B", str(build), "-DCMAKE_CXX_FLAGS=-Werror", *engine_options)
-    _cmake("--build", str(build), "-j2")
+    with _alone(cache_dir):
+        _cmake("-S", str(SOURCE), "-B", str(build), "-DCMAKE_CXX_FLAGS=-Werror", *engine_options)
+        _cmake("--build", str(build), "-j2")
     return build
 
 
@@ -79,9 +92,10 @@ def has_engine(build_dir: Path) -> set[str]:
 def sanitized_dir(cache_dir: Path, engine_options: list[str]) -> Path:
     build = cache_dir / "sanitized"
     options = [f"-DNATIVE310_SANITIZE={SANITIZERS}", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", *engine_options]
-    _cmake("-S", str(SOURCE), "-B", str(build), *options)
     targets = ["native310_with_fake_acl", "native310_engine_fake_acl", "unit_tests", "dump_image"]
-    _cmake("--build", str(build), "-j2", "--target", *targets)
+    with _alone(cache_dir):
+        _cmake("-S", str(SOURCE), "-B", str(build), *options)
+        _cmake("--build", str(build), "-j2", "--target", *targets)
     return build / "tests"
 
 

@@ -33,9 +33,7 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data: ü, 1")
     manifest, checkpoint = write_samples(folder, images=4)
     words = ["--manifest", manifest, "--testing_shape", SIZE]
-    assert (
-        run_script("export", *words, "--ckpt_file", checkpoint, "--file_format", "ONNX", "--output_dir", folder) == 0
-    )
+    assert run_script("export", *words, "--ckpt_file", checkpoint, "--file_format", "ONNX", "--output_dir", folder) == 0
     words += ["--output_dir", folder / "calibration", "--calibration", 1, "--calibration_images", 3]
     assert run_script("preprocess_bins", *words) == 0
     return folder / "yolov3_darknet53.onnx", folder / "calibration"

@@ -13,13 +13,6 @@ import yaml
 ROOT = Path(__file__).parents[2]
 
 
-def pytest_collection_modifyitems(items):
-    """Keep together, when tests run in several processes, what shares a run of the workflow, a build or a fixture."""
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(item.path.stem if folder == "unit" else folder))
-
-
 SMALL = {
     "seed": 3,
     "shapes": {"train_images": 24, "val_images": 6},

@@ -100,6 +100,7 @@ def test_weights_are_equal_on_both_hosts_and_those_of_one_process(namespaces, tm
     assert (tmp_path / "two" / "workers" / "host_1" / "worker_1.log").exists()
 
 
+@pytest.mark.slow
 def test_ssh_starts_the_other_host_and_a_killed_worker_ends_both(namespaces, data, tmp_path):
     path = tools(tmp_path / "tools", ssh=FAKE_SSH.format(first=ADDRESSES[0], second=ADDRESSES[1], names=namespaces))
     output = data / "it's a run"
@@ -123,6 +124,7 @@ def test_ssh_starts_the_other_host_and_a_killed_worker_ends_both(namespaces, dat
         assert [int(row["iter"]) for row in csv.DictReader(stream)] == list(range(24))
 
 
+@pytest.mark.slow
 def test_srun_starts_both_hosts(namespaces, data, tmp_path):
     addresses = dict(zip(("first", "second"), ADDRESSES, strict=True))
     path = tools(
@@ -152,6 +154,7 @@ def test_a_host_that_ssh_does_not_reach(namespaces, data, tmp_path):
     assert f"host {ADDRESSES[1]} failed to run its part (ssh: no route to host {ADDRESSES[1]})" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lost", "sentence"),
     [(1, "worker 1 no longer answers"), (0, "the first host no longer answers")],
