@@ -1,6 +1,7 @@
 """What the preflight finds missing, on hosts made of a folder of device files and one of programs."""
 
 import shutil
+import sys
 from collections import namedtuple
 from pathlib import Path
 
@@ -121,6 +122,26 @@ def test_a_back_end_is_found_beside_mindspore_without_importing_it(monkeypatch):
 def test_engine_acl_wants_atc_and_air_wants_ascend(host):
     found = look(host, settings(engine="acl", file_format="AIR,MINDIR,ONNX"))
     assert ["export.file_format has AIR" in found[0], "atc is not on PATH" in found[1], len(found)] == [True, True, 2]
+
+
+def test_amct_must_run(host, monkeypatch):
+    write_program(host / "bin" / "atc", "")
+
+    def look_with(python):
+        wanted = settings(quant_backend="amct", amct_python=str(python))
+        return missing(wanted, host / "results", frozenset({"post_quant"}), host / "dev")
+
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    assert ["has no amct_mindspore" in sentence for sentence in look_with(sys.executable)] == [True]
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "fakes"))
+    assert look_with(sys.executable) == []
+    # An interpreter for another machine.
+    (host / "bin" / "python").write_bytes(b"\x7fELF of another machine")
+    (host / "bin" / "python").chmod(0o755)
+    assert ["does not run" in sentence for sentence in look_with(host / "bin" / "python")] == [True]
+    monkeypatch.setattr(preflight, "PROGRAM_TIME_OUT", 0.2)
+    hangs = write_program(host / "bin" / "hangs", "import time\ntime.sleep(60)")
+    assert ["does not run" in sentence for sentence in look_with(hangs)] == [True]
 
 
 def test_disk(host, monkeypatch):

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,9 @@ KEYS = {
 GIB = 2**30
 CANN_VARIABLES = ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME")
 CANN_SET_UP = ("/usr/local/Ascend/ascend-toolkit/set_env.sh", "/usr/local/Ascend/cann/set_env.sh")
+# Found, not imported: that takes seconds, and a device.
+FIND_AMCT = "import importlib.util, sys; sys.exit(importlib.util.find_spec('amct_mindspore') is None)"
+PROGRAM_TIME_OUT = 60
 PLUGIN_OF = {"Ascend": "libmindspore_ascend", "GPU": "libmindspore_gpu"}
 COCO_CLASSES, COCO_VAL_IMAGES = 80, 40_504
 # Rules of the workflow that run the network, those that deploy it, and all that need something of the host.
@@ -174,10 +178,25 @@ def _tools(settings: PreflightSettings, stages: frozenset[str]) -> Iterator[str]
     compiles = uses_amct or (settings.engine == "acl" and "convert_model" in stages)
     if compiles and shutil.which("atc") is None:
         yield f"CANN's model compiler atc is not on PATH: {_set_up_advice()}"
-    if uses_amct and shutil.which(settings.amct_python) is None:
+    if uses_amct:
+        yield from _amct(settings.amct_python)
+
+
+def _amct(amct_python: str) -> Iterator[str]:
+    python = shutil.which(amct_python)
+    if python is None:
         yield (
-            f"quantize.amct_python is {settings.amct_python or 'empty'}, which is no program: make the environment "
+            f"quantize.amct_python is {amct_python or 'empty'}, which is no program: make the environment "
             "envs/amct.yaml and give its Python, or change quantize.quant_backend"
+        )
+        return
+    look = [python, "-c", FIND_AMCT]
+    try:
+        subprocess.run(look, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROGRAM_TIME_OUT, check=True)
+    except (OSError, subprocess.SubprocessError):
+        yield (
+            f"quantize.amct_python {amct_python} does not run, or has no amct_mindspore: install the wheel of your "
+            "CANN into its environment, as envs/amct.yaml says"
         )
 
 
