@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import yaml
 from exported_samples import SETTINGS, run_script, write_program
+from mindspore import Parameter, Tensor, nn
 
 from yolov3 import distributed
 from yolov3.config import complete_config
@@ -77,12 +78,13 @@ def test_the_published_hyper_parameters(planned):
         "--is_distributed": "1",
         "--momentum": "0.9",
         "--loss_scale": "1024",
-        "--lr": "0.001",
         "--optimizer": "momentum",
     }
     assert published.items() <= ascend.items() and published.items() <= gpu.items()
+    # What the published numbers mean here: test_what_the_published_rates_mean_here.
+    assert (float(ascend["--lr"]), float(gpu["--lr"])) == (0.001, 0.1 / 1024)
     assert (ascend["--weight_decay"], ascend["--training_shape"]) == ("0.016", "")
-    assert (gpu["--weight_decay"], gpu["--training_shape"]) == ("0.0005", "416")
+    assert (gpu["--weight_decay"], gpu["--training_shape"]) == ("0.512", "416")
     assert options_of(planned["ascend"]["eval_coco"])["--testing_shape"] == "416"
 
 
@@ -103,6 +105,30 @@ def test_the_reckoning_of_the_rates_in_the_published_log():
     }
     for step, rate in logged.items():
         np.testing.assert_allclose(rates[step], rate, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("published", "multiplied", "here"),
+    [
+        # The published log, and all GPU runs: the loss is not multiplied by loss_scale.
+        ((0.1, 0.0005), 1, (0.1 / 1024, 0.0005 * 1024)),
+        # The published command for Ascend.
+        ((0.001, 0.016), 1024, (0.001, 0.016)),
+    ],
+)
+def test_what_the_published_rates_mean_here(published, multiplied, here):
+    """MindSpore's optimizer, which the original gives a loss_scale of 1024 and ours none, takes the same steps."""
+    # About as large as the decay of weights near 1, so that both show.
+    gradients = np.random.default_rng(3).normal(scale=0.1, size=(4, 5)).astype(np.float32)
+
+    def last_step(lr, weight_decay, loss_scale, factor):
+        weights = Parameter(Tensor(np.linspace(1, 2, 5, dtype=np.float32)), name="weights")
+        optimizer = nn.Momentum([weights], lr, 0.9, weight_decay, loss_scale)
+        for gradient in gradients:
+            optimizer((Tensor(gradient * factor),))
+        return lr * optimizer.moments[0].asnumpy()
+
+    np.testing.assert_allclose(last_step(*published, 1024.0, multiplied), last_step(*here, 1.0, 1), rtol=1e-4)
 
 
 @pytest.fixture
