@@ -44,6 +44,12 @@ def test_names_rules_that_exist_and_do_not_run_locally(rules, profile):
         ({"device_target": "GPU", "train.is_distributed": 1, "train.group_size": 8}, "gpu=8", "gpu=1"),
         ({"device_target": "GPU", "train.is_distributed": 0}, "gpu=1", "gpu=1"),
         ({"device_target": "Ascend", "train.is_distributed": 1, "train.group_size": 4}, "gres=npu:4", "gres=npu:1"),
+        # The second host is started by ssh, outside of the job.
+        (
+            {"device_target": "GPU", "train.is_distributed": 1, "train.group_size": 16, "train.hosts": "a,b"},
+            "gpu=8",
+            "gpu=1",
+        ),
     ],
 )
 def test_slurm_is_asked_for_the_devices_of_the_config(tmp_path, changes, train, eval_coco):

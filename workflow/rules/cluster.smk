@@ -24,7 +24,7 @@ rule rank_table:
     conda:
         "../../envs/main.yaml"
     resources:
-        **devices(config["device_target"], config["train"]["group_size"]),
+        **training_devices(),
     params:
         options=words("rank_table", device_target=config["device_target"], group_size=config["train"]["group_size"]),
     shell:

@@ -56,6 +56,12 @@ def own_threads():
     return min(workflow.resource_settings.cores or sys.maxsize, available_cpus())
 
 
+def training_devices():
+    """What the training asks of its cluster job's host: its share where further hosts are named, which are not the job's."""
+    hosts = len(config["train"]["hosts"].split(",")) if config["train"]["hosts"] else 1
+    return devices(config["device_target"], config["train"]["group_size"] // hosts)
+
+
 def devices(target, count=1):
     """What a stage asks a cluster for: GPUs, or NPUs under the name that Slurm's administrators give them in gres.conf."""
     return {"GPU": {"gpu": count}, "Ascend": {"gres": f"npu:{count}"}}.get(target, {})

@@ -33,7 +33,7 @@ rule train:
         "../../envs/main.yaml"
     threads: own_threads()
     resources:
-        **devices(config["device_target"], config["train"]["group_size"]),
+        **training_devices(),
     params:
         options=words("network", "train"),
         general=general("device_target", "seed"),
