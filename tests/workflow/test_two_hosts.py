@@ -159,8 +159,8 @@ def test_a_host_that_ssh_does_not_reach(namespaces, data, tmp_path):
     ("lost", "sentence"),
     [(1, "worker 1 no longer answers"), (0, "the first host no longer answers")],
 )
-def test_a_dead_host_ends_the_other(namespaces, data, tmp_path, lost, sentence):
-    words = training(tmp_path / "run")
+def test_a_dead_host_ends_the_other_and_both_go_on(namespaces, data, tmp_path, lost, sentence):
+    words = training(tmp_path / "run", max_epoch=8, T_max=8)
     # Half a minute by default.
     parts = [on_host(name, words, data, MS_NODE_TIMEOUT="10") for name in namespaces]
     wait_for_steps(tmp_path / "run" / "checkpoints" / "metrics.csv", parts)
@@ -171,3 +171,10 @@ def test_a_dead_host_ends_the_other(namespaces, data, tmp_path, lost, sentence):
     assert "run again goes on from the last checkpoint" in printed
     assert "Traceback" not in printed.splitlines()[-1]
     parts[lost].communicate()
+
+    again = [on_host(name, words, data) for name in namespaces]
+    printed = [part.communicate(timeout=120)[0] for part in again]
+    assert [part.returncode for part in again] == [0, 0], printed
+    assert "resuming from" in printed[0]
+    with (tmp_path / "run" / "metrics.csv").open(newline="") as stream:
+        assert [int(row["iter"]) for row in csv.DictReader(stream)] == list(range(24))
