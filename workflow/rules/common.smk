@@ -56,6 +56,11 @@ def own_threads():
     return min(workflow.resource_settings.cores or sys.maxsize, available_cpus())
 
 
+def all_threads():
+    """Threads of a stage that is timed: all that are given, also beyond those that there are, so that it runs alone."""
+    return workflow.resource_settings.cores or available_cpus()
+
+
 def training_devices():
     """What the training asks of its cluster job's host: its share where further hosts are named, which are not the job's."""
     hosts = len(config["train"]["hosts"].split(",")) if config["train"]["hosts"] else 1

@@ -22,7 +22,7 @@ rule eval_coco:
         "results/benchmarks/eval_coco.tsv"
     conda:
         "../../envs/main.yaml"
-    threads: own_threads()
+    threads: all_threads()
     resources:
         **devices(config["device_target"]),
     params:

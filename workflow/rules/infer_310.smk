@@ -30,7 +30,7 @@ rule infer_310:
         "results/benchmarks/infer_310.tsv"
     conda:
         "../../envs/main.yaml"
-    threads: own_threads()
+    threads: all_threads()
     resources:
         **devices("Ascend" if IS_ASCEND else "CPU"),
     params:
@@ -66,7 +66,7 @@ rule quant_infer_310:
         "results/benchmarks/quant_infer_310.tsv"
     conda:
         "../../envs/main.yaml"
-    threads: own_threads()
+    threads: all_threads()
     resources:
         **devices("Ascend" if IS_ASCEND else "CPU"),
     params:

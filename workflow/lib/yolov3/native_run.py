@@ -10,6 +10,7 @@ from typing import Any
 from yolov3.coco_data import ground_truth
 from yolov3.coco_eval import CocoResult, coco_result
 from yolov3.coco_results import rows_of_results
+from yolov3.cpus import available_cpus
 from yolov3.errors import InputError
 from yolov3.files import read_json
 from yolov3.manifest import Manifest
@@ -20,7 +21,7 @@ class NativeRunSettings:
     """How the program is run; most fields are the config's keys of the same names in `infer` and `eval`.
 
     Attributes:
-        threads: CPU threads of the network.
+        threads: CPU threads of the network, of which no more are used than there are CPUs.
     """
 
     engine: str
@@ -44,7 +45,7 @@ def native_command(program: Path, model: Path, bins: Path, output_dir: Path, set
         "engine": settings.engine,
         "device": settings.device,
         "device_id": settings.device_id,
-        "threads": settings.threads,
+        "threads": min(settings.threads, available_cpus()),
         "raw": int(settings.raw_maps),
         "precision": settings.precision,
         "warmup": settings.warmup,

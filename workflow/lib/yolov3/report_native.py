@@ -14,7 +14,7 @@ class NativeRun:
 
     Attributes:
         name: as in the accuracy table.
-        engine: runtime, device and threads in words.
+        engine: runtime, device, threads and a precision other than float32 in words.
         model_bytes: size of the model file.
         images_per_second: over reading, network, post-processing and writing.
         network_ms: mean, p50, p95 and p99 of a network call, by name.
@@ -44,9 +44,11 @@ def read_native_run(name: str, path: Path) -> NativeRun:
     """
     try:
         timings = read_json(path, "metrics file")["native"]
+        # Of what is left in floating point; float32 goes without saying.
+        precision = "" if timings["precision"] == "float32" else f", {timings['precision']}"
         return NativeRun(
             name=name,
-            engine=f"{timings['engine']} on {timings['device']}, {timings['threads']} threads, {timings['precision']}",
+            engine=f"{timings['engine']} on {timings['device']}, {timings['threads']} threads{precision}",
             model_bytes=int(timings["model_bytes"]),
             images_per_second=float(timings["images_per_second"]),
             network_ms={key: float(timings["network_ms"][key]) for key in ("mean", "p50", "p95", "p99")},
