@@ -68,6 +68,8 @@ def test_every_key_has_a_description_and_a_default():
             {"weights": {"pretrained": "yolov3.weights"}, "network": {"anchor_scales": "auto"}},
             ["network.anchor_scales", "weights.pretrained", "nine anchors"],
         ),
+        ({"infer": {"engine": "openvino", "device": "ascend"}}, ["infer.device", "ascend", "openvino", "cpu only"]),
+        ({"infer": {"engine": "acl"}}, ["infer.device", "cpu", "acl", "ascend only"]),
         ({"data": {"provider": "custom"}}, ["custom.train_image_dir", "empty"]),
         ({"data": 3}, ["data", "object"]),
         ({"seed": -1}, ["seed", "-1", "at least 0"]),

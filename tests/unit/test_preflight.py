@@ -124,6 +124,19 @@ def test_engine_acl_wants_atc_and_air_wants_ascend(host):
     assert ["export.file_format has AIR" in found[0], "atc is not on PATH" in found[1], len(found)] == [True, True, 2]
 
 
+def test_exports_that_a_later_stage_refuses(host):
+    wanted = settings(keep_detect=True, export_batch_size=2)
+    found = look(host, wanted)
+    assert ["keep_detect" in found[0], "export_batch_size is 2" in found[1], len(found)] == [True, True, 2]
+    assert missing(wanted, host / "results", frozenset({"export"}), host / "dev") == []
+    assert len(look(host, settings(export_batch_size=2, quant_backend="qdq"))) == 0
+
+
+def test_int8_on_the_npu_alone(host):
+    found = look(host, settings(quant_backend="amct", amct_python=sys.executable))
+    assert f"{host}/dev/davinci0" in " ".join(found)
+
+
 def test_amct_must_run(host, monkeypatch):
     write_program(host / "bin" / "atc", "")
 

@@ -1,6 +1,8 @@
 # The native program over the evaluation images: the float model and the int8 model.
 
-INT8_INFERENCE = {"engine": INT8_ENGINE}
+# The engine of the int8 model may run elsewhere than that of the float model.
+INT8_DEVICE = {"openvino": "cpu", "acl": "ascend"}.get(INT8_ENGINE, config["infer"]["device"])
+INT8_INFERENCE = {"engine": INT8_ENGINE, "device": INT8_DEVICE}
 if INT8_ENGINE != "openvino":
     INT8_INFERENCE["precision"] = "float32"
 
@@ -68,7 +70,7 @@ rule quant_infer_310:
         "../../envs/main.yaml"
     threads: all_threads()
     resources:
-        **devices("Ascend" if IS_ASCEND else "CPU"),
+        **devices("Ascend" if INT8_DEVICE == "ascend" else "CPU"),
     params:
         options=option_words({**config["infer"], **native_thresholds(), **INT8_INFERENCE}),
     shell:

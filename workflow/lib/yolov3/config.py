@@ -164,6 +164,12 @@ def _check_across_fields(config: dict[str, Any]) -> None:
         raise InputError(
             f"config key infer.precision is bfloat16 but infer.engine is {config['infer']['engine']}: give openvino"
         )
+    only_device = {"openvino": "cpu", "acl": "ascend"}.get(config["infer"]["engine"], config["infer"]["device"])
+    if config["infer"]["device"] != only_device:
+        raise InputError(
+            f"config key infer.device is {config['infer']['device']} but infer.engine {config['infer']['engine']} runs "
+            f"on {only_device} only: set infer.device to {only_device}, or choose another engine"
+        )
     if data["provider"] == "custom":
         for key, value in config["custom"].items():
             if not value:

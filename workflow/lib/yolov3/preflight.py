@@ -25,7 +25,7 @@ KEYS = {
     "rank_table": ("device_num", "visible_devices"),
     "train": ("is_distributed", "group_size", "hosts", "loader_workers", "per_batch_size", "training_shape"),
     "eval": ("testing_shape",),
-    "export": ("file_format",),
+    "export": ("file_format", "keep_detect", "export_batch_size"),
     "bins": ("bins_dtype",),
     "quantize": ("quant_backend", "amct_python"),
     "infer": ("engine", "device", "device_id", "raw_maps"),
@@ -82,6 +82,8 @@ class PreflightSettings:
     testing_shape: int
     bins_dtype: str
     file_format: str
+    keep_detect: bool
+    export_batch_size: int
     engine: str
     device: str
     device_id: int
@@ -118,8 +120,7 @@ def missing(
     if not settings.preflight:
         return []
     found = list(_disk(settings, results_dir, stages))
-    if "export" in stages:
-        found += _formats(settings)
+    found += _formats(settings, stages)
     if settings.devices_here:
         found += _devices(settings, stages, dev)
         if stages & NETWORK_STAGES:
@@ -147,7 +148,8 @@ def _devices(settings: PreflightSettings, stages: frozenset[str], dev: Path) -> 
             )
     elif target == "Ascend":
         npus.add(0)
-    if settings.device == "ascend" and stages & NATIVE_STAGES:
+    is_int8_on_npu = settings.quant_backend == "amct" and "quant_infer_310" in stages
+    if (settings.device == "ascend" and stages & NATIVE_STAGES) or is_int8_on_npu:
         npus.add(settings.device_id)
     if npus:
         if shutil.which("npu-smi") is None:
@@ -200,8 +202,19 @@ def _amct(amct_python: str) -> Iterator[str]:
         )
 
 
-def _formats(settings: PreflightSettings) -> Iterator[str]:
-    if "AIR" in settings.file_format.split(",") and settings.device_target != "Ascend":
+def _formats(settings: PreflightSettings, stages: frozenset[str]) -> Iterator[str]:
+    """Exports that cannot be made, or that a later stage would refuse after the training."""
+    if settings.keep_detect and stages & NATIVE_STAGES:
+        yield (
+            "export.keep_detect is true but the native program decodes the raw maps itself: set it to false, or run "
+            "`snakemake eval_coco export` only"
+        )
+    if settings.export_batch_size > 1 and settings.quant_backend == "mslite" and "post_quant" in stages:
+        yield (
+            f"export.export_batch_size is {settings.export_batch_size} but quantize.quant_backend mslite calibrates "
+            "with single images: set it to 1, or choose qdq"
+        )
+    if "export" in stages and "AIR" in settings.file_format.split(",") and settings.device_target != "Ascend":
         yield (
             f"export.file_format has AIR, which needs an Ascend back end, but device_target is "
             f"{settings.device_target}: leave it out, or train on Ascend"
