@@ -127,6 +127,12 @@ bool Convert(const Options& options, const std::string& output) {
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error("the converter cannot be started: free some memory");
   if (child == 0) {
+#ifdef CONVERTER_PROGRAM
+    // The vendor's program finds the libraries beside it only so, as its manual says.
+    const std::string libraries = (fs::path(words[0]).parent_path().parent_path() / "lib").string();
+    const char* others = std::getenv("LD_LIBRARY_PATH");
+    setenv("LD_LIBRARY_PATH", (others == nullptr ? libraries : libraries + ":" + others).c_str(), 1);
+#endif
     execv(arguments[0], arguments.data());
     _exit(127);
   }

@@ -105,3 +105,10 @@ def test_an_edited_source(finished, file, rules):
     finally:
         path.write_text(before, encoding="utf-8")
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_another_copy_of_mindspore_lite(finished, monkeypatch):
+    monkeypatch.setenv("MSLITE_HOME", "/opt/another")
+    rules = finished.wanted_rules()
+    assert {"mslite_runtime", "build_native310", "build_converter", "infer_310", "quant_infer_310"} <= rules
+    assert not rules & {"download", "train", "eval_coco", "export", "preprocess_bins"}

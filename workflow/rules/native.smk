@@ -16,6 +16,9 @@ rule mslite_runtime:
         "results/benchmarks/mslite_runtime.tsv"
     conda:
         "../../envs/main.yaml"
+    params:
+        # Not a word of the command, which reads the variable itself: another copy is another runtime.
+        home=home_of_user(),
     shell:
         'python {input.script:q} --output_dir "$(dirname {output.runtime:q})" --log_file {log:q}'
 

@@ -42,6 +42,8 @@ def build(settings: BuildSettings) -> None:
         raise InputError("cmake is not found but native310 needs it: install CMake 3.16 or later and a C++17 compiler")
     configure = [
         *("cmake", "-S", str(settings.source_dir), "-B", str(settings.build_dir), "-DNATIVE310_TESTS=OFF"),
+        # What was found in an earlier build's MindSpore Lite, which may be another.
+        *("-U", "MSLITE_*"),
         f"-DMSLITE_ROOT={settings.mslite_root}",
         f"-DOpenVINO_DIR={settings.openvino_dir}",
     ]
