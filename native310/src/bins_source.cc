@@ -94,6 +94,7 @@ void BinsSource::CheckEntries(const std::string& path, const InputSize& input_si
   }
   if (entries_.empty()) throw UserError("index " + path + " names no image: write the bins again");
   std::unordered_set<std::string> names;
+  std::unordered_set<std::int64_t> ids;
   for (const Entry& entry : entries_) {
     if (entry.info.name.find('/') != std::string::npos) {
       throw UserError("index " + path + " has image name " + entry.info.name +
@@ -102,6 +103,10 @@ void BinsSource::CheckEntries(const std::string& path, const InputSize& input_si
     if (!names.insert(entry.info.name).second) {
       throw UserError("index " + path + " has two images named " + entry.info.name +
                       ", whose results would overwrite each other: give each its own name");
+    }
+    if (!ids.insert(entry.info.id).second) {
+      throw UserError("index " + path + " has two images of id " + std::to_string(entry.info.id) +
+                      ", whose detections nobody could tell apart: give each its own id");
     }
   }
 }

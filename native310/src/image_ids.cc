@@ -36,7 +36,9 @@ std::unordered_map<std::string, AnnotatedImage> ReadAnnotatedImages(const std::s
       }
     });
     if (!has_id || name.empty()) json.Fail("an image lacks its id or file_name");
-    images[name] = image;
+    if (!images.emplace(name, image).second) {
+      json.Fail("two images are named " + name + ", folders left out: give them names of their own");
+    }
   };
   json.Object([&](const std::string& key) {
     if (key == "images") {

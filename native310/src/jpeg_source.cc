@@ -69,11 +69,17 @@ JpegSource::JpegSource(const std::string& input, const std::string& annotations,
 
 void JpegSource::CheckNames() const {
   std::unordered_map<std::string, std::string> stems;
+  std::unordered_map<std::int64_t, std::string> ids;
   for (const Entry& entry : entries_) {
     const auto [place, is_new] = stems.emplace(fs::path(entry.path).stem().string(), entry.path);
     if (!is_new) {
       throw UserError("images " + place->second + " and " + entry.path +
                       " have the same name, so their results would overwrite each other: rename one");
+    }
+    const auto [first, is_new_id] = ids.emplace(entry.id, entry.path);
+    if (!is_new_id) {
+      throw UserError("images " + first->second + " and " + entry.path + " have the same id " +
+                      std::to_string(entry.id) + ": rename one, or give --annotations");
     }
   }
 }

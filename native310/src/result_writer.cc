@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 
 namespace native310 {
 namespace {
@@ -20,6 +21,19 @@ std::string Fixed(double value, int digits) {
   return text;
 }
 
+// Those of an earlier run, which may have been of other images or of another model.
+void RemoveRawMaps(const std::string& folder) {
+  std::error_code ignored;
+  std::vector<std::filesystem::path> maps;
+  for (const auto& file : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string stem = file.path().stem().string();
+    const bool is_map = file.path().extension() == ".bin" && stem.size() > 2 && stem[stem.size() - 2] == '_' &&
+                        stem.back() >= '0' && stem.back() <= '2';
+    if (is_map) maps.push_back(file.path());
+  }
+  for (const std::filesystem::path& map : maps) RemoveFile(map.string());
+}
+
 }  // namespace
 
 std::string CocoResult(std::int64_t image_id, std::int64_t category_id, const Detection& detection) {
@@ -34,6 +48,7 @@ std::string CocoResult(std::int64_t image_id, std::int64_t category_id, const De
 ResultWriter::ResultWriter(const std::string& folder, bool writes_raw, std::vector<std::int64_t> category_ids)
     : folder_(folder), writes_raw_(writes_raw), category_ids_(std::move(category_ids)) {
   PrepareFolder(folder);
+  RemoveRawMaps(folder + kRawFolder);
   if (writes_raw) PrepareFolder(folder + kRawFolder);
   RemoveFile(folder + kDetectionsName);
   RemoveFile(folder + kBenchmarkName);

@@ -1,5 +1,6 @@
 """Whatever is wrong with arguments, input or disk is told in one sentence, and nothing half-written is left."""
 
+import json
 import os
 import resource
 import signal
@@ -163,12 +164,26 @@ def test_a_wrong_index(case: Case, values: dict, part: str) -> None:
         ({"name": ""}, "lacks its id, name"),
         ({"name": "../escaped"}, "is no file name"),
         ({"name": "COCO_val2014_000000000001"}, "two images named"),
+        ({"id": 1}, "two images of id 1"),
         ({"share_xy": [0, 1]}, "share_xy is not above 0"),
     ],
 )
 def test_a_wrong_image_in_the_index(case: Case, values: dict, part: str) -> None:
     case.change_image(**values)
     assert_refused(case.run(), case.output, "index.json", part)
+
+
+def test_raw_maps_of_an_earlier_run_are_gone(case: Case) -> None:
+    maps = case.output / "result_Files"
+    assert_ran(case.run(), case.output)
+    assert len(list(maps.iterdir())) == 9
+    (maps / "notes.txt").write_text("the user's")
+    case.change_index(images=json.loads(case.index.read_text())["images"][:1])
+    assert_ran(case.run(), case.output)
+    first = {f"COCO_val2014_000000000001_{number}.bin" for number in range(3)}
+    assert {path.name for path in maps.iterdir()} == {*first, "notes.txt"}
+    assert_ran(case.run("--raw", 0), case.output)
+    assert {path.name for path in maps.iterdir()} == {"notes.txt"}
 
 
 def test_names_with_spaces_and_other_alphabets(case: Case, tmp_path: Path) -> None:

@@ -211,6 +211,19 @@ def test_files_whose_results_would_collide(case: Case) -> None:
     assert_refused(case.run(), case.output, "1.jpeg and", "same name")
 
 
+def test_files_of_one_id(case: Case, tmp_path: Path) -> None:
+    case.add("cam_1.jpg")
+    case.add("street_1.jpg")
+    assert_refused(case.run(), case.output, "cam_1.jpg and", "street_1.jpg have the same id 1", "--annotations")
+    images = [
+        {"id": number, "file_name": f"{folder}/cam_1.jpg", "width": 80, "height": 48}
+        for number, folder in enumerate(("train", "val"))
+    ]
+    annotations = tmp_path / "instances.json"
+    annotations.write_text(json.dumps({"images": images}))
+    assert_refused(case.run("--annotations", annotations), case.output, "two images are named cam_1.jpg")
+
+
 def test_broken_bytes_never_crash(dump: Program, tmp_path: Path) -> None:
     """Random damage, EXIF included: an image or one sentence, and no report of a sanitizer."""
     exif = Image.Exif()
