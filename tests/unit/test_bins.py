@@ -173,6 +173,15 @@ def test_an_older_folder_is_replaced_but_nothing_else(split, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["bins"]
 
 
+def test_a_link_to_another_disk_stays(split, tmp_path):
+    (tmp_path / "large disk").mkdir()
+    (tmp_path / "bins").symlink_to("large disk")
+    for count in (2, 3):
+        write_bins(split, range(count), BinsSettings(SIZE, False, IMAGENET), tmp_path / "bins")
+        assert (tmp_path / "bins").is_symlink()
+        assert len(list((tmp_path / "large disk" / "images").iterdir())) == count
+
+
 def test_stage_writes_all_images_of_the_validation_split(manifest, tmp_path):
     words = ["--manifest", manifest[1], "--output_dir", tmp_path / "bins", "--testing_shape", SIZE]
     assert run_script("preprocess_bins", *words, "--bins_dtype", "uint8") == 0

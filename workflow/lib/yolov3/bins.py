@@ -79,6 +79,8 @@ def write_bins(
         InputError: an image is broken, the disk is too small, or `output_dir` holds something else.
     """
     _refuse_other_content(output_dir)
+    # A link to another disk: the new folder has to arise there, and to take the place of what the link names.
+    output_dir = output_dir.resolve()
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     _refuse_small_disk(output_dir.parent, len(indices) * (settings.bytes_per_image + SPARE_BYTES_PER_IMAGE))
     work = Path(tempfile.mkdtemp(prefix=f".{output_dir.name}.", dir=output_dir.parent))
