@@ -1,11 +1,15 @@
-"""How the native program is called."""
+"""How the native program is called, and what its failures become."""
 
+import json
 from pathlib import Path
 
 import pytest
+from exported_samples import write_program, write_samples
 
 from yolov3.cpus import available_cpus
-from yolov3.native_run import NativeRunSettings, native_command
+from yolov3.errors import InputError
+from yolov3.manifest import Manifest
+from yolov3.native_run import NativeRunSettings, native_accuracy, native_command, run_program
 
 SETTINGS = {
     "engine": "lite",
@@ -25,3 +29,35 @@ def test_no_more_threads_than_cpus(asked, used):
     settings = NativeRunSettings(threads=asked, **SETTINGS)
     command = native_command(Path("native310"), Path("m.ms"), Path("bins"), Path("found"), settings)
     assert command[command.index("--threads") + 1] == str(used)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            r"sys.stdout.buffer.write(b'1 of 9 images\nmodel \xe4 is broken\n'); sys.exit(1)",
+            "program failed: model � is",
+        ),
+        (
+            "import os, signal\nprint('10 of 300 images', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)",
+            "by SIGKILL",
+        ),
+        ("sys.exit(3)", "exit code 3 without a word"),
+    ],
+)
+def test_what_a_failed_run_becomes(tmp_path, text, sentence):
+    with pytest.raises(InputError, match=sentence):
+        run_program([str(write_program(tmp_path / "program", text))])
+
+
+def test_a_missing_program(tmp_path):
+    with pytest.raises(InputError, match="is missing or not executable: build it"):
+        run_program([str(tmp_path / "program")])
+
+
+def test_detections_of_another_data_set(tmp_path):
+    found = [{"image_id": 987654, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 0.5}]
+    (tmp_path / "detections.json").write_text(json.dumps(found))
+    (tmp_path / "benchmark.json").write_text("{}")
+    with pytest.raises(InputError, match=r"image 987654 .* is none of the validation split"):
+        native_accuracy(Manifest.read(write_samples(tmp_path)[0]), tmp_path)

@@ -1,6 +1,7 @@
 """Run the native program over prepared images and judge what it found."""
 
 import logging
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from yolov3.cpus import available_cpus
 from yolov3.errors import InputError
 from yolov3.files import read_json
 from yolov3.manifest import Manifest
+from yolov3.vendor_tool import find_tool
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,20 @@ def run_program(command: list[str]) -> None:
     """Run the program; what it says goes to the terminal and to the log.
 
     Raises:
-        InputError: it fails; with its own last sentence.
+        InputError: it is missing, or fails; with its own last sentence, or the signal that killed it.
     """
+    find_tool(command[0], "build it with `snakemake build_native310`")
     said: list[str] = []
-    with subprocess.Popen(command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True) as program:
+    with subprocess.Popen(
+        command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True, errors="replace"
+    ) as program:
         assert program.stdout is not None
         for line in program.stdout:
             said.append(line.rstrip())
             logging.info("%s", said[-1])
+    if program.returncode < 0:
+        name = signal.Signals(-program.returncode).name
+        raise InputError(f"{Path(command[0]).name} was killed by {name}: look for lack of memory, then run again")
     if program.returncode:
         reason = next((line for line in reversed(said) if line), f"exit code {program.returncode} without a word")
         raise InputError(f"{Path(command[0]).name} failed: {reason}")
@@ -78,10 +86,20 @@ def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, d
     """Return the COCO result of the program's detections, and metrics as the evaluation stage writes them.
 
     The metrics also hold the program's own timings under `native`.
+
+    Raises:
+        InputError: detections are of other images than the validation split's.
     """
     rows = rows_of_results(read_json(output_dir / "detections.json", "detections file"))
     timings = read_json(output_dir / "benchmark.json", "timings file")
-    result = coco_result(ground_truth(manifest, "val"), rows)
+    truth = ground_truth(manifest, "val")
+    unknown = set(rows[:, 0].astype(int)) - {image["id"] for image in truth["images"]}
+    if unknown:
+        raise InputError(
+            f"image {min(unknown)} of the prepared images is none of the validation split: prepare the images of this "
+            "data set by `snakemake preprocess_bins`"
+        )
+    result = coco_result(truth, rows)
     network_seconds = timings["network_ms"]["mean"] * timings["network_ms"]["calls"] / 1000
     metrics = {
         **result.metrics,
