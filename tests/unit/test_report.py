@@ -145,10 +145,10 @@ def test_coco_table_stands_beside_the_published_numbers(run):
 
 
 def test_page_says_whether_the_published_numbers_compare(run):
-    assert "is another data set" in Page(run.write()).text
+    assert "What is published is of another data set" in Page(run.write()).text
     manifest = run.files["manifest"]
     manifest.write_text(manifest.read_text().replace('"provider": "custom"', '"provider": "coco2014"'))
-    assert "is another data set" not in Page(run.write()).text
+    assert "What is published is of another data set" not in Page(run.write()).text
 
 
 def test_headline_stages_and_config(run):
