@@ -24,10 +24,9 @@ from yolov3.augment import AugmentSettings
 from yolov3.batches import BatchSource, batches
 from yolov3.coco_data import ground_truth, load_split
 from yolov3.coco_eval import coco_result
-from yolov3.coco_results import rows_of_results, write_results
+from yolov3.coco_results import read_results, write_results
 from yolov3.config import complete_config
 from yolov3.data_checks import CheckSettings, describe_data
-from yolov3.files import read_json
 from yolov3.manifest import Manifest
 from yolov3.sampler import SamplerSettings
 
@@ -114,7 +113,7 @@ def write_detections(folder: Path) -> None:
 
 
 def evaluate(folder: Path) -> None:
-    rows = rows_of_results(read_json(folder / "detections.json", "detections file"))
+    rows = read_results(folder / "detections.json")
     result = coco_result(ground_truth(Manifest.read(folder / "manifest.json"), "val"), rows)
     print(f"    AP {result.metrics['AP']:.3f}")
 

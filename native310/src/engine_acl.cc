@@ -150,15 +150,15 @@ class AclEngine : public Engine {
       throw UserError("model " + path_ + " has an input of " + std::to_string(bytes) + " bytes but its shape takes " +
                       std::to_string(spec_.Bytes()) + ": convert it again with a fixed shape");
     }
-    inputs_ = MakeDataset();
-    input_ = AddBuffer(inputs_, bytes);
+    input_ = Allocate(bytes);
+    inputs_ = MakeDataset({input_});
   }
 
   void DescribeOutputs() {
-    results_ = MakeDataset();
     const std::size_t count = aclmdlGetNumOutputs(description_);
     if (count == 0) throw UserError("model " + path_ + " has no output: convert it again");
     outputs_.resize(count);
+    std::vector<DeviceBuffer> buffers;
     for (std::size_t index = 0; index < count; ++index) {
       AclOutput& output = outputs_[index];
       aclmdlIODims dims{};
@@ -178,24 +178,28 @@ class AclEngine : public Engine {
                         " bytes but its shape takes " + std::to_string(needed) + ": convert it again");
       }
       output.host.resize(bytes);
-      output.buffer = AddBuffer(results_, bytes);
+      output.buffer = Allocate(bytes);
+      buffers.push_back(output.buffer);
     }
+    results_ = MakeDataset(buffers);
   }
 
-  aclmdlDataset* MakeDataset() {
-    aclmdlDataset* dataset = CheckMade(aclmdlCreateDataset(), "aclmdlCreateDataset");
-    releases_.Add("aclmdlDestroyDataset", [dataset] { return aclmdlDestroyDataset(dataset); });
-    return dataset;
-  }
-
-  DeviceBuffer AddBuffer(aclmdlDataset* dataset, std::size_t bytes) {
+  DeviceBuffer Allocate(std::size_t bytes) {
     DeviceBuffer buffer{nullptr, bytes};
     Check(aclrtMalloc(&buffer.data, bytes, ACL_MEM_MALLOC_HUGE_FIRST), "aclrtMalloc");
     releases_.Add("aclrtFree", [data = buffer.data] { return aclrtFree(data); });
-    aclDataBuffer* handle = CheckMade(aclCreateDataBuffer(buffer.data, bytes), "aclCreateDataBuffer");
-    releases_.Add("aclDestroyDataBuffer", [handle] { return aclDestroyDataBuffer(handle); });
-    Check(aclmdlAddDatasetBuffer(dataset, handle), "aclmdlAddDatasetBuffer");
     return buffer;
+  }
+
+  aclmdlDataset* MakeDataset(const std::vector<DeviceBuffer>& buffers) {
+    aclmdlDataset* dataset = CheckMade(aclmdlCreateDataset(), "aclmdlCreateDataset");
+    releases_.Add("aclmdlDestroyDataset", [dataset] { return aclmdlDestroyDataset(dataset); });
+    for (const DeviceBuffer& buffer : buffers) {
+      aclDataBuffer* handle = CheckMade(aclCreateDataBuffer(buffer.data, buffer.bytes), "aclCreateDataBuffer");
+      releases_.Add("aclDestroyDataBuffer", [handle] { return aclDestroyDataBuffer(handle); });
+      Check(aclmdlAddDatasetBuffer(dataset, handle), "aclmdlAddDatasetBuffer");
+    }
+    return dataset;
   }
 
   static std::vector<std::int64_t> Shape(const aclmdlIODims& dims) { return {dims.dims, dims.dims + dims.dimCount}; }

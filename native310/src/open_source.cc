@@ -14,6 +14,9 @@ std::unique_ptr<ImageSource> OpenSource(const std::string& input, const std::str
                                         const ModelDescription& model) {
   namespace fs = std::filesystem;
   if (!fs::exists(input)) throw UserError("input " + input + " does not exist: check --input");
+  if (fs::path(input).filename() == "index.json") {
+    return std::make_unique<BinsSource>(fs::absolute(input).parent_path().string(), model.input_size);
+  }
   if (fs::is_directory(input) && fs::exists(input + "/index.json")) {
     return std::make_unique<BinsSource>(input, model.input_size);
   }

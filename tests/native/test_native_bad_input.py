@@ -52,6 +52,13 @@ def test_it_would_end_well(case: Case) -> None:
     assert_ran(case.run(), case.output)
 
 
+def test_the_index_stands_for_its_folder(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(case.bins)
+    found = assert_ran(case.run(), case.output)
+    for path in (case.index, "index.json"):
+        assert assert_ran(case.run("--input", path), case.output) == found
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [

@@ -204,10 +204,19 @@ def test_bfloat16_is_close_and_of_openvino_only(
         assert error > 1e-4
 
 
+@pytest.mark.parametrize(("engine", "writes_raw"), [("openvino", 0), ("openvino", 1), ("lite", 1)])
 def test_memory_does_not_grow_with_the_images(
-    native: Program, has_engine: set[str], onnx_model: Path, images: list[np.ndarray], tmp_path: Path
+    native: Program,
+    converter: Program,
+    has_engine: set[str],
+    onnx_model: Path,
+    images: list[np.ndarray],
+    tmp_path: Path,
+    engine: str,
+    writes_raw: int,
 ) -> None:
-    need(has_engine, "openvino")
+    need(has_engine, engine)
+    model = onnx_model if engine == "openvino" else convert(converter, onnx_model, tmp_path / "model", "MINDIR_LITE")
     bins = write_bins(tmp_path / "bins", images[:1], size=SIZE)
     entry = json.loads((bins / "index.json").read_text())["images"][0]
 
@@ -215,9 +224,9 @@ def test_memory_does_not_grow_with_the_images(
         index = json.loads((bins / "index.json").read_text())
         index["images"] = [{**entry, "id": number, "name": f"image_{number}"} for number in range(count)]
         (bins / "index.json").write_text(json.dumps(index))
-        words = ["--engine", "openvino", "--model", onnx_model, "--input", bins, "--output", tmp_path / "out"]
+        words = ["--engine", engine, "--model", model, "--input", bins, "--output", tmp_path / "out"]
         process = subprocess.Popen(
-            [str(word) for word in (native.path, *words, "--raw", 0, "--threads", 1)],
+            [str(word) for word in (native.path, *words, "--raw", writes_raw, "--threads", 1)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -122,6 +122,11 @@ def test_images_of_one_name_in_two_folders_keep_apart(split):
     assert image_names(Split(("a/1.jpg", "b/1.jpg"), [7, 8]), [0, 1]) == ["7", "8"]
 
 
+def test_a_name_that_fills_a_file_name_gives_way_to_the_id(split):
+    Split = namedtuple("Split", "file_names image_ids")
+    assert image_names(Split(("ü" * 120 + ".jpg",), [7]), [0]) == ["7"]
+
+
 def test_a_broken_image_leaves_nothing_behind(manifest, tmp_path):
     place = write_small_coco(tmp_path / "data", images=5, seed=3)
     described = describe_data("custom", {"train": place, "val": place}, CheckSettings("decode", False))
@@ -141,6 +146,20 @@ def test_a_small_disk_is_told_before_anything_is_written(split, tmp_path, monkey
         write_bins(split, range(5), BinsSettings(SIZE, False, IMAGENET), tmp_path / "bins")
     assert not list(tmp_path.iterdir())
     write_bins(split, range(5), BinsSettings(SIZE, False, IMAGENET, "uint8"), tmp_path / "bins")
+
+
+def test_older_bins_without_index_make_room(split, tmp_path, monkeypatch):
+    settings = BinsSettings(SIZE, True, IMAGENET)
+    write_bins(split, range(5), settings, tmp_path / "bins")
+    (tmp_path / "bins" / "index.json").unlink()
+    usage = namedtuple("usage", "total used free")
+
+    def free_beside_older_bins(path):
+        return usage(0, 0, 0 if (tmp_path / "bins").exists() else 10**9)
+
+    monkeypatch.setattr(bins.shutil, "disk_usage", free_beside_older_bins)
+    write_bins(split, range(3), settings, tmp_path / "bins")
+    assert len(index_of(tmp_path / "bins")["images"]) == 3
 
 
 def test_a_full_disk_names_the_file_and_leaves_nothing(split, tmp_path, monkeypatch, capfd, manifest):

@@ -1,12 +1,14 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 from small_coco import write_small_coco
 
 from yolov3.coco_data import load_split
-from yolov3.coco_results import coco_results, write_results
+from yolov3.coco_results import coco_results, read_results, write_results
 from yolov3.data_checks import CheckSettings, describe_data
+from yolov3.errors import InputError
 from yolov3.evaluate import EvaluationSettings, run_over
 from yolov3.network_settings import NetworkSettings
 from yolov3.postprocess import PostprocessSettings
@@ -94,3 +96,32 @@ def test_results_survive_the_file(tmp_path, count):
     rows[:, [0, 6]] = rng.integers(1, 10**6, (count, 2))
     write_results(tmp_path / "detections.json", rows)
     assert json.loads((tmp_path / "detections.json").read_text()) == coco_results(rows)
+    assert np.array_equal(read_results(tmp_path / "detections.json"), rows)
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_results_of_others_are_read(tmp_path, indent):
+    found = [{"image_id": 7, "bbox": [1, 2, 3.5, 4], "score": 0.5, "category_id": 3}] * 2
+    (tmp_path / "results.json").write_text(json.dumps(found, indent=indent))
+    assert read_results(tmp_path / "results.json").tolist() == [[7, 1, 2, 3.5, 4, 0.5, 3]] * 2
+
+
+@pytest.mark.parametrize("lost", [1, 3, 60])
+def test_cut_off_results_are_refused(tmp_path, lost):
+    rows = np.ones((20_000, 7))
+    write_results(tmp_path / "detections.json", rows)
+    text = (tmp_path / "detections.json").read_text().rstrip()
+    (tmp_path / "detections.json").write_text(text[:-lost])
+    with pytest.raises(InputError, match=r"detections file .* is not valid JSON"):
+        read_results(tmp_path / "detections.json")
+
+
+def test_reading_results_takes_little_more_than_the_rows(tmp_path):
+    rows = np.ones((100_000, 7))
+    write_results(tmp_path / "detections.json", rows)
+    tracemalloc.start()
+    read_results(tmp_path / "detections.json")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # As dictionaries they are 60 MB, as text 10.
+    assert peak < 2 * rows.nbytes + 12e6

@@ -68,6 +68,13 @@ def test_converter_gets_the_documented_options_and_config(prepared, converter, t
     assert (record["input"], record["sizes"]) == ("images", [3 * SIZE * SIZE * 4] * 3)
 
 
+def test_int8_for_ascend(prepared, converter, tmp_path):
+    assert quantize(prepared, tmp_path / "int8.mindir", converter) == 0
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert (record["saveType"], record["optimize"]) == ("MINDIR", "ascend_oriented")
+    assert record["full_quant_param"]["target_device"] == "ASCEND"
+
+
 def test_result_is_readable_described_and_reported(prepared, converter, tmp_path):
     output = tmp_path / "out" / "int8.ms"
     assert quantize(prepared, output, converter) == 0

@@ -107,6 +107,15 @@ def test_an_edited_source(finished, file, rules):
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
+def test_cann_is_asked_for_where_it_is_used(finished, monkeypatch):
+    amct = changed(SMALL, {"quantize.quant_backend": "amct", "preflight": False})
+    finished.write_config(amct, "amct.yaml")
+    before = finished.wanted_rules(config="amct.yaml")
+    monkeypatch.setenv("ASCEND_HOME_PATH", "/usr/local/Ascend/latest")
+    assert finished.wanted_rules() == set()
+    assert finished.wanted_rules(config="amct.yaml") == before | {"build_native310"} | INFER
+
+
 def test_another_copy_of_mindspore_lite(finished, monkeypatch):
     monkeypatch.setenv("MSLITE_HOME", "/opt/another")
     rules = finished.wanted_rules()

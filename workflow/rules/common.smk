@@ -12,6 +12,7 @@ from yolov3.config import complete_config
 from yolov3.cpus import available_cpus
 from yolov3.errors import InputError
 from yolov3.mslite_runtime import home_of_user
+from yolov3.native_build import cann_of_user
 from yolov3.options import option_words
 from yolov3.python_path import prefer_this_python
 from yolov3.sources import python_sources

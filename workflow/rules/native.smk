@@ -1,6 +1,8 @@
 # The native program and the converter, built from native310/.
 
 NATIVE_DIR = ROOT / "native310"
+# Only engine acl is built with CANN, so that sourcing it changes nothing for the others.
+USES_CANN = config["infer"]["engine"] == "acl" or config["quantize"]["quant_backend"] == "amct"
 CMAKE_FILES = [in_place(path) for path in sorted(NATIVE_DIR.glob("cmake/*"))]
 
 
@@ -40,6 +42,8 @@ rule build_native310:
     conda:
         "../../envs/main.yaml"
     threads: own_threads()
+    params:
+        cann=cann_of_user() if USES_CANN else "",
     shell:
         'python {input.script:q} --source_dir "$(dirname {input.cmakelists:q})" --runtime {input.runtime:q}'
         ' --build_dir "$(dirname {output.program:q})" --log_file {log:q}'

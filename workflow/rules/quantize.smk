@@ -9,7 +9,7 @@ SUFFIX_OF = {"lite": "mindir" if IS_ASCEND else "ms", "acl": "om"}
 EXPORTED_MODEL = f"results/export/{EXPORTED}.{EXPORTED_FOR[ENGINE]}"
 # OpenVINO runs the export as it is.
 NATIVE_MODEL = EXPORTED_MODEL if ENGINE == "openvino" else f"results/native_model/{EXPORTED}.{SUFFIX_OF[ENGINE]}"
-INT8_SUFFIX = {"mslite": "ms", "qdq": "onnx", "amct": "om"}[BACKEND]
+INT8_SUFFIX = {"mslite": SUFFIX_OF["lite"], "qdq": "onnx", "amct": "om"}[BACKEND]
 INT8_ENGINE = {"mslite": "lite", "qdq": "openvino", "amct": "acl"}[BACKEND]
 
 

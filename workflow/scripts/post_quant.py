@@ -27,7 +27,7 @@ from yolov3.quantize_mslite import quantize_mslite
 from yolov3.quantize_qdq import quantize_qdq
 from yolov3.stage import run_stage, stage_parser
 
-SUFFIXES = {"mslite": ".ms", "qdq": ".onnx", "amct": ".om"}
+SUFFIXES = {"mslite": (".ms", ".mindir"), "qdq": (".onnx",), "amct": (".om",)}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = stage_parser(__doc__)
     parser.add_argument("--model", type=Path, required=True, help="exported model, with its description beside it")
     parser.add_argument("--calibration_dir", type=Path, required=True, help="folder of the calibration bins")
-    parser.add_argument("--output", type=Path, required=True, help="int8 model: .ms, .onnx or .om by back end")
+    parser.add_argument("--output", type=Path, required=True, help="int8 model: .ms (for Ascend .mindir), .onnx or .om")
     parser.add_argument("--report", type=Path, help="what was done, JSON (default: quant.json beside the model)")
     add_options(parser, "quantize")
     parser.add_argument("--converter", default="mslite_convert", help="mslite: mslite_convert or converter_lite")
@@ -49,8 +49,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the int8 model, its description and the report."""
     started = time.perf_counter()
     model, output, backend = arguments.model, arguments.output, arguments.quant_backend
-    if output.suffix != SUFFIXES[backend]:
-        raise InputError(f"output {output} must end in {SUFFIXES[backend]} for quant_backend {backend}: rename it")
+    if output.suffix not in SUFFIXES[backend]:
+        suffixes = " or ".join(SUFFIXES[backend])
+        raise InputError(f"output {output} must end in {suffixes} for quant_backend {backend}: rename it")
     if not model.is_file():
         raise InputError(f"model {model} does not exist: run the export stage first, or check the path")
     description = ModelDescription.read(model)

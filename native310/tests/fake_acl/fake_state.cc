@@ -4,6 +4,18 @@
 #include <cstdlib>
 
 namespace fake_acl {
+namespace {
+
+void WriteTexts(std::FILE* file, const char* heading, const std::vector<std::string>& texts) {
+  std::fputs(heading, file);
+  const char* separator = "";
+  for (const std::string& text : texts) {
+    std::fprintf(file, "%s\"%s\"", separator, text.c_str());
+    separator = ", ";
+  }
+}
+
+}  // namespace
 
 State& State::Get() {
   static State state;
@@ -12,6 +24,7 @@ State& State::Get() {
 
 bool State::Enter(const std::string& function) {
   const int call = ++calls_[function];
+  if (call == 1) order_.push_back(function);
   const char* wanted = std::getenv("FAKE_ACL_FAIL");
   return wanted != nullptr && function + ":" + std::to_string(call) == wanted;
 }
@@ -53,19 +66,15 @@ State::~State() {
     std::fprintf(file, "%s\"%s\": %d", separator, function.c_str(), count);
     separator = ", ";
   }
+  WriteTexts(file, "}, \"order\": [", order_);
   separator = "";
-  std::fputs("}, \"alive\": {", file);
+  std::fputs("], \"alive\": {", file);
   for (const auto& [kind, handles] : alive_) {
     if (handles.empty()) continue;
     std::fprintf(file, "%s\"%s\": %zu", separator, kind.c_str(), handles.size());
     separator = ", ";
   }
-  separator = "";
-  std::fputs("}, \"violations\": [", file);
-  for (const std::string& violation : violations_) {
-    std::fprintf(file, "%s\"%s\"", separator, violation.c_str());
-    separator = ", ";
-  }
+  WriteTexts(file, "}, \"violations\": [", violations_);
   std::fputs("]}\n", file);
   std::fclose(file);
 }

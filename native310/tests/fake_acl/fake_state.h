@@ -10,7 +10,8 @@
 namespace fake_acl {
 
 // FAKE_ACL_FAIL=<function>:<n> makes the n-th call of a function fail (the first is 1). FAKE_ACL_REPORT=<file> receives
-// a JSON object at exit: {"calls": {function: count}, "alive": {kind: count}, "violations": [text]}.
+// a JSON object at exit: {"calls": {function: count}, "order": [function, by its first call], "alive": {kind: count},
+// "violations": [text]}.
 class State {
  public:
   static State& Get();
@@ -31,6 +32,7 @@ class State {
 
  private:
   std::map<std::string, int> calls_;
+  std::vector<std::string> order_;
   std::map<std::string, std::set<const void*>> alive_;
   std::vector<std::string> violations_;
 };

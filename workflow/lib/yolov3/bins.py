@@ -31,6 +31,8 @@ IDS_NAME = "image_id.txt"
 SHAPES_NAME = "image_shape.txt"
 IMAGES_FOLDER = "images"
 OWN_NAMES = {INDEX_NAME, IDS_NAME, SHAPES_NAME, IMAGES_FOLDER}
+# File systems take 255 bytes; the runner adds what marks a file's map, and that it is not complete.
+LONGEST_NAME_BYTES = 220
 # Room for the index and for the file system's own blocks.
 SPARE_BYTES_PER_IMAGE = 4096
 
@@ -82,6 +84,9 @@ def write_bins(
     # A link to another disk: the new folder has to arise there, and to take the place of what the link names.
     output_dir = output_dir.resolve()
     output_dir.parent.mkdir(parents=True, exist_ok=True)
+    if not (output_dir / INDEX_NAME).exists():
+        # Older bins whose index a workflow has taken are of no use, and the new ones need their space.
+        shutil.rmtree(output_dir, ignore_errors=True)
     _refuse_small_disk(output_dir.parent, len(indices) * (settings.bytes_per_image + SPARE_BYTES_PER_IMAGE))
     work = Path(tempfile.mkdtemp(prefix=f".{output_dir.name}.", dir=output_dir.parent))
     try:
@@ -101,9 +106,10 @@ def write_bins(
 
 
 def image_names(split: CocoSplit, indices: Sequence[int]) -> list[str]:
-    """Return a name for each image that is unique and without folders: the file's stem, else the image id."""
+    """Return a name for each image that is unique, short and without folders: the file's stem, else the image id."""
     stems = [Path(split.file_names[index]).stem for index in indices]
-    return stems if len(set(stems)) == len(stems) else [str(split.image_ids[index]) for index in indices]
+    are_names = len(set(stems)) == len(stems) and all(len(os.fsencode(stem)) <= LONGEST_NAME_BYTES for stem in stems)
+    return stems if are_names else [str(split.image_ids[index]) for index in indices]
 
 
 def _write_images(

@@ -4,6 +4,7 @@ An array takes 56 bytes a detection where a dictionary takes over 500, and milli
 collector busy.
 """
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from yolov3.boxes import xyxy_to_xywh
-from yolov3.files import complete_file
+from yolov3.files import complete_file, read_json
 
 ROWS_AT_A_TIME = 10_000
 
@@ -45,6 +46,35 @@ def rows_of_results(results: list[dict[str, Any]]) -> np.ndarray:
     """Return COCO results as rows, float64 [M, 7], the inverse of `coco_results`."""
     rows = [[entry["image_id"], *entry["bbox"], entry["score"], entry["category_id"]] for entry in results]
     return np.array(rows, np.float64).reshape(-1, 7)
+
+
+def read_results(path: str | Path) -> np.ndarray:
+    """Read a COCO results file as rows of `coco_rows`, float64 [M, 7].
+
+    A file with one detection a line, as `write_results` and native310 write them, is read piece by piece: as one
+    JSON value, a million detections would take 0.6 GB.
+
+    Raises:
+        InputError: the file is missing, unreadable, or not JSON.
+    """
+    try:
+        return _rows_by_lines(Path(path))
+    except (OSError, ValueError):
+        return rows_of_results(read_json(path, "detections file"))
+
+
+def _rows_by_lines(path: Path) -> np.ndarray:
+    pieces = [np.empty((0, 7))]
+    with path.open(encoding="utf-8") as stream:
+        if stream.readline() != "[\n":
+            raise ValueError("the first detection does not begin the second line")
+        lines: list[str] = []
+        while following := list(itertools.islice(stream, ROWS_AT_A_TIME)):
+            if lines:
+                pieces.append(rows_of_results(json.loads(f"[{''.join(lines).rstrip().removesuffix(',')}]")))
+            lines = following
+    # The last piece brings the closing bracket of the file.
+    return np.concatenate([*pieces, rows_of_results(json.loads(f"[{''.join(lines)}"))])
 
 
 def write_results(path: str | Path, rows: np.ndarray) -> None:

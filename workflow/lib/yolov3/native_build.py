@@ -1,6 +1,7 @@
 """Configure and compile the native program with CMake."""
 
 import logging
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from pathlib import Path
 from yolov3.errors import InputError
 
 SHOWN_LINES = 3
+# As native310/CMakeLists.txt looks for it.
+CANN_VARIABLES = ("ASCEND_HOME", "ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME")
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,18 @@ def build(settings: BuildSettings) -> None:
         raise InputError("cmake is not found but native310 needs it: install CMake 3.16 or later and a C++17 compiler")
     configure = [
         *("cmake", "-S", str(settings.source_dir), "-B", str(settings.build_dir), "-DNATIVE310_TESTS=OFF"),
-        # What was found in an earlier build's MindSpore Lite, which may be another.
-        *("-U", "MSLITE_*"),
+        # What an earlier build found in MindSpore Lite and CANN, which may be others now.
+        *("-U", "MSLITE_*", "-U", "ACL_*"),
         f"-DMSLITE_ROOT={settings.mslite_root}",
         f"-DOpenVINO_DIR={settings.openvino_dir}",
     ]
     _run(configure)
     _run(["cmake", "--build", str(settings.build_dir), "--target", settings.target, "-j", str(settings.jobs)])
+
+
+def cann_of_user() -> str:
+    """Return the folder of CANN that its set_env.sh names, empty where that was not sourced."""
+    return next((os.environ[name] for name in CANN_VARIABLES if os.environ.get(name)), "")
 
 
 def openvino_cmake_dir() -> str:

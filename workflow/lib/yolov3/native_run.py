@@ -10,7 +10,7 @@ from typing import Any
 
 from yolov3.coco_data import ground_truth
 from yolov3.coco_eval import CocoResult, coco_result
-from yolov3.coco_results import rows_of_results
+from yolov3.coco_results import read_results
 from yolov3.cpus import available_cpus
 from yolov3.errors import InputError
 from yolov3.files import read_json
@@ -90,7 +90,7 @@ def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, d
     Raises:
         InputError: detections are of other images than the validation split's.
     """
-    rows = rows_of_results(read_json(output_dir / "detections.json", "detections file"))
+    rows = read_results(output_dir / "detections.json")
     timings = read_json(output_dir / "benchmark.json", "timings file")
     truth = ground_truth(manifest, "val")
     unknown = set(rows[:, 0].astype(int)) - {image["id"] for image in truth["images"]}

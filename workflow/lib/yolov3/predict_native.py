@@ -9,9 +9,8 @@ import numpy as np
 from yolov3.bins import BinsSettings, write_bins
 from yolov3.boxes import xywh_to_xyxy
 from yolov3.coco_data import CocoSplit
-from yolov3.coco_results import rows_of_results
+from yolov3.coco_results import read_results
 from yolov3.errors import InputError
-from yolov3.files import read_json
 from yolov3.images import read_image_rgb
 from yolov3.model_description import ModelDescription
 from yolov3.native_run import NativeRunSettings, native_command, run_program
@@ -56,7 +55,7 @@ def native_detections(
         bins_settings = BinsSettings(description.input_size[0], description.letterbox, description.mean_std)
         write_bins(_split_of(readable, sizes_wh), range(len(readable)), bins_settings, bins)
         run_program(native_command(program, model, bins, output, settings))
-        rows = rows_of_results(read_json(output / "detections.json", "detections file"))
+        rows = read_results(output / "detections.json")
     found = {path: _detections(rows[rows[:, 0] == number], description) for number, path in enumerate(readable)}
     return lambda path, image: found[path]
 

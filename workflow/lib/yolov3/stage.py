@@ -43,9 +43,9 @@ def run_stage(run: Callable[[argparse.Namespace], None], arguments: argparse.Nam
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
-        logging.error(
-            "%s cannot be written (%s): free or change the place, then run again", error.filename, error.strerror
-        )
+        # A failed copy names its source first, a failed write no file at all.
+        place = error.filename2 or error.filename or "a result"
+        logging.error("%s cannot be written (%s): free or change the place, then run again", place, error.strerror)
         return 1
     except KeyboardInterrupt:
         logging.error("interrupted: run the same command again to go on")
