@@ -9,9 +9,10 @@ import pytest
 import yaml
 from exported_samples import run_script, write_program
 
-from yolov3 import preflight
+from yolov3 import preflight, preflight_resources
 from yolov3.config import complete_config
-from yolov3.preflight import KEYS, PreflightSettings, missing
+from yolov3.preflight import missing
+from yolov3.preflight_settings import KEYS, PreflightSettings
 
 ROOT = Path(__file__).parents[2]
 GIB = 2**30
@@ -35,7 +36,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(preflight, "_has_plugin", lambda name: False)
     set_disk(monkeypatch, 2000)
-    monkeypatch.setattr(preflight.psutil, "virtual_memory", lambda: namedtuple("Memory", "total")(512 * GIB))
+    monkeypatch.setattr(preflight_resources.psutil, "virtual_memory", lambda: namedtuple("Memory", "total")(512 * GIB))
     return tmp_path
 
 
@@ -182,7 +183,7 @@ def test_disk(host, monkeypatch):
 
 
 def test_memory(host, monkeypatch):
-    monkeypatch.setattr(preflight.psutil, "virtual_memory", lambda: namedtuple("Memory", "total")(8 * GIB))
+    monkeypatch.setattr(preflight_resources.psutil, "virtual_memory", lambda: namedtuple("Memory", "total")(8 * GIB))
     (sentence,) = look(host, settings("coco2014_cpu.yaml", per_batch_size=32))
     assert "8.0 GiB of memory" in sentence and "train.per_batch_size" in sentence
     assert look(host, settings("coco2014_cpu.yaml")) == []

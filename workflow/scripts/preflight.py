@@ -11,7 +11,8 @@ from pathlib import Path
 
 from yolov3.errors import InputError
 from yolov3.options import add_options, settings_from
-from yolov3.preflight import KEYS, PreflightSettings, missing
+from yolov3.preflight import missing
+from yolov3.preflight_settings import KEYS, PreflightSettings
 from yolov3.stage import run_stage, stage_parser
 
 
