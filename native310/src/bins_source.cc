@@ -15,10 +15,11 @@
 
 namespace native310 {
 
-BinsSource::BinsSource(const std::string& folder, const InputSize& input_size) : folder_(folder) {
+BinsSource::BinsSource(const std::string& folder, const ModelDescription& model) : folder_(folder) {
   const std::string path = folder + "/index.json";
   ReadIndex(path);
-  CheckEntries(path, input_size);
+  CheckKind(path, model);
+  CheckEntries(path);
 }
 
 void BinsSource::ReadIndex(const std::string& path) {
@@ -87,11 +88,18 @@ void BinsSource::ReadIndex(const std::string& path) {
   layout_ = layout == "NHWC" ? Layout::kNhwc : Layout::kNchw;
 }
 
-void BinsSource::CheckEntries(const std::string& path, const InputSize& input_size) const {
-  if (input_size_ != input_size) {
+void BinsSource::CheckKind(const std::string& path, const ModelDescription& model) const {
+  if (input_size_ != model.input_size) {
     throw UserError("the bins of " + path + " are " + ToString(input_size_) + " pixels but the model takes " +
-                    ToString(input_size) + ": write bins for this model");
+                    ToString(model.input_size) + ": write bins for this model");
   }
+  if (mean_std_ != model.mean_std) {
+    throw UserError("the bins of " + path + " have another mean_rgb or std_rgb than the model's description: write " +
+                    "bins with the normalisation that the model was trained with");
+  }
+}
+
+void BinsSource::CheckEntries(const std::string& path) const {
   if (entries_.empty()) throw UserError("index " + path + " names no image: write the bins again");
   std::unordered_set<std::string> names;
   std::unordered_set<std::int64_t> ids;

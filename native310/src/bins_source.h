@@ -5,14 +5,15 @@
 #include <vector>
 
 #include "image_source.h"
+#include "model_description.h"
 #include "normalise.h"
 
 namespace native310 {
 
 class BinsSource : public ImageSource {
  public:
-  // Reads and checks <folder>/index.json; the bins must be of `input_size`. Throws UserError.
-  BinsSource(const std::string& folder, const InputSize& input_size);
+  // Reads and checks <folder>/index.json; the bins must be made for `model`. Throws UserError.
+  BinsSource(const std::string& folder, const ModelDescription& model);
 
   std::size_t size() const override { return entries_.size(); }
   ImageInfo Read(std::size_t index, const InputSpec& spec, void* target) override;
@@ -24,7 +25,8 @@ class BinsSource : public ImageSource {
   };
 
   void ReadIndex(const std::string& path);
-  void CheckEntries(const std::string& path, const InputSize& input_size) const;
+  void CheckKind(const std::string& path, const ModelDescription& model) const;
+  void CheckEntries(const std::string& path) const;
   void ReadBin(const std::string& path, std::size_t bytes, void* target) const;
 
   std::string folder_;

@@ -17,7 +17,7 @@ struct ModelDescription {
   std::vector<std::string> class_names;
   std::vector<std::int64_t> category_ids;  // COCO category of each class
   bool letterbox = false;                  // for JPEG input
-  MeanStd mean_std;                        // for JPEG input
+  MeanStd mean_std;
 
   int values_per_anchor() const { return 5 + static_cast<int>(category_ids.size()); }
 };

@@ -12,6 +12,9 @@ namespace native310 {
 struct MeanStd {
   std::array<float, 3> mean_rgb = {0.485F, 0.456F, 0.406F};
   std::array<float, 3> std_rgb = {0.229F, 0.224F, 0.225F};
+
+  bool operator==(const MeanStd& other) const { return mean_rgb == other.mean_rgb && std_rgb == other.std_rgb; }
+  bool operator!=(const MeanStd& other) const { return !(*this == other); }
 };
 
 // Converts one uint8 RGB image of `layout` to what `spec` asks for: (x / 255 - mean) / std for a float32 input, the

@@ -15,10 +15,10 @@ std::unique_ptr<ImageSource> OpenSource(const std::string& input, const std::str
   namespace fs = std::filesystem;
   if (!fs::exists(input)) throw UserError("input " + input + " does not exist: check --input");
   if (fs::path(input).filename() == "index.json") {
-    return std::make_unique<BinsSource>(fs::absolute(input).parent_path().string(), model.input_size);
+    return std::make_unique<BinsSource>(fs::absolute(input).parent_path().string(), model);
   }
   if (fs::is_directory(input) && fs::exists(input + "/index.json")) {
-    return std::make_unique<BinsSource>(input, model.input_size);
+    return std::make_unique<BinsSource>(input, model);
   }
 #ifdef NATIVE310_WITH_JPEG
   return std::make_unique<JpegSource>(input, annotations, model);

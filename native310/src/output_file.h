@@ -32,6 +32,8 @@ class OutputFile {
   int descriptor_ = -1;
 };
 
+// Returns the final name of a temporary file that OutputFile writes to, empty for other names.
+std::string FinalName(const std::string& temporary_name);
 // Makes a folder with its parents; it must be writable.
 void PrepareFolder(const std::string& folder);
 // Removes a file if it is there.

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -49,14 +50,18 @@ class Pipeline {
 
   void Run(RunReport* report) {
     const Stopwatch watch;
-    std::thread reader([this] { Guard([this] { ReadAhead(); }); });
-    std::thread writer([this, report] { Guard([this, report] { WriteBehind(report); }); });
-    Guard([this, report] { RunNetwork(report); });
+    std::thread reader;
+    std::thread writer;
+    Guard([&] {
+      reader = Start([this] { ReadAhead(); });
+      writer = Start([this, report] { WriteBehind(report); });
+      RunNetwork(report);
+    });
     ready_to_write_.Close();
-    writer.join();
+    if (writer.joinable()) writer.join();
     free_.Close();
     ready_to_run_.Close();
-    reader.join();
+    if (reader.joinable()) reader.join();
     if (error_ != nullptr) std::rethrow_exception(error_);
     report->seconds = watch.Seconds();
   }
@@ -76,6 +81,15 @@ class Pipeline {
       free_.Close();
       ready_to_run_.Close();
       ready_to_write_.Close();
+    }
+  }
+
+  std::thread Start(const std::function<void()>& work) {
+    try {
+      return std::thread([this, work] { Guard(work); });
+    } catch (const std::system_error& error) {
+      throw UserError(std::string("no thread can be started (") + error.what() +
+                      "): raise the limit of processes (ulimit -u), then run again");
     }
   }
 

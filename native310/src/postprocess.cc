@@ -85,6 +85,7 @@ std::vector<Detection> Detect(const RawMaps& maps, const ModelDescription& model
           if (planes[value * cells + cell] > planes[best * cells + cell]) best = value;
         }
         const float score = Sigmoid(confidence_logit) * Sigmoid(planes[best * cells + cell]);
+        if (std::isnan(score)) throw UserError("the network's output is not a number (NaN)");
         if (!(score >= least_score)) continue;
         const std::array<float, 4> box_xyxy =
             decoder.Decode(planes + cell, cells, map, cell, stride * kAnchorsPerStride + anchor);

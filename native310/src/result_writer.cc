@@ -21,17 +21,26 @@ std::string Fixed(double value, int digits) {
   return text;
 }
 
-// Those of an earlier run, which may have been of other images or of another model.
-void RemoveRawMaps(const std::string& folder) {
+bool IsRawMap(const std::filesystem::path& name) {
+  const std::string stem = name.stem().string();
+  return name.extension() == ".bin" && stem.size() > 2 && stem[stem.size() - 2] == '_' && stem.back() >= '0' &&
+         stem.back() <= '2';
+}
+
+bool IsResult(const std::filesystem::path& name) {
+  return "/" + name.string() == kDetectionsName || "/" + name.string() == kBenchmarkName;
+}
+
+// Removes results of an earlier run, which may have been of other images or of another model, and what a killed run
+// left of them half-written.
+void RemoveOlder(const std::string& folder, bool (*is_ours)(const std::filesystem::path& name)) {
   std::error_code ignored;
-  std::vector<std::filesystem::path> maps;
+  std::vector<std::filesystem::path> older;
   for (const auto& file : std::filesystem::directory_iterator(folder, ignored)) {
-    const std::string stem = file.path().stem().string();
-    const bool is_map = file.path().extension() == ".bin" && stem.size() > 2 && stem[stem.size() - 2] == '_' &&
-                        stem.back() >= '0' && stem.back() <= '2';
-    if (is_map) maps.push_back(file.path());
+    const std::filesystem::path name = file.path().filename();
+    if (is_ours(name) || is_ours(FinalName(name.string()))) older.push_back(file.path());
   }
-  for (const std::filesystem::path& map : maps) RemoveFile(map.string());
+  for (const std::filesystem::path& file : older) RemoveFile(file.string());
 }
 
 }  // namespace
@@ -48,10 +57,9 @@ std::string CocoResult(std::int64_t image_id, std::int64_t category_id, const De
 ResultWriter::ResultWriter(const std::string& folder, bool writes_raw, std::vector<std::int64_t> category_ids)
     : folder_(folder), writes_raw_(writes_raw), category_ids_(std::move(category_ids)) {
   PrepareFolder(folder);
-  RemoveRawMaps(folder + kRawFolder);
+  RemoveOlder(folder, IsResult);
+  RemoveOlder(folder + kRawFolder, IsRawMap);
   if (writes_raw) PrepareFolder(folder + kRawFolder);
-  RemoveFile(folder + kDetectionsName);
-  RemoveFile(folder + kBenchmarkName);
   json_ = std::make_unique<OutputFile>(folder + kDetectionsName);
 }
 

@@ -200,11 +200,30 @@ def test_names_with_spaces_and_other_alphabets(case: Case, tmp_path: Path) -> No
     assert (case.output / "result_Files" / "Käse 图像_2.bin").is_file()
 
 
-def test_values_that_are_not_numbers(case: Case) -> None:
+@pytest.mark.parametrize("values", [slice(4, 5), slice(5, None)], ids=["confidence", "classes"])
+def test_values_that_are_not_numbers(case: Case, values: slice) -> None:
     raw_maps = random_raw_maps(1)
-    raw_maps[1][4, 0, 0] = np.nan
+    for raw in raw_maps:
+        raw.reshape(3, -1, *raw.shape[1:])[:, values] = np.nan
     write_fake_model(case.model, raw_maps)
     assert_refused(case.run(), case.output, "image COCO_val2014_000000000001", "not a number")
+
+
+def test_bins_of_another_normalisation(case: Case) -> None:
+    case.change_index(mean_rgb=[0, 0, 0], std_rgb=[1, 1, 1])
+    assert_refused(case.run(), case.output, "index.json", "another mean_rgb or std_rgb", "write bins")
+
+
+def test_what_a_killed_run_left_goes(case: Case) -> None:
+    assert_ran(case.run(), case.output)
+    wanted = sorted(path.name for path in case.output.rglob("*"))
+    left = [".detections.json.123", ".benchmark.json.123", "result_Files/.COCO_val2014_000000000001_0.bin.123"]
+    kept = [".detections.json.mine", "result_Files/notes.bin"]
+    for name in (*left, *kept):
+        (case.output / name).touch()
+    assert case.run().returncode == 0
+    names = sorted(path.name for path in case.output.rglob("*"))
+    assert names == sorted([*wanted, *(Path(name).name for name in kept)])
 
 
 def test_an_output_folder_that_cannot_be_made(case: Case, tmp_path: Path) -> None:

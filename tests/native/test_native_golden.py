@@ -117,7 +117,8 @@ def test_uint8_bins_are_normalised_as_in_python(
     pixels = np.random.default_rng(0).integers(0, 256, (3, *SIZE)).astype(np.uint8)
     model = write_fake_model(tmp_path / "model.om", raw_maps)
     bins = write_bins(tmp_path / "bins", [pixels], "NHWC")
-    change_json(bins / "index.json", lambda index: index.update(mean_rgb=mean_rgb, std_rgb=std_rgb))
+    for described in (bins / "index.json", Path(f"{model}.json")):
+        change_json(described, lambda value: value.update(mean_rgb=mean_rgb, std_rgb=std_rgb))
     output = tmp_path / "out"
     assert_ran(fake.run("--engine=acl", "--model", model, "--input", bins, "--output", output), output)
     mean, std = np.array(mean_rgb, np.float32) * 255, np.array(std_rgb, np.float32) * 255

@@ -11,6 +11,7 @@ from native_helpers import (
     Program,
     assert_ran,
     assert_refused,
+    change_json,
     random_raw_maps,
     read_raw_maps,
     write_bins,
@@ -142,6 +143,7 @@ def test_jpeg_files_give_the_results_of_their_bins(
     ]
     planes = [normalise(pixels, mean_std) for pixels, _ in placed]
     bins = write_bins(tmp_path / "bins", planes, placements=placements)
+    change_json(bins / "index.json", lambda index: index.update(vars(mean_std)))
     output = tmp_path / "from_bins"
     from_bins = assert_ran(case.run("--input", bins, "--output", output), output)
     assert from_jpeg == from_bins and {d["image_id"] for d in from_jpeg} == {1, 2, 3}

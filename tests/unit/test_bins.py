@@ -192,6 +192,26 @@ def test_an_older_folder_is_replaced_but_nothing_else(split, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["bins"]
 
 
+def test_an_interrupted_removal_is_gone_on_with(split, tmp_path, monkeypatch):
+    settings = BinsSettings(SIZE, False, IMAGENET)
+    write_bins(split, range(5), settings, tmp_path / "bins")
+    (tmp_path / "bins" / "index.json").unlink()
+    remove, removed = shutil.rmtree, []
+
+    def interrupted(path, **options):
+        removed.append(path)
+        if len(removed) > 1:
+            raise KeyboardInterrupt
+        remove(path, **options)
+
+    monkeypatch.setattr(bins.shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_bins(split, range(2), settings, tmp_path / "bins")
+    assert not (tmp_path / "bins" / "images").exists()
+    monkeypatch.setattr(bins.shutil, "rmtree", remove)
+    write_bins(split, range(2), settings, tmp_path / "bins")
+
+
 def test_a_link_to_another_disk_stays(split, tmp_path):
     (tmp_path / "large disk").mkdir()
     (tmp_path / "bins").symlink_to("large disk")

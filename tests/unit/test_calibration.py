@@ -41,7 +41,7 @@ def test_images_are_drawn_once_each_by_the_seed(manifest):
 
 
 def test_folder_holds_training_images_as_float_nhwc_and_nothing_else(folder, manifest):
-    opened = CalibrationFolder.read(folder, (SIZE, SIZE))
+    opened = CalibrationFolder.read(folder, (SIZE, SIZE), IMAGENET)
     assert sorted(opened.bins_dir.iterdir()) == sorted(opened.files) and len(opened) == 3
     train = manifest.parent / "train" / "images"
     for entry, file in zip(json.loads((folder / "index.json").read_text())["images"], opened.files, strict=True):
@@ -52,7 +52,7 @@ def test_folder_holds_training_images_as_float_nhwc_and_nothing_else(folder, man
 
 
 def test_batches_are_nchw_and_filled_up(folder):
-    opened = CalibrationFolder.read(folder, (SIZE, SIZE))
+    opened = CalibrationFolder.read(folder, (SIZE, SIZE), IMAGENET)
     single = np.concatenate(list(opened.batches(1)))
     assert single.shape == (3, 3, SIZE, SIZE)
     np.testing.assert_array_equal(np.concatenate(list(opened.batches(2))), single[[0, 1, 2, 0]])
@@ -63,20 +63,21 @@ def test_batches_are_nchw_and_filled_up(folder):
 
 
 def test_wrong_folders_are_refused(folder, manifest, tmp_path):
-    def refused(place, pattern, size=SIZE):
+    def refused(place, pattern, size=SIZE, mean_std=IMAGENET):
         with pytest.raises(InputError, match=pattern):
-            CalibrationFolder.read(place, (size, size))
+            CalibrationFolder.read(place, (size, size), mean_std)
 
     refused(tmp_path / "none", "does not exist")
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", "is empty")
     refused(folder, "draw the images again", size=SIZE * 2)
+    refused(folder, "another mean_rgb or std_rgb", mean_std=NORMALISATIONS["unit"])
     split = load_split(Manifest.read(manifest), "train")
     write_bins(split, [0], BinsSettings(SIZE, False, IMAGENET, "uint8", "NCHW"), tmp_path / "bins")
     refused(tmp_path / "bins", "uint8 NCHW")
     write_bins(split, [], calibration_bins(SIZE, False, IMAGENET), tmp_path / "no images")
     refused(tmp_path / "no images", "no images")
-    file = CalibrationFolder.read(folder, (SIZE, SIZE)).files[1]
+    file = CalibrationFolder.read(folder, (SIZE, SIZE), IMAGENET).files[1]
     file.write_bytes(file.read_bytes()[:-4])
     refused(folder, f"{file.name} is missing or not of")
     file.unlink()

@@ -26,3 +26,13 @@ def test_another_mindspore_lite_in_the_same_build_folder(tmp_path):
         build(BuildSettings(source, tmp_path / "build", "probe", str(root), "", 1))
         cache = (tmp_path / "build" / "CMakeCache.txt").read_text()
         assert f"MSLITE_LIBRARY:FILEPATH={root}/runtime/lib/libmindspore-lite.so" in cache
+
+
+def test_a_moved_project_is_built_anew(tmp_path):
+    for place in ("here", "there"):
+        if place == "there":
+            (tmp_path / "here").rename(tmp_path / "there")
+        source = tmp_path / place / "source"
+        source.mkdir(parents=True, exist_ok=True)
+        (source / "CMakeLists.txt").write_text("project(probe LANGUAGES CXX)\nadd_custom_target(probe)\n")
+        build(BuildSettings(source, tmp_path / place / "build", "probe", "", "", 1))

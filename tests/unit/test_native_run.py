@@ -1,16 +1,22 @@
 """How the native program is called, and what its failures become."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from exported_samples import write_program, write_samples
 
+from yolov3.coco_data import ground_truth
 from yolov3.cpus import available_cpus
 from yolov3.errors import InputError
 from yolov3.manifest import Manifest
 from yolov3.native_run import NativeRunSettings, native_accuracy, native_command, run_program
 
+LOGGING = "import logging; logging.basicConfig(level=logging.INFO); "
 SETTINGS = {
     "engine": "lite",
     "device": "cpu",
@@ -58,6 +64,25 @@ def test_a_missing_program(tmp_path):
 def test_detections_of_another_data_set(tmp_path):
     found = [{"image_id": 987654, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 0.5}]
     (tmp_path / "detections.json").write_text(json.dumps(found))
-    (tmp_path / "benchmark.json").write_text("{}")
+    manifest = Manifest.read(write_samples(tmp_path)[0])
+    images = len(ground_truth(manifest, "val")["images"])
+    (tmp_path / "benchmark.json").write_text(json.dumps({"images": images}))
     with pytest.raises(InputError, match=r"image 987654 .* is none of the validation split"):
-        native_accuracy(Manifest.read(write_samples(tmp_path)[0]), tmp_path)
+        native_accuracy(manifest, tmp_path)
+    (tmp_path / "benchmark.json").write_text(json.dumps({"images": 1}))
+    with pytest.raises(InputError, match=rf"1 images are prepared but the validation split has {images}"):
+        native_accuracy(manifest, tmp_path)
+
+
+def test_a_stage_that_is_told_to_end_ends_the_program(tmp_path):
+    program = write_program(tmp_path / "program", "import time\nprint('started', flush=True)\ntime.sleep(600)")
+    code = f"from yolov3.native_run import run_program; run_program([{str(program)!r}])"
+    stage = subprocess.Popen([sys.executable, "-c", LOGGING + code], stderr=subprocess.PIPE, text=True)
+    with stage:
+        assert "started" in stage.stderr.readline()
+        children = psutil.Process(stage.pid).children()
+        stage.terminate()
+    assert stage.returncode == 128 + signal.SIGTERM
+    assert len(children) == 1
+    _gone, alive = psutil.wait_procs(children, timeout=30)
+    assert not alive

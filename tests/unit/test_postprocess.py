@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from yolov3.errors import InputError
 from yolov3.postprocess import PostprocessSettings, detect, select_candidates, sigmoid
 from yolov3.preprocess import Placement, place_image
 
@@ -71,3 +72,13 @@ def test_sigmoid_of_large_values_is_quiet():
     with np.errstate(all="raise", under="ignore"):
         values = sigmoid(np.array([-200, -90, 0, 90, 200], np.float32))
     np.testing.assert_allclose(values, [0, 0, 0.5, 1, 1], atol=1e-30)
+
+
+@pytest.mark.parametrize("values", [slice(0, 1), slice(4, 5), slice(5, None)], ids=["box", "confidence", "classes"])
+def test_values_that_are_not_numbers_are_told(values):
+    maps = empty_maps()
+    maps[1][:, 4] = 3
+    maps[1][:, values] = np.nan
+    settings = PostprocessSettings(0.001, 0.5, 0)
+    with pytest.raises(InputError, match="not a number"):
+        detect(flat(maps), (64, 96), ANCHORS, Placement(96, 64, (0, 0), (1, 1)), settings)

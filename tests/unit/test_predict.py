@@ -6,7 +6,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from exported_samples import SETTINGS, SIZE, run_script, small_network, write_samples
+from exported_samples import SETTINGS, SIZE, run_script, small_network, write_program, write_samples
 from PIL import Image
 
 from yolov3.boxes import pairwise_iou, xywh_to_xyxy
@@ -178,7 +178,8 @@ def test_mistakes_are_one_sentence(samples, tmp_path, capfd):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG broken")
     (tmp_path / "alone.onnx").write_bytes(onnx.read_bytes())
     (tmp_path / "yolo.pt").write_bytes(b"other")
-    for name in ("cut.onnx", "yolo.ms"):
+    echo = write_program(tmp_path / "echo", "print(*sys.argv)\nsys.exit(1)")
+    for name in ("cut.onnx", "yolo.ms", "yolo.om"):
         (tmp_path / name).write_bytes(onnx.read_bytes()[:999])
         shutil.copy(samples / f"{onnx.name}.json", tmp_path / f"{name}.json")
     for model, place, more, sentence in (
@@ -191,6 +192,13 @@ def test_mistakes_are_one_sentence(samples, tmp_path, capfd):
         (tmp_path / "cut.onnx", image, [], "refused by ONNX Runtime"),
         (tmp_path / "yolo.pt", image, [], "another kind than .ckpt, .mindir, .onnx"),
         (tmp_path / "yolo.ms", image, ["--program", tmp_path / "none"], "run snakemake --cores 2 build_native310"),
+        (tmp_path / "yolo.ms", image, ["--program", echo], "--engine lite --device cpu --device_id 0"),
+        (
+            tmp_path / "yolo.om",
+            image,
+            ["--program", echo, "--device_id", 3],
+            "--engine acl --device ascend --device_id 3",
+        ),
         (onnx, image, ["--testing_shape", 96], "was exported for 64 x 64"),
         (onnx, image, ["--letterbox", "true"], "letterbox is true but"),
     ):

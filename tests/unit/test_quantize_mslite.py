@@ -19,6 +19,16 @@ if "configFile" in options:
     record |= {name: dict(config[name]) for name in config.sections()}
     name, folder = config["data_preprocess_param"]["calibrate_path"].split(":")
     record["input"] = name
+    debug = record["common_quant_param"].pop("debug_info_save_path", None)
+    if debug:
+        # What converter_lite 2.0.0 writes, cut down.
+        Path(debug, "quant_param.csv").write_text(
+            "NodeName,NodeType,TensorName,ElementsNum,Dims,Scale,ZeroPoint,Bits,CorrectionVar,CorrectionMean,\\n"
+            "root_pre,QuantDTypeCast,images,49152,1 128 128 3 ,0.5,-14,8,1,0,\\n"
+            "root,Conv2DFusion,images,49152,1 128 128 3 ,0.5,-14,8,1,0,\\n"
+            "root,Conv2DFusion,root.weight,216,2 3 3 3 ,0.25,0,8,1,0,\\n"
+            "root,Conv2DFusion,root.weight,216,2 3 3 3 ,0.125,0,8,1,0,\\n"
+        )
     record["sizes"] = [path.stat().st_size for path in sorted(Path(folder).iterdir())]
 Path(os.environ["FAKE_RECORD"]).write_text(json.dumps(record))
 target = Path(options["outputFile"] + suffix)
@@ -73,6 +83,7 @@ def test_int8_for_ascend(prepared, converter, tmp_path):
     record = json.loads((tmp_path / "record.json").read_text())
     assert (record["saveType"], record["optimize"]) == ("MINDIR", "ascend_oriented")
     assert record["full_quant_param"]["target_device"] == "ASCEND"
+    assert json.loads((tmp_path / "quant.json").read_text())["tensors"] == {}
 
 
 def test_result_is_readable_described_and_reported(prepared, converter, tmp_path):
@@ -84,6 +95,10 @@ def test_result_is_readable_described_and_reported(prepared, converter, tmp_path
     report = json.loads((output.parent / "quant.json").read_text())
     assert (report["backend"], report["method"], report["float_layers"]) == ("mslite", "MAX_MIN", [])
     assert (report["int8_model"]["bytes"], report["converter_said"]) == (9, ["CONVERT RESULT SUCCESS:0"])
+    assert report["tensors"] == {
+        "images": {"dtype": "int8", "channels": 1, "scale": 0.5, "zero_point": -14, "range": [-57.0, 70.5]},
+        "root.weight": {"dtype": "int8", "channels": 2, "smallest_scale": 0.125, "largest_scale": 0.25},
+    }
     # Without layers to skip, no such key.
     assert "skip_quant_node" not in json.loads((tmp_path / "record.json").read_text())["common_quant_param"]
     assert len(list(output.parent.iterdir())) == 3

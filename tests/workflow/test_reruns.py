@@ -57,6 +57,8 @@ BUILD = {"mslite_runtime", "build_native310", "build_converter"}
         # One host cannot ask the others for their devices.
         ({"train.is_distributed": 1, "train.group_size": 2, "train.hosts": "192.0.2.1,192.0.2.2"}, TRAIN),
         ({"train.is_distributed": 1, "train.group_size": 2, "train.host_launcher": "slurm"}, TRAIN),
+        # Shown, but used by back end amct and engine acl only.
+        ({"quantize.soc_version": "Ascend310P3"}, REPORT),
         ({"rank_table.merged_table": "hccl.json"}, set()),
         ({"rank_table.server_ip": "192.0.2.1"}, set()),
         ({"coco2014.mirror": "https://example.org/"}, set()),
@@ -105,6 +107,13 @@ def test_an_edited_source(finished, file, rules):
     finally:
         path.write_text(before, encoding="utf-8")
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_a_format_that_is_needed_but_not_exported_is_told(finished):
+    finished.write_config(changed(SMALL, {"export.file_format": "MINDIR"}), "mindir.yaml")
+    printed = finished.snakemake("--dry-run", "report", config="mindir.yaml", check=False)
+    assert "export.file_format is MINDIR but infer.engine lite needs ONNX: add it" in printed.stderr
+    assert "infer_310" not in finished.wanted_rules("eval_coco", config="mindir.yaml")
 
 
 def test_cann_is_asked_for_where_it_is_used(finished, monkeypatch):

@@ -82,3 +82,29 @@ def network_input():
 def native_thresholds():
     """What of the evaluation's settings the native program takes over."""
     return {key: config["eval"][key] for key in ("eval_ignore_threshold", "nms_thresh", "max_detections")}
+
+
+def described(model):
+    """A model with its description, as the inputs or outputs of a rule."""
+    return {"model": model, "description": f"{model}.json"}
+
+
+def exported(suffix, user):
+    """An exported model as inputs of a rule; a format that the config leaves out is told in one sentence."""
+
+    def files(wildcards):
+        if suffix.upper() not in FORMATS:
+            raise WorkflowError(
+                f"config key export.file_format is {config['export']['file_format']} but {user} needs "
+                f"{suffix.upper()}: add it"
+            )
+        return described(f"results/export/{EXPORTED}.{suffix}")
+
+    return files
+
+
+def native_model(wildcards):
+    """What the native program runs; OpenVINO runs the export as it is."""
+    if ENGINE in SUFFIX_OF:
+        return described(f"results/native_model/{EXPORTED}.{SUFFIX_OF[ENGINE]}")
+    return FLOAT_MODEL(wildcards)

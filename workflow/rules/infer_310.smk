@@ -9,11 +9,10 @@ if INT8_ENGINE != "openvino":
 
 rule infer_310:
     input:
+        unpack(native_model),
         script=script("infer_310"),
         modules=sources("infer_310"),
         program=rules.build_native310.output.program,
-        model=NATIVE_MODEL,
-        description=f"{NATIVE_MODEL}.json",
         bins=rules.preprocess_bins.output.index,
         manifest=rules.download.output.manifest,
     output:

@@ -6,25 +6,22 @@ BACKEND = config["quantize"]["quant_backend"]
 # Engine: format exported for it, suffix that it runs. MindSpore Lite 2.0.0 on a CPU reads ONNX, on Ascend MindIR.
 EXPORTED_FOR = {"lite": "mindir" if IS_ASCEND else "onnx", "openvino": "onnx", "acl": "air"}
 SUFFIX_OF = {"lite": "mindir" if IS_ASCEND else "ms", "acl": "om"}
-EXPORTED_MODEL = f"results/export/{EXPORTED}.{EXPORTED_FOR[ENGINE]}"
-# OpenVINO runs the export as it is.
-NATIVE_MODEL = EXPORTED_MODEL if ENGINE == "openvino" else f"results/native_model/{EXPORTED}.{SUFFIX_OF[ENGINE]}"
+AMCT_KEYS = ("soc_version", "amct_python")
 INT8_SUFFIX = {"mslite": SUFFIX_OF["lite"], "qdq": "onnx", "amct": "om"}[BACKEND]
 INT8_ENGINE = {"mslite": "lite", "qdq": "openvino", "amct": "acl"}[BACKEND]
+FLOAT_MODEL = exported(EXPORTED_FOR[ENGINE], f"infer.engine {ENGINE}")
 
 
 if ENGINE in SUFFIX_OF:
 
     rule convert_model:
         input:
+            unpack(FLOAT_MODEL),
             script=script("convert_model"),
             modules=sources("convert_model"),
-            model=EXPORTED_MODEL,
-            description=f"{EXPORTED_MODEL}.json",
             converter=rules.build_converter.output.program if ENGINE == "lite" else [],
         output:
-            model=f"results/native_model/{EXPORTED}.{SUFFIX_OF[ENGINE]}",
-            description=f"results/native_model/{EXPORTED}.{SUFFIX_OF[ENGINE]}.json",
+            **described(f"results/native_model/{EXPORTED}.{SUFFIX_OF[ENGINE]}"),
         log:
             "logs/convert_model.log",
         benchmark:
@@ -33,10 +30,9 @@ if ENGINE in SUFFIX_OF:
             "../../envs/main.yaml"
         params:
             options=option_words(
-                {
-                    "soc_version": config["quantize"]["soc_version"],
-                    "optimize": "ascend_oriented" if IS_ASCEND and ENGINE == "lite" else "general",
-                }
+                {"soc_version": config["quantize"]["soc_version"]}
+                if ENGINE == "acl"
+                else {"optimize": "ascend_oriented" if IS_ASCEND else "general"}
             ),
             converter=lambda wildcards, input: option_words({"converter": input.converter} if input.converter else {}),
         shell:
@@ -46,15 +42,14 @@ if ENGINE in SUFFIX_OF:
 
 rule post_quant:
     input:
+        unpack(exported("mindir" if BACKEND == "amct" else "onnx", f"quantize.quant_backend {BACKEND}")),
         script=script("post_quant"),
         modules=sources("post_quant"),
-        model=f"results/export/{EXPORTED}.{'mindir' if BACKEND == 'amct' else 'onnx'}",
         calibration=rules.calibration_bins.output.index,
         checkpoint=CHECKPOINT if BACKEND == "amct" else [],
         converter=rules.build_converter.output.program if BACKEND == "mslite" else [],
     output:
-        model=f"results/quant/{EXPORTED}_int8.{INT8_SUFFIX}",
-        description=f"results/quant/{EXPORTED}_int8.{INT8_SUFFIX}.json",
+        **described(f"results/quant/{EXPORTED}_int8.{INT8_SUFFIX}"),
         summary="results/quant/quant.json",
     log:
         "logs/post_quant.log",
@@ -64,7 +59,9 @@ rule post_quant:
         "../../envs/main.yaml"
     threads: own_threads()
     params:
-        options=words("quantize"),
+        options=option_words(
+            {key: value for key, value in config["quantize"].items() if BACKEND == "amct" or key not in AMCT_KEYS}
+        ),
         general=general("device_target"),
         converter=lambda wildcards, input: option_words({"converter": input.converter} if input.converter else {}),
         checkpoint=lambda wildcards, input: option_words({"ckpt_file": input.checkpoint} if input.checkpoint else {}),

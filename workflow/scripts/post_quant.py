@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not model.is_file():
         raise InputError(f"model {model} does not exist: run the export stage first, or check the path")
     description = ModelDescription.read(model)
-    calibration = CalibrationFolder.read(arguments.calibration_dir, description.input_size)
+    calibration = CalibrationFolder.read(arguments.calibration_dir, description.input_size, description.mean_std)
     details = _quantize(arguments, description, calibration)
     description.write(output)
     report = {

@@ -26,7 +26,8 @@ from yolov3.predict_native import native_detections
 from yolov3.runtime import start_runtime
 from yolov3.stage import run_stage, stage_parser
 
-NATIVE_SUFFIXES = (".ms", ".om")
+# Of files that the native program runs: what runs them.
+NATIVE_ENGINES: dict[str, dict[str, str]] = {".ms": {"engine": "lite"}, ".om": {"engine": "acl", "device": "ascend"}}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -40,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     add_options(parser, "", only=("device_target", "seed"))
     program = Path("results/native310/build/native310")
     parser.add_argument("--program", type=Path, default=program, help=f"native310, for .ms and .om. Default: {program}")
-    add_options(parser, "infer")
+    add_options(parser, "infer", only=("device", "device_id", "warmup"))
     # Told apart from a value that was given: exported models have their own.
     parser.set_defaults(testing_shape=None, letterbox=None)
     return run_stage(run, parser.parse_args(argv))
@@ -52,9 +53,10 @@ def run(arguments: argparse.Namespace) -> None:
     folder = arguments.input if arguments.input.is_dir() else arguments.input.parent
     settings = settings_from(PostprocessSettings, arguments, eval_ignore_threshold=arguments.score)
     given = (arguments.testing_shape, arguments.letterbox)
-    if arguments.ckpt.suffix in NATIVE_SUFFIXES:
+    if arguments.ckpt.suffix in NATIVE_ENGINES:
         description = read_description(arguments.ckpt, *given)
-        run_settings = settings_from(NativeRunSettings, arguments, threads=available_cpus(), **vars(settings))
+        fixed = {**NATIVE_ENGINES[arguments.ckpt.suffix], "raw_maps": False, "precision": "float32"}
+        run_settings = settings_from(NativeRunSettings, arguments, threads=available_cpus(), **fixed, **vars(settings))
         detect = native_detections(arguments.program, arguments.ckpt, description, files, run_settings)
         classes = Classes(description.class_names, description.category_ids)
     else:

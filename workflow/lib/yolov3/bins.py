@@ -86,7 +86,7 @@ def write_bins(
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     if not (output_dir / INDEX_NAME).exists():
         # Older bins whose index a workflow has taken are of no use, and the new ones need their space.
-        shutil.rmtree(output_dir, ignore_errors=True)
+        _remove_bins(output_dir)
     _refuse_small_disk(output_dir.parent, len(indices) * (settings.bytes_per_image + SPARE_BYTES_PER_IMAGE))
     work = Path(tempfile.mkdtemp(prefix=f".{output_dir.name}.", dir=output_dir.parent))
     try:
@@ -98,8 +98,7 @@ def write_bins(
         umask = os.umask(0)
         os.umask(umask)
         work.chmod(0o777 & ~umask)
-        if output_dir.exists():
-            shutil.rmtree(output_dir)
+        _remove_bins(output_dir)
         work.rename(output_dir)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -170,6 +169,13 @@ def _refuse_other_content(output_dir: Path) -> None:
     if not names or (names <= OWN_NAMES and names & {INDEX_NAME, IDS_NAME}):
         return
     raise InputError(f"folder {output_dir} is not empty and holds no bins: choose another output_dir, or empty it")
+
+
+def _remove_bins(folder: Path) -> None:
+    if folder.exists():
+        # The large part first: what an interruption leaves is still known as bins.
+        shutil.rmtree(folder / IMAGES_FOLDER, ignore_errors=True)
+        shutil.rmtree(folder)
 
 
 def _refuse_small_disk(folder: Path, needed_bytes: int) -> None:

@@ -55,11 +55,11 @@ class CalibrationFolder:
         return len(self.files)
 
     @classmethod
-    def read(cls, folder: Path, input_size: InputSize) -> "CalibrationFolder":
-        """Open a folder that `write_bins` made for calibration, for a model that takes `input_size`.
+    def read(cls, folder: Path, input_size: InputSize, mean_std: MeanStd) -> "CalibrationFolder":
+        """Open a folder that `write_bins` made for calibration, for a model that takes `input_size` and `mean_std`.
 
         Raises:
-            InputError: it is missing, empty, of another size or layout, or a file is missing or cut off.
+            InputError: it is missing, empty, of another size, layout or normalisation, or a file is missing or cut off.
         """
         if not folder.is_dir():
             raise InputError(
@@ -71,6 +71,7 @@ class CalibrationFolder:
         try:
             kind = (index["format"], index["dtype"], index["layout"])
             found_size = tuple(index["input_size"])
+            found_mean_std = MeanStd(tuple(index["mean_rgb"]), tuple(index["std_rgb"]))
             files = tuple(folder / entry["file"] for entry in index["images"])
         except (KeyError, TypeError) as error:
             raise InputError(
@@ -85,6 +86,11 @@ class CalibrationFolder:
             raise InputError(
                 f"calibration folder {folder} is for inputs of {found_size} pixels (height, width) but the model takes "
                 f"{tuple(input_size)}: draw the images again with the model's testing_shape"
+            )
+        if found_mean_std != mean_std:
+            raise InputError(
+                f"calibration folder {folder} has another mean_rgb or std_rgb than the model: draw the images again "
+                "with the normalisation that the model was trained with"
             )
         if not files:
             raise InputError(f"calibration folder {folder} has no images: set calibration_images to at least 1")

@@ -50,6 +50,7 @@ def build(settings: BuildSettings) -> None:
         f"-DMSLITE_ROOT={settings.mslite_root}",
         f"-DOpenVINO_DIR={settings.openvino_dir}",
     ]
+    _forget_another_place(settings)
     _run(configure)
     _run(["cmake", "--build", str(settings.build_dir), "--target", settings.target, "-j", str(settings.jobs)])
 
@@ -66,6 +67,18 @@ def openvino_cmake_dir() -> str:
     except ImportError:
         return ""
     return str(get_cmake_path())
+
+
+def _forget_another_place(settings: BuildSettings) -> None:
+    """Remove what CMake remembers of a project that was moved or copied: it would refuse to go on."""
+    cache = settings.build_dir / "CMakeCache.txt"
+    if not cache.is_file():
+        return
+    lines = cache.read_text(encoding="utf-8", errors="replace").splitlines()
+    entries = dict(line.split("=", 1) for line in lines if "=" in line)
+    places = {"CMAKE_CACHEFILE_DIR": settings.build_dir, "CMAKE_HOME_DIRECTORY": settings.source_dir}
+    if any(Path(entries.get(f"{name}:INTERNAL", "")).resolve() != place.resolve() for name, place in places.items()):
+        shutil.rmtree(settings.build_dir)
 
 
 def _run(command: list[str]) -> None:

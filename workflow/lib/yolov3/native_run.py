@@ -4,6 +4,8 @@ import logging
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,9 +68,12 @@ def run_program(command: list[str]) -> None:
     """
     find_tool(command[0], "build it with `snakemake build_native310`")
     said: list[str] = []
-    with subprocess.Popen(
-        command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True, errors="replace"
-    ) as program:
+    with (
+        subprocess.Popen(
+            command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True, errors="replace"
+        ) as program,
+        _ended_with_us(program),
+    ):
         assert program.stdout is not None
         for line in program.stdout:
             said.append(line.rstrip())
@@ -82,17 +87,35 @@ def run_program(command: list[str]) -> None:
     sys.stderr.flush()
 
 
+@contextmanager
+def _ended_with_us(program: subprocess.Popen[str]) -> Iterator[None]:
+    """A stage that is told to end does not leave the program behind, whose results would come over those of a rerun."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    except BaseException:
+        program.kill()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, dict[str, Any]]:
     """Return the COCO result of the program's detections, and metrics as the evaluation stage writes them.
 
     The metrics also hold the program's own timings under `native`.
 
     Raises:
-        InputError: detections are of other images than the validation split's.
+        InputError: the program ran over other images than the validation split's, or not over all of them.
     """
     rows = read_results(output_dir / "detections.json")
     timings = read_json(output_dir / "benchmark.json", "timings file")
     truth = ground_truth(manifest, "val")
+    if timings["images"] != len(truth["images"]):
+        raise InputError(
+            f"{timings['images']} images are prepared but the validation split has {len(truth['images'])}: prepare "
+            "the images of this data set by `snakemake preprocess_bins`"
+        )
     unknown = set(rows[:, 0].astype(int)) - {image["id"] for image in truth["images"]}
     if unknown:
         raise InputError(

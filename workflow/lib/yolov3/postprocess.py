@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from yolov3.boxes import clip_xyxy, cxcywh_to_xyxy
+from yolov3.errors import InputError
 from yolov3.grid import InputSize, prediction_grid
 from yolov3.network_settings import ANCHORS_PER_STRIDE, AnchorSize
 from yolov3.nms import class_wise_nms
@@ -36,8 +37,9 @@ class Detections:
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    """Return 1 / (1 + exp(-x)), without overflow, in the dtype of x."""
-    return np.exp(-np.logaddexp(0, -x)).astype(x.dtype)
+    """Return 1 / (1 + exp(-x)), without overflow, in the dtype of x; NaN of NaN."""
+    with np.errstate(invalid="ignore"):
+        return np.exp(-np.logaddexp(0, -x)).astype(x.dtype)
 
 
 def select_candidates(
@@ -53,6 +55,9 @@ def select_candidates(
 
     Returns:
         boxes_xyxy float32 [M, 4] in 0..1 of the input, scores float32 [M], labels int64 [M].
+
+    Raises:
+        InputError: confidences, or scores or boxes of candidates, are not numbers.
     """
     # A score is at most its confidence, so most predictions are ruled out by one comparison of logits.
     least_logit = np.log(threshold / (1 - threshold)) if 0 < threshold < 1 else (-np.inf if threshold <= 0 else np.inf)
@@ -60,6 +65,7 @@ def select_candidates(
     first = 0
     for raw in raw_maps:
         per_anchor = raw.reshape(ANCHORS_PER_STRIDE, -1, raw.shape[1] * raw.shape[2])
+        _refuse_nan(per_anchor[:, 4])
         anchor, cell = np.nonzero(per_anchor[:, 4] >= least_logit)
         chosen_rows.append(per_anchor[anchor, :, cell])
         chosen_indices.append(first + cell * ANCHORS_PER_STRIDE + anchor)
@@ -69,6 +75,7 @@ def select_candidates(
     labels = rows[:, 5:].argmax(axis=1)
     best_logits = np.take_along_axis(rows[:, 5:], labels[:, None], axis=1)[:, 0]
     scores = sigmoid(rows[:, 4]) * sigmoid(best_logits)
+    _refuse_nan(scores)
     kept = scores >= threshold
     grid = prediction_grid(input_size, anchors)[indices[kept]]
     rows = rows[kept]
@@ -106,6 +113,7 @@ def detect_decoded(
     rows = np.concatenate([decoded.reshape(-1, decoded.shape[-1]) for decoded in decoded_maps])
     labels = rows[:, 5:].argmax(axis=1)
     scores = rows[:, 4] * np.take_along_axis(rows[:, 5:], labels[:, None], axis=1)[:, 0]
+    _refuse_nan(scores)
     kept = scores >= settings.eval_ignore_threshold
     return _suppressed(cxcywh_to_xyxy(rows[kept, :4]), scores[kept], labels[kept], placement, settings)
 
@@ -113,7 +121,16 @@ def detect_decoded(
 def _suppressed(
     boxes_xyxy: np.ndarray, scores: np.ndarray, labels: np.ndarray, placement: Placement, settings: PostprocessSettings
 ) -> Detections:
+    _refuse_nan(boxes_xyxy)
     boxes_xyxy = clip_xyxy(placement.to_original(boxes_xyxy), placement.width, placement.height)
     kept = class_wise_nms(boxes_xyxy, scores, labels, settings.nms_thresh)
     kept = kept[: settings.max_detections] if settings.max_detections else kept
     return Detections(boxes_xyxy[kept], scores[kept], labels[kept])
+
+
+def _refuse_nan(values: np.ndarray) -> None:
+    if np.isnan(values).any():
+        raise InputError(
+            "the network's output is not a number (NaN): train, convert or export its weights again, with values that "
+            "stay finite"
+        )

@@ -1,5 +1,6 @@
 """Post-training quantization to int8 by MindSpore Lite's converter."""
 
+import csv
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from yolov3.model_description import ModelDescription
 from yolov3.mslite_converter import convert
 from yolov3.onnx_model import layer_of, read_onnx
 from yolov3.quant_layers import float_layers
+
+# What the converter writes of scales and zero points where it is asked for debug information.
+TENSORS_NAME = "quant_param.csv"
 
 
 def quantize_mslite(
@@ -26,7 +30,8 @@ def quantize_mslite(
         converter: path or name of the converter.
 
     Returns:
-        What to report: the layers left in float, and what the converter said last.
+        What to report: the layers left in float, what the converter said last, and, but for Ascend, how each tensor is
+        quantized, as `quantized_tensors` tells it.
 
     Raises:
         InputError: a file or the converter is missing, or the converter fails.
@@ -44,19 +49,27 @@ def quantize_mslite(
     with tempfile.TemporaryDirectory(prefix="calibration-") as folder:
         plain = Path(folder) / "images"
         plain.symlink_to(calibration.bins_dir.absolute(), target_is_directory=True)
-        config = config_text(description.input_name, plain, len(calibration), method, skipped, is_ascend)
+        debug_dir = None if is_ascend else Path(folder) / "debug"
+        if debug_dir:
+            debug_dir.mkdir()
+        config = config_text(description.input_name, plain, len(calibration), method, skipped, debug_dir)
         lines = convert(converter, model, output, config, ("--optimize=ascend_oriented",) if is_ascend else ())
-    return {"float_layers": skipped, "converter_said": lines[-3:]}
+        tensors = quantized_tensors(debug_dir / TENSORS_NAME) if debug_dir else {}
+    return {"float_layers": skipped, "converter_said": lines[-3:], "tensors": tensors}
 
 
-def config_text(input_name: str, bins_dir: Path, images: int, method: str, skipped: list[str], is_ascend: bool) -> str:
-    """Return the converter's config file for full int8 quantization.
+def config_text(
+    input_name: str, bins_dir: Path, images: int, method: str, skipped: list[str], debug_dir: Path | None
+) -> str:
+    """Return the converter's config file for full int8 quantization; for Ascend without a folder of debug information.
 
     Source: MindSpore Lite's documentation, "Post Training Quantization", for Ascend its section of that name.
     """
     common = ["quant_type=FULL_QUANT", "bit_num=8", "min_quant_weight_size=0", "min_quant_weight_channel=4"]
     if skipped:
         common.append(f"skip_quant_node={','.join(skipped)}")
+    if debug_dir:
+        common.append(f"debug_info_save_path={debug_dir}")
     sections = {
         "common_quant_param": common,
         "data_preprocess_param": [
@@ -67,7 +80,36 @@ def config_text(input_name: str, bins_dir: Path, images: int, method: str, skipp
         "full_quant_param": [
             f"activation_quant_method={method}",
             "bias_correction=true",
-            *(["target_device=ASCEND"] if is_ascend else []),
+            *([] if debug_dir else ["target_device=ASCEND"]),
         ],
     }
     return "\n".join(line for name, lines in sections.items() for line in (f"[{name}]", *lines)) + "\n"
+
+
+def quantized_tensors(table: Path) -> dict[str, dict[str, Any]]:
+    """Read the converter's table of quantized tensors; {} if it wrote none.
+
+    Returns:
+        Tensor name -> "dtype" and "channels", the number of scales; for one scale "scale", "zero_point" and "range",
+        the smallest and largest value that can be expressed; for several "smallest_scale" and "largest_scale".
+    """
+    if not table.is_file():
+        return {}
+    rows: dict[str, list[tuple[int, float, int]]] = {}
+    users: dict[str, str] = {}
+    with table.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            name = row["TensorName"]
+            # A tensor stands in the table once for each node that reads or writes it.
+            if users.setdefault(name, row["NodeName"]) == row["NodeName"]:
+                rows.setdefault(name, []).append((int(row["Bits"]), float(row["Scale"]), int(row["ZeroPoint"])))
+    return {name: _described(scales) for name, scales in rows.items()}
+
+
+def _described(scales: list[tuple[int, float, int]]) -> dict[str, Any]:
+    bits, step, zero = scales[0]
+    entry: dict[str, Any] = {"dtype": f"int{bits}", "channels": len(scales)}
+    if len(scales) > 1:
+        return {**entry, "smallest_scale": min(s[1] for s in scales), "largest_scale": max(s[1] for s in scales)}
+    half = 2 ** (bits - 1)
+    return {**entry, "scale": step, "zero_point": zero, "range": [(-half - zero) * step, (half - 1 - zero) * step]}
