@@ -20,7 +20,8 @@ class _CalibratedNetwork(nn.Cell):
         self.example_shape = None
 
     def __call__(self, images):
-        assert isinstance(images, Tensor) and images.shape == self.example_shape
+        assert isinstance(images, Tensor) and images.shape[1:] == self.example_shape[1:]
+        assert not self.training and not _record["batches"], "one batch, in evaluation"
         _record["batches"].append(images.asnumpy().tolist())
         return self.network(images)
 
@@ -46,6 +47,7 @@ def quantize_model(config_file, network, *input_data):
     _check_network(network, input_data)
     calibrated = _CalibratedNetwork(network)
     calibrated.example_shape = input_data[0].shape
+    calibrated.set_train(True)
     return calibrated
 
 

@@ -73,8 +73,9 @@ def quantize_amct(
         folder = Path(name)
         parameters = {key: value.asnumpy() for key, value in network.parameters_and_names()}
         np.savez(folder / "parameters.npz", **parameters)
-        np.save(folder / "calibration.npy", np.stack(list(calibration.batches(description.batch_size))))
+        np.save(folder / "calibration.npy", next(calibration.batches(len(calibration))))
         task = {
+            "batch_size": description.batch_size,
             "network": dataclasses.asdict(settings),
             "skip_layers": [cells[layer] for layer in skipped],
             "device_target": tools.device_target,
