@@ -3,6 +3,7 @@
 It loads the published checkpoint into the network itself (`pretrained=True`); another one is given by `checkpoint`.
 """
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,16 @@ def _yolov3_darknet53(checkpoint: str = "", num_classes: int = 80, **settings: A
     """
     from yolov3.checkpoint import load_network
     from yolov3.config import complete_config
+    from yolov3.errors import InputError
     from yolov3.network_settings import NetworkSettings
     from yolov3.yolo import YOLOv3
 
+    known = {field.name for field in dataclasses.fields(NetworkSettings)}
+    for setting in settings:
+        if setting not in known:
+            raise InputError(f"{setting} is no setting of the network: choose from {', '.join(sorted(known))}")
+    if checkpoint and settings:
+        raise InputError(f"checkpoint {checkpoint} brings its own {', '.join(settings)}: leave out one or the other")
     if checkpoint:
         return load_network(checkpoint)[0]
     defaults = complete_config({})["network"]

@@ -64,6 +64,7 @@ def test_every_key_has_a_description_and_a_default():
         ({"train": {"scale_min": 3}}, ["scale_min", "scale_max"]),
         ({"train": {"eta_min": 1}}, ["eta_min", "train.lr"]),
         ({"train": {"group_size": 2}}, ["group_size", "is_distributed"]),
+        ({"train": {"rank": 1}}, ["train.rank is 1", "group_size"]),
         (
             {"weights": {"pretrained": "yolov3.weights"}, "network": {"anchor_scales": "auto"}},
             ["network.anchor_scales", "weights.pretrained", "nine anchors"],
@@ -83,3 +84,9 @@ def test_one_sentence_names_key_value_and_what_is_allowed(config, words):
     assert "\n" not in message
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize("value", [8.0, "8.0", "8", "0.8e1"])
+def test_a_whole_number_is_an_integer(value):
+    found = complete_config({"train": {"per_batch_size": value}})["train"]["per_batch_size"]
+    assert (found, type(found)) == (8, int)

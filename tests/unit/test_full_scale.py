@@ -212,7 +212,7 @@ def test_air_for_ascend_310_by_atc(planned, tools, tmp_path):
     assert "AIR" in options_of(planned["ascend"]["export"])["--file_format"].split(",")
     air = tmp_path / "yolov3_darknet53.air"
     write_model(air)
-    soc_version = options_of(planned["ascend"]["convert_model"])["--soc_version"]
+    soc_version = options_of(planned["ascend"]["post_quant"])["--soc_version"]
     words = ["--model", air, "--output", tmp_path / "out.om", "--soc_version", soc_version]
     assert run_script("convert_model", *words) == 0
     said = tools()

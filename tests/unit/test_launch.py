@@ -263,6 +263,17 @@ def test_end_elsewhere_ends_the_workers_here(command: Callable[..., list[str]], 
     wait_until(lambda: processes_with(mark) == [])
 
 
+def test_workers_of_an_msrun_that_dies_are_ended(
+    command: Callable[..., list[str]], log_dir: Path, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "WATCH_SECONDS", 0.1)
+    kill_msrun = "import os, time; time.sleep(3); os.kill(os.getppid(), 9); time.sleep(600)"
+    with pytest.raises(InputError):
+        words = command(SLEEP, SLEEP, kill_msrun)
+        run_workers(words, LaunchSettings(2, 2, log_dir, master_port=free_port()))
+    wait_until(lambda: processes_with(mark) == [])
+
+
 def test_workers_that_outlive_their_scheduler_are_ended(
     command: Callable[..., list[str]], log_dir: Path, mark: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import mindspore
 import pytest
+from exported_samples import run_script
 from small_coco import write_small_coco
 
 from yolov3 import modelarts, runtime
@@ -160,6 +162,39 @@ def test_a_next_job_goes_on_from_what_the_last_one_left(tmp_path, buckets, setti
     settings = changed(settings, data_url="")
     run_on_modelarts(settings, server_of(tmp_path), run, resumes=True, describes=False)
     assert seen == ["step 100"]
+
+
+def test_state_of_a_failed_job_goes_when_a_next_one_finishes(tmp_path, buckets, settings):
+    state = buckets / "mine" / "results" / "checkpoints" / "last.ckpt"
+    state.parent.mkdir(parents=True)
+    state.write_text("step 100")
+    settings = changed(settings, data_url="")
+
+    def run(code):
+        (settings.output_path / "metrics.csv").write_text("trained")
+        if not code:
+            shutil.rmtree(settings.output_path / "checkpoints")
+        return code
+
+    run_on_modelarts(settings, server_of(tmp_path), lambda: run(1), resumes=True, describes=False)
+    assert state.is_file()
+    run_on_modelarts(settings, server_of(tmp_path, job_id="job-2"), lambda: run(0), resumes=True, describes=False)
+    assert not state.parent.exists()
+    assert (buckets / "mine" / "results" / "metrics.csv").is_file()
+
+
+def test_results_that_may_not_be_looked_at_are_an_error(tmp_path, buckets, settings, monkeypatch):
+    monkeypatch.setenv("FAKE_MOXING_REFUSES", "s3://mine/results")
+    with pytest.raises(InputError, match=r"s3://mine/results cannot be looked at \(PermissionError"):
+        run_on_modelarts(changed(settings, data_url=""), server_of(tmp_path), lambda: 0, resumes=True, describes=False)
+
+
+@pytest.mark.parametrize("content", [b"train: [1", b"\xff\xfe\x00train"])
+def test_a_config_that_is_no_yaml_is_one_sentence(tmp_path, capfd, content):
+    (tmp_path / "mine.yaml").write_bytes(content)
+    assert run_script("modelarts", "--config", tmp_path / "mine.yaml") == 1
+    errors = [line for line in capfd.readouterr().err.splitlines() if " ERROR " in line]
+    assert len(errors) == 1 and "mine.yaml is not a YAML file" in errors[0]
 
 
 @pytest.mark.parametrize("url", ["s3://mine/no-such-data", "s3://mine/empty"])

@@ -164,6 +164,16 @@ def test_folders_in_order_with_broken_and_other_files(samples, tmp_path, capfd):
     assert found == {"B.png", "a.png", "b/x.png", "grau.jpg", "grau.jpg.jpg", "tief.png", "predictions.json"}
 
 
+def test_an_output_that_is_a_file_or_holds_the_input(samples, tmp_path, capfd):
+    shutil.copytree(samples / "val" / "images", tmp_path / "pictures")
+    (tmp_path / "file").touch()
+    assert predict(samples / "yolov3.ckpt", tmp_path / "pictures", tmp_path / "file") == 1
+    said = [line for line in capfd.readouterr().err.splitlines() if " ERROR " in line]
+    assert len(said) == 1 and "file cannot be written (File exists)" in said[0]
+    assert predict(samples / "yolov3.ckpt", tmp_path / "pictures", tmp_path) == 0
+    assert (tmp_path / "predictions.json").is_file()
+
+
 def test_pictures_never_share_a_name(tmp_path):
     files = [tmp_path / name for name in ("a.jpeg", "a.jpg", "a.png", "a.tif", "a.tif.png")]
     pictures = picture_paths(files, tmp_path, tmp_path / "out")
@@ -209,7 +219,7 @@ def test_mistakes_are_one_sentence(samples, tmp_path, capfd):
         assert not output.exists()
     content = image.read_bytes()
     assert predict(checkpoint, images, images) == 1
-    assert "holds no images" in capfd.readouterr().err
+    assert "would overwrite the image" in capfd.readouterr().err
     assert predict(checkpoint, image, images) == 1
     assert "would overwrite" in capfd.readouterr().err
     assert image.read_bytes() == content

@@ -1,5 +1,6 @@
 """What the preflight finds missing, on hosts made of a folder of device files and one of programs."""
 
+import dataclasses
 import shutil
 import sys
 from collections import namedtuple
@@ -90,6 +91,11 @@ def test_ascend_host_with_all(host, monkeypatch):
     (host / "dev" / "davinci6").unlink()
     assert [sentence.split(" is not there")[0] for sentence in look(host, wanted)] == [f"{host}/dev/davinci6"]
     (host / "dev" / "davinci6").touch()
+    with monkeypatch.context() as allocation:
+        two_hosts = dataclasses.replace(wanted, group_size=16, host_launcher="slurm")
+        assert ["asks for 16 of it" in sentence for sentence in look(host, two_hosts)] == [True]
+        allocation.setenv("SLURM_JOB_NUM_NODES", "2")
+        assert look(host, two_hosts) == []
     half = settings("coco2014_ascend.yaml", amct_python=wanted.amct_python, device_num="[0,4)")
     assert ["gives 4 devices" in sentence for sentence in look(host, half)] == [True]
     crossing = settings("coco2014_ascend.yaml", amct_python=wanted.amct_python, device_num="[2,6)")

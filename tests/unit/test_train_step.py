@@ -73,6 +73,12 @@ def test_the_network_is_fed_what_its_settings_say(normalisation, mean, std):
     np.testing.assert_allclose(parts[0].asnumpy(), expected, atol=1e-5)
 
 
+def test_the_loss_is_multiplied_by_the_loss_scale():
+    forward = [ForwardLoss(network(), YoloLoss(2), scale) for scale in (1.0, 1024.0)]
+    plain, scaled = [one(*batch())[0].asnumpy() for one in forward]
+    np.testing.assert_allclose(scaled, 1024 * plain, rtol=1e-5)
+
+
 def test_the_static_loss_scale_changes_nothing_in_float32():
     plain, scaled = weights_of(trained()[0]), weights_of(trained(loss_scale=1024.0)[0])
     for name, value in plain.items():

@@ -26,6 +26,9 @@ def rules():
     return {line.strip() for line in listed}
 
 
+SIXTEEN_BY_SLURM = {"train.is_distributed": 1, "train.group_size": 16, "train.host_launcher": "slurm"}
+
+
 @pytest.mark.parametrize("profile", ["slurm", "kubernetes"])
 def test_names_rules_that_exist_and_do_not_run_locally(rules, profile):
     named = set(settings(profile)["set-threads"]) | set(settings(profile)["set-resources"])
@@ -38,26 +41,36 @@ def test_names_rules_that_exist_and_do_not_run_locally(rules, profile):
 
 
 @pytest.mark.parametrize(
-    ("changes", "train", "eval_coco"),
+    ("changes", "train", "eval_coco", "more"),
     [
-        ({}, "", ""),
-        ({"device_target": "GPU", "train.is_distributed": 1, "train.group_size": 8}, "gpu=8", "gpu=1"),
-        ({"device_target": "GPU", "train.is_distributed": 0}, "gpu=1", "gpu=1"),
-        ({"device_target": "Ascend", "train.is_distributed": 1, "train.group_size": 4}, "gres=npu:4", "gres=npu:1"),
+        ({}, "", "", []),
+        ({"device_target": "GPU", "train.is_distributed": 1, "train.group_size": 8}, "gpu=8", "gpu=1", []),
+        ({"device_target": "GPU", "train.is_distributed": 0}, "gpu=1", "gpu=1", []),
+        ({"device_target": "Ascend", "train.is_distributed": 1, "train.group_size": 4}, "gres=npu:4", "gres=npu:1", []),
         # The second host is started by ssh, outside of the job.
         (
             {"device_target": "GPU", "train.is_distributed": 1, "train.group_size": 16, "train.hosts": "a,b"},
             "gpu=8",
             "gpu=1",
+            [],
+        ),
+        # One job over two hosts: GPUs are asked for in all, NPUs on each.
+        ({"device_target": "GPU", **SIXTEEN_BY_SLURM}, "gpu=16", "gpu=1", ["--set-resources", "train:nodes=2"]),
+        (
+            {"device_target": "Ascend", **SIXTEEN_BY_SLURM},
+            "gres=npu:8",
+            "gres=npu:1",
+            ["--set-resources", "train:nodes=2"],
         ),
     ],
 )
-def test_slurm_is_asked_for_the_devices_of_the_config(tmp_path, changes, train, eval_coco):
+def test_slurm_is_asked_for_the_devices_of_the_config(tmp_path, changes, train, eval_coco, more):
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump(changed(SMALL, changes)))
     profile = ROOT / "profiles" / "slurm"
     printed = snakemake(
-        *("--dry-run", "eval_coco", "--workflow-profile", profile, "--directory", tmp_path, "--configfile", config)
+        *("--dry-run", "eval_coco", "--workflow-profile", profile, "--directory", tmp_path, "--configfile", config),
+        *more,
     )
     asked = {}
     for line in printed.splitlines():

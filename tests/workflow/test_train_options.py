@@ -158,6 +158,38 @@ def test_the_profile_opens_and_tells_of_convolutions(train):
         assert any(row["op_type"] == "Conv2D" for row in csv.DictReader(stream))
 
 
+def test_a_run_too_short_for_a_profile_says_so(train, capfd):
+    train(need_profiler=1)
+    assert "there is no profile: a run must have 4 steps or more" in capfd.readouterr().err
+
+
+def test_the_best_weights_are_the_result(plain, train, monkeypatch):
+    found = [0.5, 0.1]
+
+    class Validator:
+        def __init__(self, manifest, settings):
+            pass
+
+        def __call__(self, network):
+            return {"AP": found.pop(0), "AP50": 0.6}
+
+    monkeypatch.setattr("yolov3.validation.Validator", Validator)
+    best, last = train(eval_interval=1, max_epoch=2), train("last", max_epoch=2)
+    assert not found
+    name = "backbone.root.conv.weight"
+    np.testing.assert_array_equal(weights(best)[name], weights(plain)[name])
+    assert not np.array_equal(weights(last)[name], weights(plain)[name])
+
+
+def test_pretrained_backbone_is_what_the_training_starts_from(plain, train):
+    started = weights(train(pretrained_backbone=str(plain / "yolov3.ckpt"), lr=1e-8))
+    for name, value in weights(plain).items():
+        is_close = np.allclose(started[name], value, atol=1e-5)
+        assert is_close or not name.startswith("backbone."), name
+    # The rest is as initialised.
+    assert not np.allclose(started["branch_8.head.weight"], weights(plain)["branch_8.head.weight"], atol=1e-5)
+
+
 def test_resume_yolov3_starts_from_the_weights(plain, train):
     again = train(resume_yolov3=str(plain / "yolov3.ckpt"), lr=1e-8)
     for name, value in weights(plain).items():

@@ -121,8 +121,16 @@ def test_two_workers_train_together(finished, tmp_path):
     assert any(not np.array_equal(first[name].asnumpy(), second[name].asnumpy()) for name in statistics)
 
 
-def test_the_best_weights_are_kept_when_evaluated_in_between(finished, tmp_path):
+def test_the_network_is_evaluated_in_between(finished, tmp_path):
     done = train(finished, tmp_path, eval_interval=1)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("validation AP:") == 2
     assert (tmp_path / "yolov3.ckpt").exists()
+
+
+def test_only_the_first_of_two_workers_saves(finished, tmp_path):
+    port = 20000 + os.getpid() % 20000
+    distributed = {"is_distributed": 1, "group_size": 2, "master_port": port, "cluster_time_out": 60}
+    done = train(finished, tmp_path, **distributed, per_batch_size=4, max_epoch=1)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.ckpt")] == ["yolov3.ckpt"]

@@ -64,8 +64,14 @@ def all_threads():
 
 
 def training_devices():
-    """What the training asks of its cluster job's host: its share where further hosts are named, which are not the job's."""
+    """What the training asks of a cluster: of its job's host its share where further hosts are named, which are not the job's.
+
+    With host_launcher slurm, a job over several hosts, `--set-resources train:nodes=2`: NPUs are asked for on each of them.
+    """
     hosts = len(config["train"]["hosts"].split(",")) if config["train"]["hosts"] else 1
+    nodes = workflow.resource_settings.overwrite_resources.get("train", {}).get("nodes")
+    if nodes and config["train"]["host_launcher"] == "slurm" and config["device_target"] == "Ascend":
+        hosts = nodes.value
     return devices(config["device_target"], config["train"]["group_size"] // hosts)
 
 

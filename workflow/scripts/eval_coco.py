@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = stage_parser(__doc__)
     add_manifest_options(parser)
     parser.add_argument("--pretrained", type=Path, required=True, help="checkpoint to evaluate")
-    parser.add_argument("--output_dir", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--output_dir", type=Path, default=Path("outputs"), help="folder of the results")
     add_options(parser, "", only=("device_target", "seed"))
     add_options(parser, "eval")
     return run_stage(run, parser.parse_args(argv))

@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = stage_parser(__doc__)
     add_manifest_options(parser)
     parser.add_argument("--ckpt_file", type=Path, required=True, help="checkpoint to export")
-    parser.add_argument("--output_dir", type=Path, required=True, help="folder of the files and of export.json")
+    parser.add_argument("--output_dir", type=Path, default=Path("outputs"), help="folder of the files and export.json")
     add_options(parser, "export")
     add_options(parser, "eval", only=("testing_shape", "letterbox"))
     add_options(parser, "", only=("device_target", "seed"))

@@ -90,7 +90,12 @@ def config_words(arguments: argparse.Namespace) -> list[str]:
         return []
     if not arguments.config.is_file():
         raise InputError(f"config {arguments.config} does not exist: check the path")
-    config = complete_config(yaml.safe_load(arguments.config.read_text(encoding="utf-8")))
+    try:
+        given = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        problem = " ".join(str(error).split())
+        raise InputError(f"config {arguments.config} is not a YAML file ({problem}): correct it") from None
+    config = complete_config(given)
     values = {key: value for section in SECTIONS[arguments.stage] for key, value in config[section].items()}
     return shlex.split(option_words({"device_target": config["device_target"], "seed": config["seed"], **values}))
 

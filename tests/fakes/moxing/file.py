@@ -12,6 +12,8 @@ def _local(url):
 
 
 def exists(url):
+    if url == os.environ.get("FAKE_MOXING_REFUSES"):
+        raise PermissionError("stat:403 errorCode:AccessDenied")
     return _local(url).exists()
 
 
@@ -25,3 +27,8 @@ def copy_parallel(src_url, dst_url):
     if dst_url == os.environ.get("FAKE_MOXING_REFUSES"):
         raise PermissionError("stat:403 errorCode:AccessDenied")
     shutil.copytree(_local(src_url), _local(dst_url), dirs_exist_ok=True)
+
+
+def remove(url, recursive=False):
+    assert recursive or not _local(url).is_dir(), "a folder needs recursive"
+    shutil.rmtree(_local(url))

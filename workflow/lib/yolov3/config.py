@@ -63,11 +63,16 @@ def _number_from_text(value: Any, section: str, key: str) -> Any:
     types = rule.get("type", "string")
     is_text = isinstance(rule["enum"][0], str) if "enum" in rule else "string" in types and "array" not in types
     if not isinstance(value, str) or is_text:
-        return value
+        return as_integer(value, rule)
     try:
-        return json.loads(value)
+        return as_integer(json.loads(value), rule)
     except json.JSONDecodeError:
         return value
+
+
+def as_integer(value: Any, rule: dict[str, Any]) -> Any:
+    """Return 8 for the 8.0 that JSON schema, but no user of the value, takes for an integer."""
+    return int(value) if rule.get("type") == "integer" and isinstance(value, float) and value.is_integer() else value
 
 
 def _check_schema(config: dict[str, Any]) -> None:
@@ -152,6 +157,11 @@ def _check_across_fields(config: dict[str, Any]) -> None:
     if train["group_size"] > 1 and not train["is_distributed"]:
         raise InputError(
             f"config key train.group_size is {train['group_size']} but train.is_distributed is 0: set it to 1"
+        )
+    if train["rank"] >= train["group_size"]:
+        raise InputError(
+            f"config key train.rank is {train['rank']} but train.group_size is {train['group_size']}: ranks "
+            "count from 0"
         )
     if train["hosts"] and not train["is_distributed"]:
         raise InputError(f"config key train.hosts is {train['hosts']} but train.is_distributed is 0: set it to 1")

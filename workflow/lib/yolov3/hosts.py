@@ -23,6 +23,11 @@ def read_hosts(text: str) -> tuple[str, ...]:
     return hosts
 
 
+def slurm_nodes() -> int:
+    """Return the number of hosts of the Slurm allocation that this process is in, 0 outside of one."""
+    return int(os.environ.get("SLURM_JOB_NUM_NODES") or os.environ.get("SLURM_NNODES") or 0)
+
+
 def slurm_hosts() -> tuple[str, ...]:
     """Return the names of the hosts of the Slurm allocation that this process is in.
 

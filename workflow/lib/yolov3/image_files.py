@@ -20,7 +20,7 @@ def find_images(place: Path, without: Path | None = None) -> list[Path]:
 
     Args:
         place: folder or image file.
-        without: folder that is left out, such as one of results.
+        without: folder in `place` that is left out, such as one of results.
 
     Raises:
         InputError: the place is missing or holds no images.
@@ -29,13 +29,16 @@ def find_images(place: Path, without: Path | None = None) -> list[Path]:
         return [place]
     if not place.is_dir():
         raise InputError(f"{place} is neither an image nor a folder: check the path")
+    left_out = without.resolve() if without else None
+    if left_out in (place.resolve(), *place.resolve().parents):
+        left_out = None
     found = [
         path
         for path in place.rglob("*")
         if path.suffix.lower() in SUFFIXES
         and not any(part.startswith(".") for part in path.relative_to(place).parts)
         and path.is_file()
-        and not (without and path.resolve().is_relative_to(without.resolve()))
+        and not (left_out and path.resolve().is_relative_to(left_out))
     ]
     if not found:
         raise InputError(f"folder {place} holds no images ({' '.join(SUFFIXES)}): check the path")

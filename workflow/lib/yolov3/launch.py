@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -146,10 +146,11 @@ def run_workers(
             )
         except FileNotFoundError:
             raise InputError("msrun is not installed beside this Python: set the environment up again") from None
+        watch = _SchedulerWatch(launcher.pid, log_dir)
         try:
-            returned = _wait(launcher, log_dir, ended_elsewhere)
+            returned = _wait(launcher, watch, log_dir, ended_elsewhere)
         finally:
-            _end_all(launcher)
+            _end_all(launcher, watch.started)
     if returned != 0:
         raise InputError(describe_failure(log_dir))
 
@@ -163,10 +164,14 @@ def _environment(settings: LaunchSettings) -> dict[str, str]:
     return environment
 
 
-def _wait(launcher: subprocess.Popen[bytes], log_dir: Path, ended_elsewhere: Callable[[], str | None]) -> int:
+def _wait(
+    launcher: subprocess.Popen[bytes],
+    watch: "_SchedulerWatch",
+    log_dir: Path,
+    ended_elsewhere: Callable[[], str | None],
+) -> int:
     """Show the first worker's log until msrun ends, or until this or another host's part is lost."""
     follower = LogFollower(log_dir, sys.stdout)
-    watch = _SchedulerWatch(launcher.pid, log_dir)
     next_look = 0.0
     while (returned := launcher.poll()) is None:
         follower.show_new()
@@ -192,11 +197,14 @@ class _SchedulerWatch:
         self.launcher_id = launcher_id
         self.log_dir = log_dir
         self.had_workers = self.had_scheduler = False
+        self.started: set[psutil.Process] = set()
         self.well_until = time.monotonic()
 
     def is_stuck(self) -> bool:
         """Return whether this has been so for too long."""
-        roles = {_role(process) for process in _descendants(self.launcher_id)}
+        running = _descendants(self.launcher_id)
+        self.started.update(running)
+        roles = {_role(process) for process in running}
         has_scheduler, has_workers = SCHEDULER_ROLE in roles, bool(roles - {SCHEDULER_ROLE})
         self.had_workers |= has_workers
         self.had_scheduler |= has_scheduler
@@ -230,17 +238,24 @@ def _is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def _end_all(launcher: subprocess.Popen[bytes]) -> None:
-    """Kill msrun and whatever it started; a worker keeps nothing that a kill could harm, files appear when complete."""
-    if launcher.poll() is not None:
-        return
-    # The launcher is stopped first, so that it starts nothing while its children are listed.
-    launcher.send_signal(signal.SIGSTOP)
-    for process in _descendants(launcher.pid):
+def _end_all(launcher: subprocess.Popen[bytes], started: Collection[psutil.Process]) -> None:
+    """Kill msrun and whatever it started; a worker keeps nothing that a kill could harm, files appear when complete.
+
+    Args:
+        launcher: msrun.
+        started: processes that it was seen to have started, which a dead msrun no longer tells.
+    """
+    running = launcher.poll() is None
+    if running:
+        # The launcher is stopped first, so that it starts nothing while its children are listed.
+        launcher.send_signal(signal.SIGSTOP)
+    for process in {*started, *_descendants(launcher.pid)}:
         with contextlib.suppress(psutil.NoSuchProcess):
+            # Does nothing to another process that was given the number since.
             process.kill()
-    launcher.kill()
-    launcher.wait()
+    if running:
+        launcher.kill()
+        launcher.wait()
 
 
 def _interrupt_when_parent_dies() -> None:

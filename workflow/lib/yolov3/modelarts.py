@@ -28,6 +28,8 @@ DEVICES_PER_SERVER = 8
 POLL_SECONDS = 0.2
 # The results are copied when all processes of the server have ended, or this long after the first has.
 PEERS_SECONDS = 60.0
+# As train_results.RUNNING_FOLDER, which is not imported here: it brings MindSpore.
+STATE_FOLDER = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,8 @@ class Server:
         try:
             _bounded(task, what, self.time_out)
             error = ""
-        except InputError as failure:
-            error = str(failure)
+        except Exception as failure:
+            error = str(failure) or type(failure).__name__
             raise
         finally:
             write_json(marker, {"job_id": self.platform.job_id, "error": error})
@@ -207,7 +209,10 @@ def run_on_modelarts(
     finally:
         server.end()
         if settings.train_url and server.platform.is_copier:
-            code = _copy_out(settings, server.time_out) or code
+            copied = _copy_out(settings, server.time_out)
+            if resumes and not code and not copied:
+                _remove_state(settings)
+            code = copied or code
     return code
 
 
@@ -250,7 +255,7 @@ def _common_folder(archive: Path, name: str) -> str:
 
 
 def _bring_results(url: str, folder: Path) -> None:
-    if _moxing_file().exists(url):
+    if _exists(url):
         folder.mkdir(parents=True, exist_ok=True)
         _copy(url, str(folder), url)
 
@@ -279,6 +284,27 @@ def _copy(source: str, target: str, url: str) -> None:
             f"{source} cannot be copied to {target} ({type(error).__name__}: {error}): check that {url} exists and "
             "that the job may use it"
         ) from None
+
+
+def _exists(url: str) -> bool:
+    file = _moxing_file()
+    try:
+        return bool(file.exists(url))
+    except Exception as error:  # moxing documents no errors of its own
+        raise InputError(
+            f"{url} cannot be looked at ({type(error).__name__}: {error}): check the URL and that the job may use it"
+        ) from None
+
+
+def _remove_state(settings: ModelArtsSettings) -> None:
+    """Remove the state that an earlier, failed job left at train_url: a finished run has none to go on from."""
+    url = f"{settings.train_url.rstrip('/')}/{STATE_FOLDER}"
+    if (settings.output_path / STATE_FOLDER).exists() or not _exists(url):
+        return
+    try:
+        _moxing_file().remove(url, recursive=True)
+    except Exception as error:  # moxing documents no errors of its own
+        logging.warning("%s is of a finished training but cannot be removed (%s): remove it", url, error)
 
 
 def _moxing_file() -> Any:

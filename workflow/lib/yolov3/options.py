@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import jsonschema
 
-from yolov3.config import section_schema
+from yolov3.config import as_integer, section_schema
 
 Settings = TypeVar("Settings")
 
@@ -69,6 +69,6 @@ def _reader(schema: dict[str, Any]) -> Callable[[str], Any]:
         if error is not None:
             raise argparse.ArgumentTypeError(f"{error.message} ({schema['description']})")
         # 0 is a number to YAML and JSON, but MindSpore wants 0.0 where it wants a float.
-        return float(value) if schema.get("type") == "number" else _frozen(value)
+        return float(value) if schema.get("type") == "number" else _frozen(as_integer(value, schema))
 
     return read

@@ -3,13 +3,23 @@
 from dataclasses import dataclass
 from typing import Any
 
+from yolov3.hosts import read_hosts, slurm_nodes
+
 # What is looked at, beside the general keys: section of the config -> keys.
 KEYS = {
     "data": ("provider", "data_dir"),
     "coco2014": ("keep_archives",),
     "network": ("backbone_shape",),
     "rank_table": ("device_num", "visible_devices"),
-    "train": ("is_distributed", "group_size", "hosts", "loader_workers", "per_batch_size", "training_shape"),
+    "train": (
+        "is_distributed",
+        "group_size",
+        "hosts",
+        "host_launcher",
+        "loader_workers",
+        "per_batch_size",
+        "training_shape",
+    ),
     "eval": ("testing_shape",),
     "export": ("file_format", "keep_detect", "export_batch_size"),
     "bins": ("bins_dtype",),
@@ -38,6 +48,7 @@ class PreflightSettings:
     is_distributed: int
     group_size: int
     hosts: str
+    host_launcher: str
     loader_workers: int
     per_batch_size: int
     training_shape: str | int
@@ -61,8 +72,10 @@ class PreflightSettings:
     @property
     def local_workers(self) -> int:
         """Training processes of this host."""
-        hosts = [host for host in self.hosts.split(",") if host.strip()]
-        return self.group_size // max(len(hosts), 1) if self.is_distributed else 1
+        if not self.is_distributed:
+            return 1
+        hosts = slurm_nodes() if self.host_launcher == "slurm" else len(read_hosts(self.hosts))
+        return self.group_size // max(hosts, 1)
 
 
 def values_of(config: dict[str, Any], devices_here: bool) -> dict[str, Any]:

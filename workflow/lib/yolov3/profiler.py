@@ -1,5 +1,6 @@
 """MindSpore's profiler around some steps of a training."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,3 +43,11 @@ def profiled_steps(folder: Path, device_target: str) -> Iterator[Callable[[], No
 def no_profile() -> Iterator[Callable[[], None]]:
     """Give a function to call after each step that does nothing."""
     yield lambda: None
+
+
+def tell_profile(folder: Path) -> None:
+    """Log where the profile of a training is, or that it was too short for one."""
+    if any(folder.rglob("trace_view.json")):
+        logging.info("the profile is in %s: open its trace_view.json in chrome://tracing or Perfetto", folder)
+    else:
+        logging.warning("there is no profile: a run must have %d steps or more to do for one", FIRST_STEP + 1)

@@ -11,6 +11,11 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from yolov3.errors import InputError
 
+# No space, no permission, or a file where a folder should be.
+UNWRITABLE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
+}
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -32,8 +37,8 @@ def start_logging(log_file: str) -> None:
 
 def run_stage(run: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
     """Run a stage and return its exit code: 0, or 1 after one sentence about what the user can mend."""
-    start_logging(arguments.log_file)
     try:
+        start_logging(arguments.log_file)
         # Log lines go above a progress bar, not through it.
         with logging_redirect_tqdm():
             run(arguments)
@@ -41,7 +46,7 @@ def run_stage(run: Callable[[argparse.Namespace], None], arguments: argparse.Nam
         logging.error("%s", error)
         return 1
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        if error.errno not in UNWRITABLE:
             raise
         # A failed copy names its source first, a failed write no file at all.
         place = error.filename2 or error.filename or "a result"

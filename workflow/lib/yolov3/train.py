@@ -16,7 +16,7 @@ from yolov3.errors import InputError
 from yolov3.grid import prediction_grid
 from yolov3.loss import YoloLoss
 from yolov3.metrics_log import MetricsLog, StepMetrics
-from yolov3.profiler import no_profile, profiled_steps
+from yolov3.profiler import no_profile, profiled_steps, tell_profile
 from yolov3.runtime import Worker, sum_over_workers
 from yolov3.schedule import learning_rates
 from yolov3.train_results import TrainFiles, write_results
@@ -88,7 +88,7 @@ def train(
                 progress.step, progress.seconds = done, time.perf_counter() - started
                 save_state(files.state, train_step, fingerprint, progress)
     if profiles:
-        logging.info("the profile is in %s: open its trace_view.json in chrome://tracing or Perfetto", files.profile)
+        tell_profile(files.profile)
     if saves:
         write_results(network, settings, files, worker, progress, loop.mean_images_per_second)
 
