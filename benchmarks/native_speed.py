@@ -99,7 +99,7 @@ def prepare(manifest_path: Path, images: int, native: Path, work: Path) -> None:
     write_bins(val, range(images), BinsSettings(SIZE, False, mean_std), work / "bins")
     drawn = draw_images(train, CALIBRATION_IMAGES, 1)
     write_bins(train, drawn, calibration_bins(SIZE, False, mean_std), work / "calibration")
-    calibration = CalibrationFolder.read(work / "calibration", (SIZE, SIZE))
+    calibration = CalibrationFolder.read(work / "calibration", (SIZE, SIZE), mean_std)
     quantize_qdq(work / "float.onnx", work / "int8.onnx", calibration, "MAX_MIN", "")
     for name in ("float.ms", "int8.onnx"):
         description.write(work / name)
