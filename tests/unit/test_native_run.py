@@ -1,7 +1,6 @@
 """How the native program is called, and what its failures become."""
 
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,12 @@ from yolov3.errors import InputError
 from yolov3.manifest import Manifest
 from yolov3.native_run import NativeRunSettings, native_accuracy, native_command, run_program
 
-LOGGING = "import logging; logging.basicConfig(level=logging.INFO); "
+STAGE = """
+import argparse, sys
+from yolov3.native_run import run_program
+from yolov3.stage import run_stage
+sys.exit(run_stage(lambda arguments: run_program(sys.argv[1:]), argparse.Namespace(log_file="")))
+"""
 SETTINGS = {
     "engine": "lite",
     "device": "cpu",
@@ -76,13 +80,13 @@ def test_detections_of_another_data_set(tmp_path):
 
 def test_a_stage_that_is_told_to_end_ends_the_program(tmp_path):
     program = write_program(tmp_path / "program", "import time\nprint('started', flush=True)\ntime.sleep(600)")
-    code = f"from yolov3.native_run import run_program; run_program([{str(program)!r}])"
-    stage = subprocess.Popen([sys.executable, "-c", LOGGING + code], stderr=subprocess.PIPE, text=True)
+    stage = subprocess.Popen([sys.executable, "-c", STAGE, str(program)], stderr=subprocess.PIPE, text=True)
     with stage:
         assert "started" in stage.stderr.readline()
         children = psutil.Process(stage.pid).children()
         stage.terminate()
-    assert stage.returncode == 128 + signal.SIGTERM
+        assert "interrupted" in stage.stderr.read()
+    assert stage.returncode == 130
     assert len(children) == 1
     _gone, alive = psutil.wait_procs(children, timeout=30)
     assert not alive

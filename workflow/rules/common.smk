@@ -8,7 +8,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "lib"))
 
 from snakemake.io import sourcecache_entry
 
-from yolov3.config import complete_config
+from yolov3.config import ONLY_DEVICE, complete_config
 from yolov3.cpus import available_cpus
 from yolov3.errors import InputError
 from yolov3.mslite_runtime import home_of_user

@@ -1,7 +1,7 @@
 # The native program over the evaluation images: the float model and the int8 model.
 
 # The engine of the int8 model may run elsewhere than that of the float model.
-INT8_DEVICE = {"openvino": "cpu", "acl": "ascend"}.get(INT8_ENGINE, config["infer"]["device"])
+INT8_DEVICE = ONLY_DEVICE.get(INT8_ENGINE, config["infer"]["device"])
 INT8_INFERENCE = {"engine": INT8_ENGINE, "device": INT8_DEVICE}
 if INT8_ENGINE != "openvino":
     INT8_INFERENCE["precision"] = "float32"

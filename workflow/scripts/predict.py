@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from yolov3.config import ONLY_DEVICE
 from yolov3.cpus import available_cpus
 from yolov3.detector import Classes, load_detector, read_description
 from yolov3.image_files import find_images
@@ -27,7 +28,7 @@ from yolov3.runtime import start_runtime
 from yolov3.stage import run_stage, stage_parser
 
 # Of files that the native program runs: what runs them.
-NATIVE_ENGINES: dict[str, dict[str, str]] = {".ms": {"engine": "lite"}, ".om": {"engine": "acl", "device": "ascend"}}
+NATIVE_ENGINES = {".ms": "lite", ".om": "acl"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -55,8 +56,17 @@ def run(arguments: argparse.Namespace) -> None:
     given = (arguments.testing_shape, arguments.letterbox)
     if arguments.ckpt.suffix in NATIVE_ENGINES:
         description = read_description(arguments.ckpt, *given)
-        fixed = {**NATIVE_ENGINES[arguments.ckpt.suffix], "raw_maps": False, "precision": "float32"}
-        run_settings = settings_from(NativeRunSettings, arguments, threads=available_cpus(), **fixed, **vars(settings))
+        engine = NATIVE_ENGINES[arguments.ckpt.suffix]
+        run_settings = settings_from(
+            NativeRunSettings,
+            arguments,
+            engine=engine,
+            device=ONLY_DEVICE.get(engine, arguments.device),
+            raw_maps=False,
+            precision="float32",
+            threads=available_cpus(),
+            **vars(settings),
+        )
         detect = native_detections(arguments.program, arguments.ckpt, description, files, run_settings)
         classes = Classes(description.class_names, description.category_ids)
     else:

@@ -16,8 +16,9 @@ from yolov3.cpus import shared_cpus
 from yolov3.errors import InputError
 from yolov3.host_launchers import SshParts, part_words, run_srun, shell_text
 from yolov3.hosts import check_master, own_number, read_hosts, slurm_hosts, workers_per_host
+from yolov3.interrupts import sigterm_as_interrupt
 from yolov3.job_end import HostReports, host_folder
-from yolov3.launch import LaunchSettings, msrun_command, run_workers, sigterm_as_interrupt
+from yolov3.launch import LaunchSettings, msrun_command, run_workers
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,15 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import psutil
 
 from yolov3.errors import InputError
+from yolov3.interrupts import sigterm_as_interrupt
 from yolov3.rank_table_worker import is_rank_table_worker
 from yolov3.worker_logs import LogFollower, describe_failure, worker_failed
 
@@ -262,23 +261,6 @@ def _interrupt_when_parent_dies() -> None:
     """Ask Linux to send msrun SIGINT, on which it kills its workers, when the process that started it dies."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-
-
-@contextlib.contextmanager
-def sigterm_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM, with which workflow managers and clusters end a job, like Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _check_port(settings: LaunchSettings) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from yolov3.errors import InputError
 
 SHOWN_LINES = 3
-# As native310/CMakeLists.txt looks for it.
-CANN_VARIABLES = ("ASCEND_HOME", "ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME")
+# Of CANN's set_env.sh; native310/CMakeLists.txt looks at them too.
+CANN_VARIABLES = ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME", "ASCEND_HOME")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from yolov3.coco_results import read_results
 from yolov3.cpus import available_cpus
 from yolov3.errors import InputError
 from yolov3.files import read_json
+from yolov3.interrupts import sigterm_as_interrupt
 from yolov3.manifest import Manifest
 from yolov3.vendor_tool import find_tool
 
@@ -90,14 +91,12 @@ def run_program(command: list[str]) -> None:
 @contextmanager
 def _ended_with_us(program: subprocess.Popen[str]) -> Iterator[None]:
     """A stage that is told to end does not leave the program behind, whose results would come over those of a rerun."""
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    except BaseException:
-        program.kill()
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with sigterm_as_interrupt():
+        try:
+            yield
+        except BaseException:
+            program.kill()
+            raise
 
 
 def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, dict[str, Any]]:

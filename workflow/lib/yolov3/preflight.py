@@ -9,11 +9,11 @@ from pathlib import Path
 
 from yolov3.errors import InputError
 from yolov3.mslite_runtime import HOME_VARIABLE, home_of_user, inspect_runtime
+from yolov3.native_build import CANN_VARIABLES
 from yolov3.preflight_resources import missing_disk, missing_memory
 from yolov3.preflight_settings import ALL_STAGES, NATIVE_STAGES, NETWORK_STAGES, PreflightSettings
 from yolov3.rank_table import select_devices
 
-CANN_VARIABLES = ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME")
 CANN_SET_UP = ("/usr/local/Ascend/ascend-toolkit/set_env.sh", "/usr/local/Ascend/cann/set_env.sh")
 # Found, not imported: that takes seconds, and a device.
 FIND_AMCT = "import importlib.util, sys; sys.exit(importlib.util.find_spec('amct_mindspore') is None)"

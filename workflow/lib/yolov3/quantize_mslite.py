@@ -11,6 +11,7 @@ from yolov3.model_description import ModelDescription
 from yolov3.mslite_converter import convert
 from yolov3.onnx_model import layer_of, read_onnx
 from yolov3.quant_layers import float_layers
+from yolov3.quantized_tensor import describe_tensor
 
 # What the converter writes of scales and zero points where it is asked for debug information.
 TENSORS_NAME = "quant_param.csv"
@@ -87,12 +88,7 @@ def config_text(
 
 
 def quantized_tensors(table: Path) -> dict[str, dict[str, Any]]:
-    """Read the converter's table of quantized tensors; {} if it wrote none.
-
-    Returns:
-        Tensor name -> "dtype" and "channels", the number of scales; for one scale "scale", "zero_point" and "range",
-        the smallest and largest value that can be expressed; for several "smallest_scale" and "largest_scale".
-    """
+    """Return `describe_tensor` of each tensor in the converter's table; {} if it wrote none."""
     if not table.is_file():
         return {}
     rows: dict[str, list[tuple[int, float, int]]] = {}
@@ -103,13 +99,7 @@ def quantized_tensors(table: Path) -> dict[str, dict[str, Any]]:
             # A tensor stands in the table once for each node that reads or writes it.
             if users.setdefault(name, row["NodeName"]) == row["NodeName"]:
                 rows.setdefault(name, []).append((int(row["Bits"]), float(row["Scale"]), int(row["ZeroPoint"])))
-    return {name: _described(scales) for name, scales in rows.items()}
-
-
-def _described(scales: list[tuple[int, float, int]]) -> dict[str, Any]:
-    bits, step, zero = scales[0]
-    entry: dict[str, Any] = {"dtype": f"int{bits}", "channels": len(scales)}
-    if len(scales) > 1:
-        return {**entry, "smallest_scale": min(s[1] for s in scales), "largest_scale": max(s[1] for s in scales)}
-    half = 2 ** (bits - 1)
-    return {**entry, "scale": step, "zero_point": zero, "range": [(-half - zero) * step, (half - 1 - zero) * step]}
+    return {
+        name: describe_tensor(f"int{found[0][0]}", [scale for _, scale, _ in found], found[0][2])
+        for name, found in rows.items()
+    }

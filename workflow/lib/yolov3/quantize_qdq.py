@@ -17,6 +17,7 @@ from yolov3.calibration import CalibrationFolder
 from yolov3.files import complete_file
 from yolov3.onnx_model import layer_of, read_onnx
 from yolov3.quant_layers import float_layers
+from yolov3.quantized_tensor import describe_tensor
 
 # The first in which DequantizeLinear takes a scale a channel; MindSpore exports 11.
 OPSET = 13
@@ -109,12 +110,7 @@ def quantize_qdq(
 
 
 def quantized_tensors(model: onnx.ModelProto) -> dict[str, dict[str, Any]]:
-    """Return, for each tensor that a DequantizeLinear node restores, how it is quantized.
-
-    Returns:
-        Tensor name -> "dtype" and "channels", the number of scales; for one scale "scale", "zero_point" and "range",
-        the smallest and largest value that can be expressed; for several "smallest_scale" and "largest_scale".
-    """
+    """Return `describe_tensor` of each tensor that a DequantizeLinear node restores."""
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     found = {}
     for node in model.graph.node:
@@ -123,13 +119,5 @@ def quantized_tensors(model: onnx.ModelProto) -> dict[str, dict[str, Any]]:
         name = node.input[0].removesuffix("_QuantizeLinear_Output").removesuffix("_quantized")
         scale = numpy_helper.to_array(constants[node.input[1]]).ravel()
         zero_point = numpy_helper.to_array(constants[node.input[2]])
-        entry: dict[str, Any] = {"dtype": str(zero_point.dtype), "channels": len(scale)}
-        if len(scale) == 1:
-            step, zero = float(scale[0]), int(zero_point.ravel()[0])
-            limits = np.iinfo(zero_point.dtype)
-            entry |= {"scale": step, "zero_point": zero}
-            entry["range"] = [(limits.min - zero) * step, (limits.max - zero) * step]
-        else:
-            entry |= {"smallest_scale": float(scale.min()), "largest_scale": float(scale.max())}
-        found[name] = entry
+        found[name] = describe_tensor(str(zero_point.dtype), scale.tolist(), int(zero_point.ravel()[0]))
     return found
