@@ -37,13 +37,13 @@ def _yolov3_darknet53(checkpoint: str = "", num_classes: int = 80, **settings: A
         checkpoint: file that this project's training wrote; it knows classes, anchors and shape itself. "" gives
             initial weights.
         num_classes: number of classes, without a checkpoint.
-        settings: fields of `yolov3.network_settings.NetworkSettings`, without a checkpoint.
+        settings: fields of `yolov3.network.settings.NetworkSettings`, without a checkpoint.
     """
-    from yolov3.checkpoint import load_network
-    from yolov3.config import complete_config
+    from yolov3.config.config import complete_config
     from yolov3.errors import InputError
-    from yolov3.network_settings import NetworkSettings
-    from yolov3.yolo import YOLOv3
+    from yolov3.network.settings import NetworkSettings
+    from yolov3.network.yolo import YOLOv3
+    from yolov3.weights.checkpoint import load_network
 
     known = {field.name for field in dataclasses.fields(NetworkSettings)}
     for setting in settings:

@@ -9,7 +9,7 @@ import mindspore
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from yolov3.darknet53 import LEAKY_SLOPE, LeakyReLU
+from yolov3.network.darknet53 import LEAKY_SLOPE, LeakyReLU
 
 LAYERS = 10
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import mindspore
 import numpy as np
 
-from yolov3.coco_data import load_split
-from yolov3.config import complete_config
-from yolov3.evaluate import EvaluationSettings, run_over
-from yolov3.inference import inference_of
-from yolov3.manifest import Manifest
-from yolov3.network_settings import NetworkSettings
-from yolov3.postprocess import PostprocessSettings
-from yolov3.runtime import start_runtime
-from yolov3.yolo import YOLOv3
+from yolov3.config.config import complete_config
+from yolov3.data.annotations import load_split
+from yolov3.data.manifest import Manifest
+from yolov3.distributed.worker import start_runtime
+from yolov3.evaluation.evaluate import EvaluationSettings, run_over
+from yolov3.evaluation.postprocess import PostprocessSettings
+from yolov3.network.inference import inference_of
+from yolov3.network.settings import NetworkSettings
+from yolov3.network.yolo import YOLOv3
 
 
 def main(manifest_path: str, images: int = 40) -> None:

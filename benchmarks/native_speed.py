@@ -18,20 +18,20 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from yolov3.bins import BinsSettings, write_bins
-from yolov3.calibration import CalibrationFolder, calibration_bins, draw_images
-from yolov3.coco_data import load_split
-from yolov3.config import complete_config
-from yolov3.export import ExportSettings, export_network, input_batch
+from yolov3.config.config import complete_config
+from yolov3.data.annotations import load_split
+from yolov3.data.manifest import Manifest
+from yolov3.distributed.worker import start_runtime
+from yolov3.export.description import ModelDescription
+from yolov3.export.export import ExportSettings, export_network, input_batch
 from yolov3.files import read_json
-from yolov3.manifest import Manifest
-from yolov3.model_description import ModelDescription
-from yolov3.mslite_converter import convert
-from yolov3.native_build import BuildSettings, build
-from yolov3.network_settings import NetworkSettings
-from yolov3.quantize_qdq import quantize_qdq
-from yolov3.runtime import start_runtime
-from yolov3.yolo import YOLOv3
+from yolov3.native.bins import BinsSettings, write_bins
+from yolov3.native.build import BuildSettings, build
+from yolov3.native.mslite_converter import convert
+from yolov3.network.settings import NetworkSettings
+from yolov3.network.yolo import YOLOv3
+from yolov3.quantization.calibration import CalibrationFolder, calibration_bins, draw_images
+from yolov3.quantization.qdq import quantize_qdq
 
 NATIVE_DIR = Path(__file__).resolve().parents[1] / "native310"
 SIZE = 416

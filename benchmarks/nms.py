@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from yolov3.nms import class_wise_nms
+from yolov3.evaluation.nms import class_wise_nms
 
 
 def plain(boxes_xyxy, scores, labels, threshold):

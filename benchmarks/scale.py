@@ -20,15 +20,15 @@ import cv2
 import numpy as np
 import psutil
 
-from yolov3.augment import AugmentSettings
-from yolov3.batches import BatchSource, batches
-from yolov3.coco_data import ground_truth, load_split
-from yolov3.coco_eval import coco_result
-from yolov3.coco_results import read_results, write_results
-from yolov3.config import complete_config
-from yolov3.data_checks import CheckSettings, describe_data
-from yolov3.manifest import Manifest
-from yolov3.sampler import SamplerSettings
+from yolov3.config.config import complete_config
+from yolov3.data.annotations import ground_truth, load_split
+from yolov3.data.checks import CheckSettings, describe_data
+from yolov3.data.manifest import Manifest
+from yolov3.evaluation.coco_metrics import coco_result
+from yolov3.evaluation.coco_results import read_results, write_results
+from yolov3.training.augment import AugmentSettings
+from yolov3.training.batches import BatchSource, batches
+from yolov3.training.sampler import SamplerSettings
 
 TRAIN_IMAGES, VAL_IMAGES, CLASSES, DETECTIONS = 82_783, 40_504, 80, 100
 BOXES_PER_IMAGE = 7.2

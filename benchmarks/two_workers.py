@@ -19,8 +19,8 @@ from pathlib import Path
 
 import yaml
 
-from yolov3.config import complete_config
-from yolov3.options import option_words
+from yolov3.config.config import complete_config
+from yolov3.config.options import option_words
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"

@@ -12,7 +12,7 @@ import pytest
 from native_helpers import Program
 
 from yolov3.errors import InputError
-from yolov3.mslite_runtime import home_of_user, provide_runtime
+from yolov3.native.mslite_runtime import home_of_user, provide_runtime
 
 SOURCE = Path(__file__).parents[2] / "native310"
 SANITIZERS = "address,undefined"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from yolov3.errors import InputError
-from yolov3.mslite_runtime import WHEELS, inspect_runtime, provide_runtime
+from yolov3.native.mslite_runtime import WHEELS, inspect_runtime, provide_runtime
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "mslite_runtime.py"
 

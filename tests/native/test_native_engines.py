@@ -19,8 +19,8 @@ INT8_ERROR = 0.25
 EXPORT = """
 import sys
 import mindspore, numpy as np
-from yolov3.network_settings import NetworkSettings
-from yolov3.yolo import YOLOv3
+from yolov3.network.settings import NetworkSettings
+from yolov3.network.yolo import YOLOv3
 anchors = {anchors}
 mindspore.set_seed(1)
 net = YOLOv3(NetworkSettings((8, 16, 32, 64, 128), (1, 1, 1, 1, 1), anchors, ("a", "b")))

@@ -20,9 +20,9 @@ from native_helpers import (
     write_fake_model,
 )
 
-from yolov3.coco_results import coco_results, coco_rows
-from yolov3.postprocess import PostprocessSettings, detect
-from yolov3.preprocess import Placement
+from yolov3.evaluation.coco_results import coco_results, coco_rows
+from yolov3.evaluation.postprocess import PostprocessSettings, detect
+from yolov3.network.preprocess import Placement
 
 PLACEMENTS = (
     {"width": 640, "height": 480, "offset_xy": [0, 0], "share_xy": [1, 1]},

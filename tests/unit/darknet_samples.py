@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from yolov3.darknet_layers import DarknetLayer
-from yolov3.network_settings import NetworkSettings
+from yolov3.network.settings import NetworkSettings
+from yolov3.weights.layers import DarknetLayer
 
 ANCHORS = (
     (10.0, 13.0),

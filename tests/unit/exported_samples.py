@@ -9,10 +9,10 @@ import mindspore
 import numpy as np
 from small_coco import write_small_coco
 
-from yolov3.checkpoint import save_checkpoint
-from yolov3.data_checks import CheckSettings, describe_data
-from yolov3.network_settings import NetworkSettings
-from yolov3.yolo import YOLOv3
+from yolov3.data.checks import CheckSettings, describe_data
+from yolov3.network.settings import NetworkSettings
+from yolov3.network.yolo import YOLOv3
+from yolov3.weights.checkpoint import save_checkpoint
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 SIZE = 64
@@ -50,7 +50,9 @@ def run_script(name: str, *words) -> int:
     spec = importlib.util.spec_from_file_location(f"script_{name}", SCRIPTS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     # A process can start the runtime once only, before its first computation.
-    with mock.patch("yolov3.runtime.start_runtime", lambda *_: mindspore.set_context(mode=mindspore.GRAPH_MODE)):
+    with mock.patch(
+        "yolov3.distributed.worker.start_runtime", lambda *_: mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    ):
         spec.loader.exec_module(module)
         return module.main([str(word) for word in words])
 

@@ -6,8 +6,8 @@ import json
 import cv2
 import numpy as np
 
-from yolov3.coco_eval import METRIC_NAMES
-from yolov3.manifest import Category, Manifest, SplitFiles
+from yolov3.data.manifest import Category, Manifest, SplitFiles
+from yolov3.evaluation.coco_metrics import METRIC_NAMES
 
 ODD_NAME = '<b>"A&B"</b> $x$'
 RECALL = [round(0.01 * place, 2) for place in range(101)]

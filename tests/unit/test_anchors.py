@@ -8,13 +8,13 @@ import pytest
 from exported_samples import run_script
 from small_coco import write_small_coco
 
-from yolov3.anchors import AnchorFit, best_matches, cluster_anchors, fit_of, network_box_sizes
-from yolov3.coco_data import CocoSplit, load_split
-from yolov3.config import section_schema
-from yolov3.data_checks import CheckSettings, describe_data
+from yolov3.config.config import section_schema
+from yolov3.data.annotations import CocoSplit, load_split
+from yolov3.data.checks import CheckSettings, describe_data
+from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
-from yolov3.manifest import Manifest
-from yolov3.network_options import network_settings_from, read_anchors
+from yolov3.network.options import network_settings_from, read_anchors
+from yolov3.training.anchors import AnchorFit, best_matches, cluster_anchors, fit_of, network_box_sizes
 
 PUBLISHED = tuple(map(tuple, section_schema("network")["anchor_scales"]["default"]))
 NINE = np.array([(10, 12), (15, 40), (50, 18), (44, 44), (30, 110), (120, 40), (90, 100), (200, 90), (160, 260)], float)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from yolov3.augment import AugmentSettings, augment
+from yolov3.training.augment import AugmentSettings, augment
 
 NOTHING = AugmentSettings(jitter=0, scale_min=1, scale_max=1, flip=0, hue=0, saturation=1, value=1)
 EVERYTHING = AugmentSettings(jitter=0.3, scale_min=0.25, scale_max=2, flip=0.5, hue=0.1, saturation=1.5, value=1.5)

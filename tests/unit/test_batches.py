@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from small_coco import write_small_coco
 
-from yolov3.augment import AugmentSettings
-from yolov3.batches import BatchSource, batches
-from yolov3.coco_data import load_split
-from yolov3.data_checks import CheckSettings, describe_data
+from yolov3.data.annotations import load_split
+from yolov3.data.checks import CheckSettings, describe_data
 from yolov3.errors import InputError
-from yolov3.sampler import SamplerSettings
+from yolov3.training.augment import AugmentSettings
+from yolov3.training.batches import BatchSource, batches
+from yolov3.training.sampler import SamplerSettings
 
 ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 36), (48, 48))
 AUGMENT = AugmentSettings(jitter=0.3, scale_min=0.25, scale_max=2, flip=0.5, hue=0.1, saturation=1.5, value=1.5)

@@ -12,16 +12,16 @@ import pytest
 from exported_samples import SETTINGS, run_script
 from small_coco import write_small_coco
 
-from yolov3 import bins
-from yolov3.bins import BinsSettings, image_names, write_bins
-from yolov3.coco_data import load_split
-from yolov3.data_checks import CheckSettings, describe_data
+from yolov3.data.annotations import load_split
+from yolov3.data.checks import CheckSettings, describe_data
+from yolov3.data.images import read_image_rgb
 from yolov3.errors import InputError
-from yolov3.evaluate import EvaluationSettings, run_over
-from yolov3.images import read_image_rgb
-from yolov3.normalisation import NORMALISATIONS
-from yolov3.postprocess import PostprocessSettings
-from yolov3.preprocess import normalise
+from yolov3.evaluation.evaluate import EvaluationSettings, run_over
+from yolov3.evaluation.postprocess import PostprocessSettings
+from yolov3.native import bins
+from yolov3.native.bins import BinsSettings, image_names, write_bins
+from yolov3.network.normalisation import NORMALISATIONS
+from yolov3.network.preprocess import normalise
 
 SIZE = 96
 IMAGENET = NORMALISATIONS["imagenet"]

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from exported_samples import SIZE, run_script, write_samples
 
-from yolov3.bins import BinsSettings, write_bins
-from yolov3.calibration import CalibrationFolder, calibration_bins, draw_images
-from yolov3.coco_data import load_split
+from yolov3.data.annotations import load_split
+from yolov3.data.images import read_image_rgb
+from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
-from yolov3.images import read_image_rgb
-from yolov3.manifest import Manifest
-from yolov3.normalisation import NORMALISATIONS
-from yolov3.preprocess import normalise, place_image
+from yolov3.native.bins import BinsSettings, write_bins
+from yolov3.network.normalisation import NORMALISATIONS
+from yolov3.network.preprocess import normalise, place_image
+from yolov3.quantization.calibration import CalibrationFolder, calibration_bins, draw_images
 
 IMAGENET = NORMALISATIONS["imagenet"]
 

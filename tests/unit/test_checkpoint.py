@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from darknet_samples import slim_settings
 
-from yolov3.checkpoint import load_for_finetuning, load_into, load_network, read_checkpoint, save_checkpoint
 from yolov3.errors import InputError
-from yolov3.yolo import YOLOv3
+from yolov3.network.yolo import YOLOv3
+from yolov3.weights.checkpoint import load_for_finetuning, load_into, load_network, read_checkpoint, save_checkpoint
 
 SETTINGS = slim_settings(("Käse", "Apfel rot", "c"))
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from annotated_images import small_dataset
 
-from yolov3 import coco2014
-from yolov3.coco2014 import ARCHIVES, Archive, Coco2014Settings, prepare_coco2014, unpack
+from yolov3.data import coco2014
+from yolov3.data.coco2014 import ARCHIVES, Archive, Coco2014Settings, prepare_coco2014, unpack
+from yolov3.data.manifest import SPLITS
 from yolov3.errors import InputError
-from yolov3.manifest import SPLITS
 
 MEMBERS = {archive.folder: archive.members for archive in ARCHIVES}
 

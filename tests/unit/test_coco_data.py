@@ -7,8 +7,8 @@ import pytest
 from annotated_images import annotation, small_dataset, write_dataset
 from pycocotools.coco import COCO
 
-from yolov3.coco_data import annotation_rows, categories_of, ground_truth, load_split, read_annotations, split_of
-from yolov3.data_checks import CheckSettings, describe_data
+from yolov3.data.annotations import annotation_rows, categories_of, ground_truth, load_split, read_annotations, split_of
+from yolov3.data.checks import CheckSettings, describe_data
 from yolov3.errors import InputError
 
 

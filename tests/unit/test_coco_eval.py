@@ -8,8 +8,8 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from yolov3 import coco_eval
-from yolov3.coco_eval import METRIC_NAMES, RESULT_HEADING, coco_result
+from yolov3.evaluation import coco_metrics as coco_eval
+from yolov3.evaluation.coco_metrics import METRIC_NAMES, RESULT_HEADING, coco_result
 
 
 def ground_truth(boxes, categories=((1, "a"), (7, "b"))):

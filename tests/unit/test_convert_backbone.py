@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from darknet_samples import slim_settings
 
-from yolov3.backbone import layers_of
-from yolov3.checkpoint import load_into, read_checkpoint
-from yolov3.darknet_weights import read_weights
 from yolov3.files import sha256_of
-from yolov3.yolo import YOLOv3
+from yolov3.network.yolo import YOLOv3
+from yolov3.weights.backbone import layers_of
+from yolov3.weights.checkpoint import load_into, read_checkpoint
+from yolov3.weights.darknet_file import read_weights
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 SHAPE = ["--backbone_shape", "[8, 16, 32, 64, 128]", "--backbone_layers", "[1, 1, 2, 2, 1]"]

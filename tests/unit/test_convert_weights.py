@@ -14,15 +14,15 @@ import pytest
 from darknet_samples import ANCHORS, full_settings, random_arrays, slim_settings
 from report_inputs import write_manifest
 
-from yolov3.backbone import layers_of
-from yolov3.checkpoint import load_network, read_checkpoint, save_checkpoint
-from yolov3.darknet_cfg import darknet_cfg
-from yolov3.darknet_layers import network_layers
-from yolov3.darknet_weights import DarknetHeader, write_weights
-from yolov3.images import read_image_rgb
-from yolov3.network_settings import NetworkSettings
-from yolov3.preprocess import normalise, place_image
-from yolov3.yolo import YOLOv3
+from yolov3.data.images import read_image_rgb
+from yolov3.network.preprocess import normalise, place_image
+from yolov3.network.settings import NetworkSettings
+from yolov3.network.yolo import YOLOv3
+from yolov3.weights.backbone import layers_of
+from yolov3.weights.checkpoint import load_network, read_checkpoint, save_checkpoint
+from yolov3.weights.darknet_cfg import darknet_cfg
+from yolov3.weights.darknet_file import DarknetHeader, write_weights
+from yolov3.weights.layers import network_layers
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "workflow" / "scripts" / "convert_weights.py"

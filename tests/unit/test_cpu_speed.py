@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 CONVOLUTION = """
-import yolov3.yolo
+import yolov3.network.yolo
 import numpy as np
 from mindspore import Tensor, nn
 convolution = nn.Conv2d(16, 32, 3, pad_mode="pad", padding=1)

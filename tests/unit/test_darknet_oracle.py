@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from darknet_samples import full_settings, random_arrays, slim_settings
 
-from yolov3.darknet_cfg import darknet_cfg
-from yolov3.darknet_layers import backbone_layers, network_layers
-from yolov3.darknet_weights import DarknetHeader, value_count, write_weights
 from yolov3.errors import InputError
-from yolov3.network_settings import NetworkSettings
-from yolov3.yolo import YOLOv3
+from yolov3.network.settings import NetworkSettings
+from yolov3.network.yolo import YOLOv3
+from yolov3.weights.darknet_cfg import darknet_cfg
+from yolov3.weights.darknet_file import DarknetHeader, value_count, write_weights
+from yolov3.weights.layers import backbone_layers, network_layers
 
 WIDTH, HEIGHT = 96, 64
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from yolov3.darknet_layers import DarknetLayer
-from yolov3.darknet_weights import DarknetHeader, read_weights, write_weights
 from yolov3.errors import InputError
+from yolov3.weights.darknet_file import DarknetHeader, read_weights, write_weights
+from yolov3.weights.layers import DarknetLayer
 
 # Two 1x1 convolutions: 2 -> 1 channels with normalisation, 1 -> 3 channels with a bias. 6 + 6 values.
 LAYERS = [DarknetLayer("block", (1, 2, 1, 1), True), DarknetLayer("head", (3, 1, 1, 1), False)]

@@ -7,7 +7,7 @@ import pytest
 from annotated_images import annotation, small_dataset, write_dataset
 from PIL import Image
 
-from yolov3.data_checks import CheckSettings, CustomSettings, describe_data
+from yolov3.data.checks import CheckSettings, CustomSettings, describe_data
 from yolov3.errors import InputError
 
 STRICT = CheckSettings("decode", skip_bad_images=False)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from annotated_images import small_dataset, write_dataset
 
-from yolov3.coco_data import load_split
-from yolov3.manifest import Manifest
+from yolov3.data.annotations import load_split
+from yolov3.data.manifest import Manifest
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "download.py"
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from yolov3.draw_detections import draw_detections
-from yolov3.label_font import font_for
-from yolov3.labels import colour_of
-from yolov3.postprocess import Detections
+from yolov3.drawing.detections import draw_detections
+from yolov3.drawing.label_font import font_for
+from yolov3.drawing.labels import colour_of
+from yolov3.evaluation.postprocess import Detections
 
 NAMES = ("Größe", "Ёжик", "a name that goes on and on and on and on")
 

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from small_coco import write_small_coco
 
-from yolov3.coco_data import load_split
-from yolov3.coco_results import coco_results, read_results, write_results
-from yolov3.data_checks import CheckSettings, describe_data
+from yolov3.data.annotations import load_split
+from yolov3.data.checks import CheckSettings, describe_data
 from yolov3.errors import InputError
-from yolov3.evaluate import EvaluationSettings, run_over
-from yolov3.network_settings import NetworkSettings
-from yolov3.postprocess import PostprocessSettings
+from yolov3.evaluation.coco_results import coco_results, read_results, write_results
+from yolov3.evaluation.evaluate import EvaluationSettings, run_over
+from yolov3.evaluation.postprocess import PostprocessSettings
+from yolov3.network.settings import NetworkSettings
 
 ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 36), (48, 48))
 NETWORK = NetworkSettings((8,) * 5, (1,) * 5, ANCHORS, ("a", "b"))

@@ -11,17 +11,17 @@ from exported_samples import ANCHORS, SETTINGS, SIZE, run_script, small_network,
 from mindspore import Tensor
 from onnx import TensorProto, helper, numpy_helper
 
-from yolov3.checkpoint import load_network
+from yolov3.data.images import read_image_rgb
 from yolov3.errors import InputError
-from yolov3.export import ExportSettings
-from yolov3.export_check import Difference, difference_of, refuse_large, run_mindir, run_onnx
-from yolov3.folding import folded_network
-from yolov3.images import read_image_rgb
-from yolov3.model_description import ModelDescription
-from yolov3.network_settings import NetworkSettings
-from yolov3.normalisation import NORMALISATIONS
-from yolov3.onnx_model import read_onnx, tidy_export
-from yolov3.preprocess import normalise, place_image
+from yolov3.export.description import ModelDescription
+from yolov3.export.export import ExportSettings
+from yolov3.export.export_check import Difference, difference_of, refuse_large, run_mindir, run_onnx
+from yolov3.export.folding import folded_network
+from yolov3.export.onnx_file import read_onnx, tidy_export
+from yolov3.network.normalisation import NORMALISATIONS
+from yolov3.network.preprocess import normalise, place_image
+from yolov3.network.settings import NetworkSettings
+from yolov3.weights.checkpoint import load_network
 
 
 def export(folder, manifest, checkpoint, *more):

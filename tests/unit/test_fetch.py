@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from yolov3 import fetch as fetch_module
+from yolov3.data import fetch as fetch_module
+from yolov3.data.fetch import fetch
 from yolov3.errors import InputError
-from yolov3.fetch import fetch
 
 CONTENT = np.random.default_rng(0).bytes(3_500_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

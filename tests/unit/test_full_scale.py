@@ -19,10 +19,10 @@ import yaml
 from exported_samples import SETTINGS, run_script, write_program
 from mindspore import Parameter, Tensor, nn
 
-from yolov3 import distributed
-from yolov3.config import complete_config
-from yolov3.model_description import ModelDescription
-from yolov3.schedule import ScheduleSettings, learning_rates
+from yolov3.config.config import complete_config
+from yolov3.distributed import run as distributed
+from yolov3.export.description import ModelDescription
+from yolov3.training.schedule import ScheduleSettings, learning_rates
 
 ROOT = Path(__file__).parents[2]
 CHAIN = {

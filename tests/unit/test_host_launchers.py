@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from yolov3.distributed import DistributedSettings, run_distributed
+from yolov3.distributed.host_launchers import SshParts, part_words, run_srun, shell_text
+from yolov3.distributed.run import DistributedSettings, run_distributed
 from yolov3.errors import InputError
-from yolov3.host_launchers import SshParts, part_words, run_srun, shell_text
 
 SHOW = "import json, os, sys; json.dump([os.getcwd(), sys.argv[1:], dict(os.environ)], open(sys.argv[1], 'w'))"
 ODD_WORDS = ["two words", "it's", '"quoted"', "$HOME", "a;b|c&", "*", "", "größe", "back\\slash", "--lr=0.1"]
@@ -78,7 +78,7 @@ def test_what_a_part_told_comes_before_its_log(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("ssh")
 def test_parts_that_do_not_end_are_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("yolov3.host_launchers.PART_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("yolov3.distributed.host_launchers.PART_GRACE_SECONDS", 0.2)
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt), SshParts({"b": ["sleep", "600"]}, {"b": tmp_path / "part.log"}) as parts:
         raise KeyboardInterrupt
@@ -95,8 +95,8 @@ def test_a_missing_ssh_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_print_says_the_command_of_each_other_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("yolov3.distributed.run_workers", lambda *_: None)
-    monkeypatch.setattr("yolov3.distributed.own_number", lambda _: 0)
+    monkeypatch.setattr("yolov3.distributed.run.run_workers", lambda *_: None)
+    monkeypatch.setattr("yolov3.distributed.run.own_number", lambda _: 0)
     folder = tmp_path / "my run"
     folder.mkdir()
     monkeypatch.chdir(folder)

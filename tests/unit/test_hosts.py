@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from yolov3 import distributed
-from yolov3.distributed import DistributedSettings, run_distributed
+from yolov3.distributed import run as distributed
+from yolov3.distributed.end_reports import HostReports, host_folder
+from yolov3.distributed.hosts import check_master, own_number, read_hosts, slurm_hosts, workers_per_host
+from yolov3.distributed.run import DistributedSettings, run_distributed
 from yolov3.errors import InputError
-from yolov3.hosts import check_master, own_number, read_hosts, slurm_hosts, workers_per_host
-from yolov3.job_end import HostReports, host_folder
 
 TWO = ("198.51.100.1", "198.51.100.2")
 

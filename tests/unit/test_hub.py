@@ -9,8 +9,8 @@ import pytest
 from exported_samples import SETTINGS, small_network
 from mindspore import Tensor
 
-from yolov3.checkpoint import save_checkpoint
 from yolov3.errors import InputError
+from yolov3.weights.checkpoint import save_checkpoint
 
 HUB_FILE = Path(__file__).parents[2] / "mindspore_hub_conf.py"
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from yolov3.data.images import check_image_header, read_image_digest, read_image_rgb
 from yolov3.errors import InputError
-from yolov3.images import check_image_header, read_image_digest, read_image_rgb
 
 # A picture whose four quarters differ, so that a turn, a flip or exchanged channels show.
 QUARTERS = {

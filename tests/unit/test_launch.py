@@ -16,10 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from yolov3 import launch
+from yolov3.distributed import msrun as launch
+from yolov3.distributed.msrun import LaunchSettings, is_launched, is_worker, msrun_command, run_workers
+from yolov3.distributed.worker_logs import describe_failure
 from yolov3.errors import InputError
-from yolov3.launch import LaunchSettings, is_launched, is_worker, msrun_command, run_workers
-from yolov3.worker_logs import describe_failure
 
 FAKE_MSRUN = """
 import os, signal, subprocess, sys, time
@@ -187,7 +187,7 @@ def test_signal_ends_all_processes(
 ) -> None:
     words = command(SLEEP, SLEEP, SLEEP)
     program = (
-        "from yolov3.launch import LaunchSettings, run_workers; "
+        "from yolov3.distributed.msrun import LaunchSettings, run_workers; "
         f"run_workers({words!r}, LaunchSettings(2, 2, {str(log_dir)!r}, master_port={free_port()}))"
     )
     with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) as runner:

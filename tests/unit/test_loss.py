@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from yolov3.grid import prediction_grid
-from yolov3.loss import YoloLoss
-from yolov3.targets import assign_targets
+from yolov3.network.grid import prediction_grid
+from yolov3.training.loss import YoloLoss
+from yolov3.training.targets import assign_targets
 
 ANCHORS = ((10, 13), (16, 30), (33, 23), (30, 61), (62, 45), (59, 119), (116, 90), (156, 198), (373, 326))
 CLASSES = 4

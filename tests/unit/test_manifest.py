@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from yolov3.data.manifest import Category, Manifest, SplitFiles
 from yolov3.errors import InputError
-from yolov3.manifest import Category, Manifest, SplitFiles
 
 
 def manifest(folder):

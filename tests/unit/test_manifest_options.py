@@ -5,9 +5,9 @@ import argparse
 import pytest
 from small_coco import write_small_coco
 
-from yolov3.data_checks import CheckSettings, describe_data
+from yolov3.data.checks import CheckSettings, describe_data
+from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.errors import InputError
-from yolov3.manifest_options import add_manifest_options, manifest_of
 
 
 def parsed(*words):

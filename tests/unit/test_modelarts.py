@@ -14,11 +14,12 @@ import pytest
 from exported_samples import run_script
 from small_coco import write_small_coco
 
-from yolov3 import modelarts, runtime
+from yolov3.data.manifest import Manifest
+from yolov3.distributed import modelarts
+from yolov3.distributed import worker as runtime
+from yolov3.distributed.modelarts import ModelArtsSettings, Platform, Server, manifest_path, run_on_modelarts
+from yolov3.distributed.msrun import is_launched
 from yolov3.errors import InputError
-from yolov3.launch import is_launched
-from yolov3.manifest import Manifest
-from yolov3.modelarts import ModelArtsSettings, Platform, Server, manifest_path, run_on_modelarts
 
 FAKES = Path(__file__).parents[1] / "fakes"
 PLATFORM_VARIABLES = ("DEVICE_ID", "ASCEND_DEVICE_ID", "RANK_ID", "RANK_SIZE", "RANK_TABLE_FILE", "JOB_ID", "MS_ROLE")
@@ -221,7 +222,7 @@ def test_without_moxing_it_is_one_sentence(tmp_path, buckets, settings, monkeypa
 WORKER = """
 import sys
 from pathlib import Path
-from yolov3.modelarts import Platform, Server, copy_in
+from yolov3.distributed.modelarts import Platform, Server, copy_in
 from yolov3.errors import InputError
 
 sync, target, time_out = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])

@@ -10,10 +10,10 @@ import pytest
 from darknet_samples import ANCHORS
 from mindspore import Tensor, nn, ops
 
-from yolov3.checkpoint import load_network
 from yolov3.errors import InputError
-from yolov3.network_settings import NetworkSettings
-from yolov3.whole_weights import convert_weights
+from yolov3.network.settings import NetworkSettings
+from yolov3.weights.checkpoint import load_network
+from yolov3.weights.convert import convert_weights
 
 SHAPE, LAYERS = (8, 16, 32, 64, 128), (1, 1, 2, 2, 1)
 SETTINGS = NetworkSettings(SHAPE, LAYERS, ANCHORS, ("a", "b", "c"), compatibility="modelzoo")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from yolov3.native_build import BuildSettings, build
+from yolov3.native.build import BuildSettings, build
 
 CMAKE_DIR = Path(__file__).parents[2] / "native310" / "cmake"
 

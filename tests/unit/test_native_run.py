@@ -9,16 +9,16 @@ import psutil
 import pytest
 from exported_samples import write_program, write_samples
 
-from yolov3.coco_data import ground_truth
 from yolov3.cpus import available_cpus
+from yolov3.data.annotations import ground_truth
+from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
-from yolov3.manifest import Manifest
-from yolov3.native_run import NativeRunSettings, native_accuracy, native_command, run_program
+from yolov3.native.run import NativeRunSettings, native_accuracy, native_command, run_program
 
 STAGE = """
 import argparse, sys
-from yolov3.native_run import run_program
-from yolov3.stage import run_stage
+from yolov3.native.run import run_program
+from yolov3.config.stage import run_stage
 sys.exit(run_stage(lambda arguments: run_program(sys.argv[1:]), argparse.Namespace(log_file="")))
 """
 SETTINGS = {

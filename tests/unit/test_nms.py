@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from yolov3.boxes import pairwise_iou
-from yolov3.nms import class_wise_nms
+from yolov3.evaluation.nms import class_wise_nms
 
 
 def greedy(boxes_xyxy, scores, labels, threshold):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from yolov3.config import complete_config
-from yolov3.options import add_options, option_words, settings_from
+from yolov3.config.config import complete_config
+from yolov3.config.options import add_options, option_words, settings_from
 
 
 def parsed(section, words, only=()):

@@ -10,12 +10,12 @@ from exported_samples import SETTINGS, SIZE, run_script, small_network, write_pr
 from PIL import Image
 
 from yolov3.boxes import pairwise_iou, xywh_to_xyxy
-from yolov3.checkpoint import save_checkpoint
-from yolov3.image_files import find_images
-from yolov3.network_settings import NetworkSettings
-from yolov3.postprocess import PostprocessSettings, detect, detect_decoded
-from yolov3.predict import picture_paths
-from yolov3.preprocess import Placement
+from yolov3.evaluation.postprocess import PostprocessSettings, detect, detect_decoded
+from yolov3.network.preprocess import Placement
+from yolov3.network.settings import NetworkSettings
+from yolov3.prediction.image_files import find_images
+from yolov3.prediction.predict import picture_paths
+from yolov3.weights.checkpoint import save_checkpoint
 
 SCORE = 0.4
 

@@ -10,10 +10,11 @@ import pytest
 import yaml
 from exported_samples import run_script, write_program
 
-from yolov3 import preflight, preflight_resources
-from yolov3.config import complete_config
-from yolov3.preflight import missing
-from yolov3.preflight_settings import KEYS, PreflightSettings
+from yolov3.config.config import complete_config
+from yolov3.preflight import checks as preflight
+from yolov3.preflight import resources as preflight_resources
+from yolov3.preflight.checks import missing
+from yolov3.preflight.settings import KEYS, PreflightSettings
 
 ROOT = Path(__file__).parents[2]
 GIB = 2**30

@@ -10,7 +10,7 @@ import pytest
 from exported_samples import SIZE, run_script, write_program, write_samples
 from mindspore import Tensor
 
-from yolov3.checkpoint import load_network
+from yolov3.weights.checkpoint import load_network
 
 FAKES = Path(__file__).parents[1] / "fakes"
 FAKE_ATC = """

@@ -10,7 +10,7 @@ from exported_samples import SIZE, run_script, write_samples
 from onnx import numpy_helper
 
 from yolov3.errors import InputError
-from yolov3.quant_layers import float_layers
+from yolov3.quantization.quant_layers import float_layers
 
 METHODS = ["MAX_MIN", "KL", "REMOVAL_OUTLIER"]
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from yolov3.errors import InputError
-from yolov3.rank_table import (
+from yolov3.distributed.rank_table import (
     RankTableSettings,
     ascend_rank_table,
     find_server_ip,
@@ -17,6 +16,7 @@ from yolov3.rank_table import (
     merge_rank_tables,
     select_devices,
 )
+from yolov3.errors import InputError
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "rank_table.py"
 NO_CONF = Path("does/not/exist")

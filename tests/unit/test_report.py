@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from report_inputs import ODD_NAME, detection, metrics, summary, write_json, write_manifest, write_steps
 
-from yolov3.coco_eval import METRIC_NAMES
+from yolov3.evaluation.coco_metrics import METRIC_NAMES
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "report.py"
 VOID = {"meta", "br", "image", "use", "path", "rect", "link", "img", "wbr"}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from report_inputs import annotation, write_dataset
 
-from yolov3.coco_data import annotation_rows, categories_of, read_annotations, split_of
-from yolov3.labels import colour_of
-from yolov3.report_gallery import Found, NamedDetections, chosen_images, gallery, match
+from yolov3.data.annotations import annotation_rows, categories_of, read_annotations, split_of
+from yolov3.drawing.labels import colour_of
+from yolov3.report.gallery import Found, NamedDetections, chosen_images, gallery, match
 
 NAMES = ("round", "square")
 

@@ -5,8 +5,8 @@ from report_inputs import detection, metrics, write_json
 from test_report import Page, Run
 
 from yolov3.errors import InputError
-from yolov3.report_data import read_accuracy
-from yolov3.report_native import class_losses, read_native_run
+from yolov3.report.data import read_accuracy
+from yolov3.report.native import class_losses, read_native_run
 
 TIMINGS = {
     "engine": "lite",

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from yolov3.sampler import MULTI_SCALE_SIZES, SamplerSettings, TrainingSampler
+from yolov3.training.sampler import MULTI_SCALE_SIZES, SamplerSettings, TrainingSampler
 
 
 def sampler(images, rank=0, group_size=1, batch=4, shape=416, rate=10, seed=3):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from yolov3.schedule import ScheduleSettings, learning_rates
+from yolov3.training.schedule import ScheduleSettings, learning_rates
 
 BASE = {
     "lr": 0.1,

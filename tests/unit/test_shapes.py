@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from yolov3.shapes import ShapesSettings, prepare_shapes, scene
-from yolov3.shapes_outlines import CLASS_NAMES, clip_polygon, outline, polygon_area
-from yolov3.shapes_surface import background
+from yolov3.data.shapes.dataset import ShapesSettings, prepare_shapes, scene
+from yolov3.data.shapes.outlines import CLASS_NAMES, clip_polygon, outline, polygon_area
+from yolov3.data.shapes.surface import background
 
 SETTINGS = ShapesSettings(train_images=30, val_images=8, data_seed=5)
 
@@ -133,7 +133,7 @@ def test_an_interrupted_run_leaves_the_old_data_and_the_next_one_succeeds(tmp_pa
         return scene(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr("yolov3.shapes.scene", breaking)
+        patch.setattr("yolov3.data.shapes.dataset.scene", breaking)
         with pytest.raises(KeyboardInterrupt):
             prepare_shapes(tmp_path, new)
     assert len(list((tmp_path / "shapes" / "train").iterdir())) == 2

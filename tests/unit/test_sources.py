@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from yolov3.sources import python_sources
+from yolov3.config.sources import python_sources
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -16,7 +16,7 @@ def test_training_needs_the_loss_and_evaluation_does_not():
 
 
 def test_a_module_left_out_takes_along_what_only_it_imports():
-    left_out = names("train", ("yolov3.validation", "yolov3.evaluate_options"))
+    left_out = names("train", ("yolov3.evaluation.validation", "yolov3.evaluation.evaluate_options"))
     assert "postprocess" in names("train")
     assert not {"postprocess", "nms", "coco_eval", "validation"} & left_out
     assert "loss" in left_out

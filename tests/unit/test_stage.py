@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from yolov3.stage import run_stage
+from yolov3.config.stage import run_stage
 
 
 @pytest.mark.parametrize(

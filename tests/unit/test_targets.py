@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from yolov3.grid import prediction_grid, predictions_per_stride
-from yolov3.targets import assign_targets
+from yolov3.network.grid import prediction_grid, predictions_per_stride
+from yolov3.training.targets import assign_targets
 
 ANCHORS = ((10, 13), (16, 30), (33, 23), (30, 61), (62, 45), (59, 119), (116, 90), (156, 198), (373, 326))
 SIZE = (416, 416)

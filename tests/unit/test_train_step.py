@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from yolov3.grid import prediction_grid
-from yolov3.loss import YoloLoss
-from yolov3.network_settings import NetworkSettings
-from yolov3.objectness_prior import set_objectness_prior
-from yolov3.targets import assign_targets
-from yolov3.train_step import ForwardLoss, OptimizerSettings, TrainStep, new_optimizer, split_parameters
-from yolov3.yolo import YOLOv3
+from yolov3.network.grid import prediction_grid
+from yolov3.network.settings import NetworkSettings
+from yolov3.network.yolo import YOLOv3
+from yolov3.training.loss import YoloLoss
+from yolov3.training.objectness_prior import set_objectness_prior
+from yolov3.training.step import ForwardLoss, OptimizerSettings, TrainStep, new_optimizer, split_parameters
+from yolov3.training.targets import assign_targets
 
 ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 36), (48, 48))
 SETTINGS = NetworkSettings((8, 16, 16, 16, 16), (1, 1, 1, 1, 1), ANCHORS, ("a", "b"))

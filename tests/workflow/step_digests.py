@@ -15,15 +15,15 @@ import mindspore
 import numpy as np
 from mindspore import Tensor, nn
 
-from yolov3.distributed import DistributedSettings, run_distributed
-from yolov3.grid import prediction_grid
-from yolov3.launch import is_launched
-from yolov3.loss import YoloLoss
-from yolov3.network_settings import NetworkSettings
-from yolov3.runtime import start_runtime
-from yolov3.targets import assign_targets
-from yolov3.train_step import ForwardLoss, OptimizerSettings, TrainStep, new_optimizer
-from yolov3.yolo import YOLOv3
+from yolov3.distributed.msrun import is_launched
+from yolov3.distributed.run import DistributedSettings, run_distributed
+from yolov3.distributed.worker import start_runtime
+from yolov3.network.grid import prediction_grid
+from yolov3.network.settings import NetworkSettings
+from yolov3.network.yolo import YOLOv3
+from yolov3.training.loss import YoloLoss
+from yolov3.training.step import ForwardLoss, OptimizerSettings, TrainStep, new_optimizer
+from yolov3.training.targets import assign_targets
 
 ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 36), (48, 48))
 SIZE = (64, 64)

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from conftest import ROOT, SMALL, Project, changed, copy_of_the_project
 
-from yolov3.checkpoint import read_checkpoint, save_checkpoint
-from yolov3.network_settings import NetworkSettings
-from yolov3.yolo import YOLOv3
+from yolov3.network.settings import NetworkSettings
+from yolov3.network.yolo import YOLOv3
+from yolov3.weights.checkpoint import read_checkpoint, save_checkpoint
 
 CLASSES = {5: "Äpfel, rot", 11: "Ёж", 23: "猫"}
 NETWORK = {key: SMALL["network"][key] for key in ("backbone_shape", "backbone_layers")}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from conftest import ROOT
 
-from yolov3.shapes import ShapesSettings, prepare_shapes
+from yolov3.data.shapes.dataset import ShapesSettings, prepare_shapes
 
 NETWORK = """
 network:

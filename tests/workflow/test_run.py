@@ -8,11 +8,11 @@ import pytest
 from conftest import SMALL, changed
 from mindspore import Tensor
 
-from yolov3.checkpoint import load_network
-from yolov3.coco_data import load_split
-from yolov3.images import read_image_rgb
-from yolov3.manifest import Manifest
-from yolov3.preprocess import normalise, place_image
+from yolov3.data.annotations import load_split
+from yolov3.data.images import read_image_rgb
+from yolov3.data.manifest import Manifest
+from yolov3.network.preprocess import normalise, place_image
+from yolov3.weights.checkpoint import load_network
 
 
 def results(project):

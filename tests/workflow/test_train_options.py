@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from conftest import ROOT, SMALL, changed
 
-from yolov3 import batches, train_step
-from yolov3.checkpoint import read_checkpoint
-from yolov3.config import complete_config
-from yolov3.options import option_words
+from yolov3.config.config import complete_config
+from yolov3.config.options import option_words
+from yolov3.training import batches
+from yolov3.training import step as train_step
+from yolov3.weights.checkpoint import read_checkpoint
 
 STEPS_PER_EPOCH = 3
 
@@ -91,7 +92,7 @@ def test_loss_scale_is_divided_out(plain, train):
 
 
 def test_sizes_change_every_resize_rate_batches_and_compile_once_each(train, monkeypatch):
-    monkeypatch.setattr("yolov3.sampler.MULTI_SCALE_SIZES", (64, 96))
+    monkeypatch.setattr("yolov3.training.sampler.MULTI_SCALE_SIZES", (64, 96))
     sizes, steps = [], []
     build = batches.BatchSource.build
 
@@ -105,7 +106,7 @@ def test_sizes_change_every_resize_rate_batches_and_compile_once_each(train, mon
             steps.append(self)
 
     monkeypatch.setattr(batches.BatchSource, "build", seen)
-    monkeypatch.setattr("yolov3.train.TrainStep", KeptStep)
+    monkeypatch.setattr("yolov3.training.loop.TrainStep", KeptStep)
     train(training_shape="", resize_rate=2, max_epoch=4, per_batch_size=8)
     assert len(sizes) == 4 * STEPS_PER_EPOCH
     assert set(sizes) == {64, 96}
@@ -116,8 +117,10 @@ def test_sizes_change_every_resize_rate_batches_and_compile_once_each(train, mon
 @pytest.mark.parametrize(("interval", "saved"), [(2, [2, 4, 6]), (0, [3, 6])])
 def test_a_state_is_saved_every_ckpt_interval_iterations(train, monkeypatch, interval, saved):
     found = []
-    monkeypatch.setattr("yolov3.train.save_state", lambda path, step, print_, progress: found.append(progress.step))
-    monkeypatch.setattr("yolov3.train.write_results", lambda *arguments: None)
+    monkeypatch.setattr(
+        "yolov3.training.loop.save_state", lambda path, step, print_, progress: found.append(progress.step)
+    )
+    monkeypatch.setattr("yolov3.training.loop.write_results", lambda *arguments: None)
     train(ckpt_interval=interval, max_epoch=2)
     assert found == saved
 
@@ -173,7 +176,7 @@ def test_the_best_weights_are_the_result(plain, train, monkeypatch):
         def __call__(self, network):
             return {"AP": found.pop(0), "AP50": 0.6}
 
-    monkeypatch.setattr("yolov3.validation.Validator", Validator)
+    monkeypatch.setattr("yolov3.evaluation.validation.Validator", Validator)
     best, last = train(eval_interval=1, max_epoch=2), train("last", max_epoch=2)
     assert not found
     name = "backbone.root.conv.weight"

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from conftest import ROOT, SMALL, changed
 
-from yolov3.checkpoint import read_checkpoint
-from yolov3.config import complete_config
-from yolov3.options import option_words
+from yolov3.config.config import complete_config
+from yolov3.config.options import option_words
+from yolov3.weights.checkpoint import read_checkpoint
 
 
 def command(project, output, **changes):

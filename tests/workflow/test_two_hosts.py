@@ -14,8 +14,8 @@ import pytest
 from conftest import ROOT, SMALL, changed
 from two_hosts import ADDRESSES, FAKE_SCONTROL, FAKE_SRUN, FAKE_SSH, end_host, two_namespaces, worker_of
 
-from yolov3.config import complete_config
-from yolov3.options import option_words
+from yolov3.config.config import complete_config
+from yolov3.config.options import option_words
 
 HOSTS = ",".join(ADDRESSES)
 STEP_DIGESTS = str(Path(__file__).with_name("step_digests.py"))

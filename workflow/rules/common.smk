@@ -8,14 +8,14 @@ sys.path.insert(0, str(ROOT / "workflow" / "lib"))
 
 from snakemake.io import sourcecache_entry
 
-from yolov3.config import ONLY_DEVICE, complete_config
+from yolov3.config.config import ONLY_DEVICE, complete_config
 from yolov3.cpus import available_cpus
 from yolov3.errors import InputError
-from yolov3.mslite_runtime import home_of_user
-from yolov3.native_build import cann_of_user
-from yolov3.options import option_words
-from yolov3.python_path import prefer_this_python
-from yolov3.sources import python_sources
+from yolov3.native.mslite_runtime import home_of_user
+from yolov3.native.build import cann_of_user
+from yolov3.config.options import option_words
+from yolov3.config.python_path import prefer_this_python
+from yolov3.config.sources import python_sources
 
 prefer_this_python()
 
@@ -38,7 +38,7 @@ def script(name):
 def sources(name, without=()):
     """The modules that a stage's program imports: an edit to one of them reruns the stage."""
     # The workflow gives every stage a manifest, so none describes a bare folder.
-    without = ("yolov3.data_folder", *without)
+    without = ("yolov3.data.data_folder", *without)
     return [in_place(path) for path in python_sources(Path(script(name)), without)]
 
 

@@ -1,8 +1,8 @@
 # What this host lacks for the stages that are going to run, said before the first of them begins. It is no input of theirs: a
 # stage behind ancient() would not run for its own reasons whenever the preflight does.
 
-from yolov3.preflight import missing
-from yolov3.preflight_settings import ALL_STAGES, PreflightSettings, values_of
+from yolov3.preflight.checks import missing
+from yolov3.preflight.settings import ALL_STAGES, PreflightSettings, values_of
 
 
 onstart:

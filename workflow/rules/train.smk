@@ -8,7 +8,10 @@ rule train:
     input:
         script=script("train"),
         # Without evaluations in between, an edit to the post-processing does not concern the training.
-        modules=sources("train", without=() if VALIDATES else ("yolov3.validation", "yolov3.evaluate_options")),
+        modules=sources(
+            "train",
+            without=() if VALIDATES else ("yolov3.evaluation.validation", "yolov3.evaluation.evaluate_options"),
+        ),
         manifest=rules.download.output.manifest,
         backbone=rules.convert_backbone.output.checkpoint if HAS_BACKBONE else [],
         start=in_place(config["train"]["resume_yolov3"]) if config["train"]["resume_yolov3"] else [],

@@ -11,13 +11,13 @@ import logging
 import sys
 from pathlib import Path
 
-from yolov3.anchors import cluster_anchors, fit_of, network_box_sizes
-from yolov3.coco_data import load_split
-from yolov3.config import section_schema
+from yolov3.config.config import section_schema
+from yolov3.config.options import add_options
+from yolov3.config.stage import run_stage, stage_parser
+from yolov3.data.annotations import load_split
+from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.files import write_json
-from yolov3.manifest_options import add_manifest_options, manifest_of
-from yolov3.options import add_options
-from yolov3.stage import run_stage, stage_parser
+from yolov3.training.anchors import cluster_anchors, fit_of, network_box_sizes
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -11,10 +11,10 @@ import logging
 import sys
 from pathlib import Path
 
-from yolov3.atc import compile_om
-from yolov3.model_description import ModelDescription
-from yolov3.mslite_converter import convert
-from yolov3.stage import run_stage, stage_parser
+from yolov3.config.stage import run_stage, stage_parser
+from yolov3.export.description import ModelDescription
+from yolov3.native.atc import compile_om
+from yolov3.native.mslite_converter import convert
 
 
 def main(argv: list[str] | None = None) -> int:

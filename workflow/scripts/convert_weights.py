@@ -16,15 +16,15 @@ import sys
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from yolov3.backbone_source import is_url
+from yolov3.config.options import add_options
+from yolov3.config.stage import run_stage, stage_parser
+from yolov3.data.fetch import fetch
+from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
-from yolov3.fetch import fetch
 from yolov3.files import write_json
-from yolov3.manifest import Manifest
-from yolov3.network_options import network_settings_from
-from yolov3.options import add_options
-from yolov3.stage import run_stage, stage_parser
-from yolov3.whole_weights import convert_weights, network_to_darknet
+from yolov3.network.options import network_settings_from
+from yolov3.weights.backbone_source import is_url
+from yolov3.weights.convert import convert_weights, network_to_darknet
 
 
 def run(arguments: argparse.Namespace) -> None:

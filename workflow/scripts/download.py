@@ -8,11 +8,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from yolov3.coco2014 import Coco2014Settings, prepare_coco2014
-from yolov3.data_checks import CheckSettings, CustomSettings, describe_data
-from yolov3.options import add_options, settings_from
-from yolov3.shapes import ShapesSettings, prepare_shapes
-from yolov3.stage import run_stage, stage_parser
+from yolov3.config.options import add_options, settings_from
+from yolov3.config.stage import run_stage, stage_parser
+from yolov3.data.checks import CheckSettings, CustomSettings, describe_data
+from yolov3.data.coco2014 import Coco2014Settings, prepare_coco2014
+from yolov3.data.shapes.dataset import ShapesSettings, prepare_shapes
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from yolov3.coco_data import ground_truth, load_split
-from yolov3.coco_eval import coco_result
-from yolov3.coco_results import write_results
+from yolov3.config.options import add_options
+from yolov3.config.stage import run_stage, stage_parser
+from yolov3.data.annotations import ground_truth, load_split
+from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.errors import InputError
-from yolov3.evaluate import run_over
-from yolov3.evaluate_options import evaluation_settings_from
+from yolov3.evaluation.coco_metrics import coco_result
+from yolov3.evaluation.coco_results import write_results
+from yolov3.evaluation.evaluate import run_over
+from yolov3.evaluation.evaluate_options import evaluation_settings_from
 from yolov3.files import write_json, write_text
-from yolov3.manifest_options import add_manifest_options, manifest_of
-from yolov3.options import add_options
-from yolov3.stage import run_stage, stage_parser
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,9 +37,9 @@ def main(argv: list[str] | None = None) -> int:
 def run(arguments: argparse.Namespace) -> None:
     """Infer over the validation images, compare with the ground truth, write the three results."""
     # Imported only here: processes that evaluate a class import this file again, and have no use for MindSpore.
-    from yolov3.checkpoint import load_network
-    from yolov3.inference import inference_of
-    from yolov3.runtime import start_runtime
+    from yolov3.distributed.worker import start_runtime
+    from yolov3.network.inference import inference_of
+    from yolov3.weights.checkpoint import load_network
 
     started = time.perf_counter()
     start_runtime(arguments.device_target, arguments.seed)

@@ -11,15 +11,15 @@ import sys
 import time
 from pathlib import Path
 
-from yolov3.checkpoint import load_network
-from yolov3.coco_data import load_split
+from yolov3.config.options import add_options, settings_from
+from yolov3.config.stage import run_stage, stage_parser
+from yolov3.data.annotations import load_split
+from yolov3.data.options import add_manifest_options, manifest_of
+from yolov3.distributed.worker import start_runtime
 from yolov3.errors import InputError
-from yolov3.export import ExportSettings, export_network, input_batch
+from yolov3.export.export import ExportSettings, export_network, input_batch
 from yolov3.files import sha256_of, write_json
-from yolov3.manifest_options import add_manifest_options, manifest_of
-from yolov3.options import add_options, settings_from
-from yolov3.runtime import start_runtime
-from yolov3.stage import run_stage, stage_parser
+from yolov3.weights.checkpoint import load_network
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -8,9 +8,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from yolov3.config.stage import run_stage, stage_parser
 from yolov3.files import write_json
-from yolov3.mslite_runtime import home_of_user, provide_runtime
-from yolov3.stage import run_stage, stage_parser
+from yolov3.native.mslite_runtime import home_of_user, provide_runtime
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -17,15 +17,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from yolov3.calibration import CalibrationFolder
+from yolov3.config.options import add_options
+from yolov3.config.stage import run_stage, stage_parser
 from yolov3.errors import InputError
+from yolov3.export.description import ModelDescription
 from yolov3.files import sha256_of, write_json
-from yolov3.model_description import ModelDescription
-from yolov3.options import add_options
-from yolov3.quantize_amct import AmctTools, quantize_amct
-from yolov3.quantize_mslite import quantize_mslite
-from yolov3.quantize_qdq import quantize_qdq
-from yolov3.stage import run_stage, stage_parser
+from yolov3.quantization.amct import AmctTools, quantize_amct
+from yolov3.quantization.calibration import CalibrationFolder
+from yolov3.quantization.mslite import quantize_mslite
+from yolov3.quantization.qdq import quantize_qdq
 
 SUFFIXES = {"mslite": (".ms", ".mindir"), "qdq": (".onnx",), "amct": (".om",)}
 

@@ -9,11 +9,11 @@ import logging
 import sys
 from pathlib import Path
 
+from yolov3.config.options import add_options, settings_from
+from yolov3.config.stage import run_stage, stage_parser
 from yolov3.errors import InputError
-from yolov3.options import add_options, settings_from
-from yolov3.preflight import missing
-from yolov3.preflight_settings import KEYS, PreflightSettings
-from yolov3.stage import run_stage, stage_parser
+from yolov3.preflight.checks import missing
+from yolov3.preflight.settings import KEYS, PreflightSettings
 
 
 def main(argv: list[str] | None = None) -> int:

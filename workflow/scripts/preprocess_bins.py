@@ -13,13 +13,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from yolov3.bins import BinsSettings, write_bins
-from yolov3.calibration import calibration_bins, draw_images
-from yolov3.coco_data import load_split
-from yolov3.manifest_options import add_manifest_options, manifest_of
-from yolov3.normalisation import NORMALISATIONS
-from yolov3.options import add_options, settings_from
-from yolov3.stage import run_stage, stage_parser
+from yolov3.config.options import add_options, settings_from
+from yolov3.config.stage import run_stage, stage_parser
+from yolov3.data.annotations import load_split
+from yolov3.data.options import add_manifest_options, manifest_of
+from yolov3.native.bins import BinsSettings, write_bins
+from yolov3.network.normalisation import NORMALISATIONS
+from yolov3.quantization.calibration import calibration_bins, draw_images
 
 
 def main(argv: list[str] | None = None) -> int:

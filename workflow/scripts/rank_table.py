@@ -12,10 +12,9 @@ import logging
 import sys
 from pathlib import Path
 
-from yolov3.errors import InputError
-from yolov3.files import write_json
-from yolov3.options import add_options, settings_from
-from yolov3.rank_table import (
+from yolov3.config.options import add_options, settings_from
+from yolov3.config.stage import run_stage, stage_parser
+from yolov3.distributed.rank_table import (
     HCCN_CONF,
     RankTableSettings,
     ascend_rank_table,
@@ -26,7 +25,8 @@ from yolov3.rank_table import (
     merge_rank_tables,
     rank_count,
 )
-from yolov3.stage import run_stage, stage_parser
+from yolov3.errors import InputError
+from yolov3.files import write_json
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -11,11 +11,12 @@ import logging
 import sys
 from pathlib import Path
 
-from yolov3.coco_data import load_split
+from yolov3.config.options import add_options, settings_from
+from yolov3.config.stage import run_stage, stage_parser
+from yolov3.data.annotations import load_split
+from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
-from yolov3.manifest import Manifest
-from yolov3.options import add_options, settings_from
-from yolov3.report_data import (
+from yolov3.report.data import (
     Training,
     WeightsSource,
     read_accuracy,
@@ -23,10 +24,9 @@ from yolov3.report_data import (
     read_training,
     read_weights_source,
 )
-from yolov3.report_gallery import NamedDetections, chosen_images, gallery, read_detections
-from yolov3.report_native import read_native_run
-from yolov3.report_page import ReportContent, ReportSettings, read_config, write_page
-from yolov3.stage import run_stage, stage_parser
+from yolov3.report.gallery import NamedDetections, chosen_images, gallery, read_detections
+from yolov3.report.native import read_native_run
+from yolov3.report.page import ReportContent, ReportSettings, read_config, write_page
 
 # The program that evaluates the trained network: the heading of its column and the name under its pictures.
 PROGRAM = "MindSpore"

@@ -10,27 +10,27 @@ import argparse
 import sys
 from pathlib import Path
 
-from yolov3.augment import AugmentSettings
-from yolov3.batches import BatchSource
-from yolov3.checkpoint import load_for_finetuning, load_into
-from yolov3.coco_data import load_split
-from yolov3.distributed import DistributedSettings, run_distributed
+from yolov3.config.options import add_options, settings_from
+from yolov3.config.stage import run_stage, stage_parser
+from yolov3.data.annotations import load_split
+from yolov3.data.options import add_manifest_options, manifest_of
+from yolov3.distributed.msrun import is_launched
+from yolov3.distributed.run import DistributedSettings, run_distributed
+from yolov3.distributed.worker import start_runtime
 from yolov3.errors import InputError
 from yolov3.files import sha256_of
-from yolov3.launch import is_launched
-from yolov3.manifest_options import add_manifest_options, manifest_of
-from yolov3.network_options import network_settings_from
-from yolov3.objectness_prior import set_objectness_prior
-from yolov3.options import add_options, settings_from
-from yolov3.runtime import start_runtime
-from yolov3.sampler import SamplerSettings
-from yolov3.schedule import ScheduleSettings
-from yolov3.stage import run_stage, stage_parser
-from yolov3.train import train
-from yolov3.train_results import TrainFiles
-from yolov3.train_settings import TrainSettings
-from yolov3.train_step import OptimizerSettings
-from yolov3.yolo import YOLOv3
+from yolov3.network.options import network_settings_from
+from yolov3.network.yolo import YOLOv3
+from yolov3.training.augment import AugmentSettings
+from yolov3.training.batches import BatchSource
+from yolov3.training.loop import train
+from yolov3.training.objectness_prior import set_objectness_prior
+from yolov3.training.results import TrainFiles
+from yolov3.training.sampler import SamplerSettings
+from yolov3.training.schedule import ScheduleSettings
+from yolov3.training.settings import TrainSettings
+from yolov3.training.step import OptimizerSettings
+from yolov3.weights.checkpoint import load_for_finetuning, load_into
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -110,8 +110,8 @@ def train_as_worker(arguments: argparse.Namespace) -> None:
     validate = None
     if settings.eval_interval:
         # Imported only here: otherwise an edit to the post-processing would not concern a training.
-        from yolov3.evaluate_options import evaluation_settings_from
-        from yolov3.validation import Validator
+        from yolov3.evaluation.evaluate_options import evaluation_settings_from
+        from yolov3.evaluation.validation import Validator
 
         validate = Validator(manifest, evaluation_settings_from(arguments))
     identity = {"data": manifest.fingerprint, "weights": sha256_of(weights) if weights.name else ""}

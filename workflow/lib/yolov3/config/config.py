@@ -1,0 +1,188 @@
+"""The configuration: read, filled with defaults, and checked once, against the schema and across fields."""
+
+import difflib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from yolov3.errors import InputError
+
+# Native engines that run on one kind of device; lite runs on both.
+ONLY_DEVICE = {"openvino": "cpu", "acl": "ascend"}
+SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
+
+
+@lru_cache(maxsize=1)
+def config_schema() -> dict[str, Any]:
+    """Return the JSON schema of the configuration."""
+    return yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
+
+
+def section_schema(section: str) -> dict[str, Any]:
+    """Return the schemas of a section's keys, in order; section "" holds the keys outside of sections."""
+    properties = config_schema()["properties"]
+    if section:
+        return properties[section]["properties"]
+    return {key: schema for key, schema in properties.items() if schema.get("type") != "object"}
+
+
+def complete_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration with every default filled in.
+
+    Raises:
+        InputError: a key is unknown or a value is not allowed; the sentence names key, value and what is allowed.
+    """
+    if not isinstance(config, dict):
+        raise InputError("the config is empty or not a mapping of keys to values: start from config/config.yaml")
+    config = {
+        key: {name: _number_from_text(value, key, name) for name, value in section.items()}
+        if isinstance(section, dict)
+        else _number_from_text(section, "", key)
+        for key, section in config.items()
+    }
+    _check_schema(config)
+    completed = {}
+    for key, schema in config_schema()["properties"].items():
+        value = config.get(key, schema["default"])
+        if schema.get("type") == "object":
+            value = {name: value.get(name, rule["default"]) for name, rule in schema["properties"].items()}
+        completed[key] = value
+    _check_across_fields(completed)
+    return completed
+
+
+def _number_from_text(value: Any, section: str, key: str) -> Any:
+    """Return the number or truth value that a text stands for, where the schema wants one.
+
+    YAML reads 1e-4 as text, and so does Snakemake every value inside of `--config 'train={"lr": 0.1}'`.
+    """
+    rules = config_schema()["properties"]
+    rule = (rules.get(section, {}).get("properties", {}) if section else rules).get(key, {})
+    types = rule.get("type", "string")
+    is_text = isinstance(rule["enum"][0], str) if "enum" in rule else "string" in types and "array" not in types
+    if not isinstance(value, str) or is_text:
+        return as_integer(value, rule)
+    try:
+        return as_integer(json.loads(value), rule)
+    except json.JSONDecodeError:
+        return value
+
+
+def as_integer(value: Any, rule: dict[str, Any]) -> Any:
+    """Return 8 for the 8.0 that JSON schema, but no user of the value, takes for an integer."""
+    return int(value) if rule.get("type") == "integer" and isinstance(value, float) and value.is_integer() else value
+
+
+def _check_schema(config: dict[str, Any]) -> None:
+    validator = jsonschema.Draft202012Validator(config_schema())
+    error: Any = jsonschema.exceptions.best_match(validator.iter_errors(config))
+    if error is not None:
+        raise InputError(describe_schema_error(error))
+
+
+def describe_schema_error(error: Any) -> str:
+    """Return one sentence that names the key, its value and what is allowed.
+
+    Args:
+        error: a `jsonschema.ValidationError`.
+    """
+    key = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        unknown = next(name for name in error.instance if name not in known)
+        name = f"{key}.{unknown}" if key else str(unknown)
+        near = difflib.get_close_matches(str(unknown), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"allowed are {', '.join(known)}"
+        return f"config key {name} is unknown: {hint}"
+    value = error.instance
+    allowed = {
+        "type": lambda: f"must be of type {_words(error.validator_value)}",
+        "enum": lambda: f"must be one of {_words(error.validator_value)}",
+        "minimum": lambda: f"must be at least {error.validator_value}",
+        "maximum": lambda: f"must be at most {error.validator_value}",
+        "exclusiveMinimum": lambda: f"must be above {error.validator_value}",
+        "exclusiveMaximum": lambda: f"must be below {error.validator_value}",
+        "multipleOf": lambda: f"must be a multiple of {error.validator_value}",
+        "minItems": lambda: f"must have at least {error.validator_value} entries",
+        "maxItems": lambda: f"must have at most {error.validator_value} entries",
+        "minLength": lambda: "must not be empty",
+        "pattern": lambda: f"must match {error.validator_value}",
+    }
+    rule = allowed.get(str(error.validator), lambda: error.message)()
+    description = error.schema.get("description", "")
+    meaning = f" ({description.rstrip('.')})" if description else ""
+    return f"config key {key} is {value!r} but {rule}{meaning}"
+
+
+def _words(value: Any) -> str:
+    return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+
+
+def _check_across_fields(config: dict[str, Any]) -> None:
+    train, network, data = config["train"], config["network"], config["data"]
+    if train["training_shape"] != "" and int(train["training_shape"]) % 32:
+        raise InputError(f"config key train.training_shape is {train['training_shape']} but must be a multiple of 32")
+    if train["training_shape"] != "" and int(train["training_shape"]) < 32:
+        raise InputError("config key train.training_shape is 0 but must be at least 32")
+    areas = [] if network["anchor_scales"] == "auto" else [w * h for w, h in network["anchor_scales"]]
+    per_stride = [sum(areas[first : first + 3]) for first in (0, 3, 6)]
+    if per_stride != sorted(per_stride):
+        raise InputError(
+            "config key network.anchor_scales must grow with the stride: the first three belong to stride 8, "
+            "the next three to 16, the last three to 32"
+        )
+    if train["scale_min"] > train["scale_max"]:
+        raise InputError(
+            f"config key train.scale_min is {train['scale_min']} but must not exceed "
+            f"train.scale_max, which is {train['scale_max']}"
+        )
+    if train["warmup_epochs"] > train["max_epoch"]:
+        raise InputError(
+            f"config key train.warmup_epochs is {train['warmup_epochs']} but must not exceed "
+            f"train.max_epoch, which is {train['max_epoch']}"
+        )
+    if train["lr_scheduler"] == "exponential":
+        milestones = [int(epoch) for epoch in train["lr_epochs"].split(",")]
+        if milestones != sorted(set(milestones)) or milestones[-1] >= train["max_epoch"]:
+            raise InputError(
+                f"config key train.lr_epochs is {train['lr_epochs']} but must ascend and stay below "
+                f"train.max_epoch, which is {train['max_epoch']}"
+            )
+    if train["eta_min"] > train["lr"]:
+        raise InputError(
+            f"config key train.eta_min is {train['eta_min']} but must not exceed train.lr, which is {train['lr']}"
+        )
+    if train["group_size"] > 1 and not train["is_distributed"]:
+        raise InputError(
+            f"config key train.group_size is {train['group_size']} but train.is_distributed is 0: set it to 1"
+        )
+    if train["rank"] >= train["group_size"]:
+        raise InputError(
+            f"config key train.rank is {train['rank']} but train.group_size is {train['group_size']}: ranks "
+            "count from 0"
+        )
+    if train["hosts"] and not train["is_distributed"]:
+        raise InputError(f"config key train.hosts is {train['hosts']} but train.is_distributed is 0: set it to 1")
+    if config["weights"]["pretrained"] and network["anchor_scales"] == "auto":
+        raise InputError(
+            "config key network.anchor_scales is auto but weights.pretrained is set: give the nine anchors that the "
+            "weights were trained with"
+        )
+    if config["infer"]["precision"] == "bfloat16" and config["infer"]["engine"] != "openvino":
+        raise InputError(
+            f"config key infer.precision is bfloat16 but infer.engine is {config['infer']['engine']}: give openvino"
+        )
+    only_device = ONLY_DEVICE.get(config["infer"]["engine"], config["infer"]["device"])
+    if config["infer"]["device"] != only_device:
+        raise InputError(
+            f"config key infer.device is {config['infer']['device']} but infer.engine {config['infer']['engine']} runs "
+            f"on {only_device} only: set infer.device to {only_device}, or choose another engine"
+        )
+    if data["provider"] == "custom":
+        for key, value in config["custom"].items():
+            if not value:
+                raise InputError(f"config key custom.{key} is empty but data.provider is custom: give its path")

@@ -1,0 +1,259 @@
+"""Annotations in COCO format: read and checked once, then held as arrays."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from yolov3.boxes import xywh_to_xyxy
+from yolov3.data.manifest import Category, Manifest
+from yolov3.errors import InputError
+from yolov3.files import read_json
+
+# Pixels. Annotations are rounded to hundredths: what sticks out of the image by less is rounding, no mistake.
+OUTSIDE_TOLERANCE = 0.5
+
+
+@dataclass(frozen=True)
+class CocoSplit:
+    """Images of a split by ascending image id, and their usable boxes.
+
+    Attributes:
+        image_dir: folder of the images.
+        image_ids: int64 [N], COCO ids.
+        file_names: N names relative to `image_dir`.
+        sizes_wh: int32 [N, 2], width and height in pixels.
+        first_box: int64 [N + 1]; the boxes of image i are first_box[i] .. first_box[i + 1] - 1.
+        boxes_xyxy: float32 [M, 4], pixels of the original image, clipped to it, never empty.
+        labels: int32 [M], index into the categories by ascending id.
+        is_crowd: bool [M], regions of many objects, which are not trained on.
+    """
+
+    image_dir: Path
+    image_ids: np.ndarray
+    file_names: tuple[str, ...]
+    sizes_wh: np.ndarray
+    first_box: np.ndarray
+    boxes_xyxy: np.ndarray
+    labels: np.ndarray
+    is_crowd: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.file_names)
+
+    def path(self, index: int) -> Path:
+        """Return the file of an image."""
+        return self.image_dir / self.file_names[index]
+
+    def boxes_of(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return boxes_xyxy float32 [K, 4] and labels int32 [K] of an image, without crowds."""
+        rows = slice(self.first_box[index], self.first_box[index + 1])
+        kept = ~self.is_crowd[rows]
+        return self.boxes_xyxy[rows][kept], self.labels[rows][kept]
+
+    def box_counts(self) -> np.ndarray:
+        """Return the number of boxes of each image without crowds, int64 [N]."""
+        before = np.concatenate([[0], np.cumsum(~self.is_crowd)])
+        return before[self.first_box[1:]] - before[self.first_box[:-1]]
+
+    def with_boxes(self) -> np.ndarray:
+        """Return the indices of images with at least one box that is not a crowd, int64, ascending."""
+        return np.flatnonzero(self.box_counts())
+
+
+@dataclass(frozen=True)
+class AnnotationRows:
+    """All annotations of a file, in its order, and which of them can be used.
+
+    Attributes:
+        image_index: int64 [A], index into the images by ascending id; -1 where the image is unknown or left out.
+        labels: int32 [A], index into the categories; -1 where the category is unknown.
+        boxes_xyxy: float64 [A, 4], clipped to the image.
+        is_crowd: bool [A].
+        not_finite: bool [A], the box is missing or has NaN or inf.
+        empty: bool [A], finite, but without width or height inside the image.
+        outside: bool [A], sticks out of the image and was clipped.
+        usable: bool [A], known image and category, a box with an area.
+    """
+
+    image_index: np.ndarray
+    labels: np.ndarray
+    boxes_xyxy: np.ndarray
+    is_crowd: np.ndarray
+    not_finite: np.ndarray
+    empty: np.ndarray
+    outside: np.ndarray
+    usable: np.ndarray
+
+
+def read_annotations(path: str | Path) -> dict[str, Any]:
+    """Read a COCO instances file and check its form.
+
+    Returns:
+        The data set with the lists "images" (by ascending id), "annotations" and "categories" (by ascending id).
+
+    Raises:
+        InputError: not JSON, a list or field is missing or of the wrong type, or an id occurs twice.
+    """
+    dataset = read_json(path, "annotation file")
+    for name in ("images", "annotations", "categories"):
+        if not isinstance(dataset, dict) or not isinstance(dataset.get(name), list):
+            raise InputError(f"annotation file {path} has no list {name}: give a COCO instances file")
+        if not all(isinstance(entry, dict) for entry in dataset[name]):
+            raise InputError(f"annotation file {path} has an entry in {name} that is no object: correct it")
+    for name in ("images", "categories"):
+        if not dataset[name]:
+            raise InputError(f"annotation file {path} has no {name}: give a COCO instances file with some")
+    for image in dataset["images"]:
+        sizes = (image.get("width"), image.get("height"))
+        if not (_is_whole(image.get("id")) and all(_is_whole(size) and size > 0 for size in sizes)):
+            raise InputError(
+                f"annotation file {path} has image {image.get('file_name')!r} with id {image.get('id')!r}, "
+                f"width {sizes[0]!r} and height {sizes[1]!r}: give whole numbers, and sizes above 0"
+            )
+        if not isinstance(image.get("file_name"), str) or not image["file_name"]:
+            raise InputError(f"annotation file {path} has image {image['id']} without file_name: add it")
+    for category in dataset["categories"]:
+        if not _is_whole(category.get("id")) or not isinstance(category.get("name"), str):
+            raise InputError(f"annotation file {path} has category {category!r}: give it a whole id and a name")
+    for annotation in dataset["annotations"]:
+        ids = [annotation.get("id", 0), annotation.get("image_id"), annotation.get("category_id")]
+        if not all(_is_whole(value) for value in ids):
+            raise InputError(
+                f"annotation file {path} has annotation {annotation.get('id')!r} with image_id {ids[1]!r} and "
+                f"category_id {ids[2]!r}: give whole numbers"
+            )
+    for name, kind in (("images", "image"), ("annotations", "annotation"), ("categories", "category")):
+        _refuse_duplicates([entry["id"] for entry in dataset[name] if "id" in entry], kind, path)
+    dataset["images"].sort(key=lambda image: image["id"])
+    dataset["categories"].sort(key=lambda category: category["id"])
+    return dataset
+
+
+def categories_of(dataset: dict[str, Any]) -> tuple[Category, ...]:
+    """Return the categories of a data set by ascending id."""
+    return tuple(Category(category["id"], category["name"]) for category in dataset["categories"])
+
+
+def without_images(dataset: dict[str, Any], excluded: tuple[str, ...]) -> dict[str, Any]:
+    """Return the data set without the images of the given file names; their annotations stay and become unusable."""
+    names = set(excluded)
+    return {**dataset, "images": [image for image in dataset["images"] if image["file_name"] not in names]}
+
+
+def annotation_rows(dataset: dict[str, Any], categories: tuple[Category, ...]) -> AnnotationRows:
+    """Turn the annotations of a data set from `read_annotations` into arrays, and judge each of them."""
+    annotations = dataset["annotations"]
+    count = len(annotations)
+    image_ids = np.array([image["id"] for image in dataset["images"]], np.int64)
+    sizes_wh = np.array([(image["width"], image["height"]) for image in dataset["images"]], np.float64).reshape(-1, 2)
+    category_ids = np.array([category.id for category in categories], np.int64)
+    image_index = _index_in(image_ids, np.fromiter((row["image_id"] for row in annotations), np.int64, count))
+    labels = _index_in(category_ids, np.fromiter((row["category_id"] for row in annotations), np.int64, count))
+    is_crowd = np.fromiter((bool(row.get("iscrowd", 0)) for row in annotations), bool, count)
+    boxes_xyxy = xywh_to_xyxy(np.array([_box_xywh(row) for row in annotations], np.float64).reshape(-1, 4))
+
+    finite = np.isfinite(boxes_xyxy).all(axis=1)
+    limits = np.full((count, 2), np.inf)
+    known = image_index >= 0
+    limits[known] = sizes_wh[image_index[known]]
+    limits = np.tile(limits, 2)
+    outside = finite & ((boxes_xyxy < -OUTSIDE_TOLERANCE) | (boxes_xyxy > limits + OUTSIDE_TOLERANCE)).any(axis=1)
+    boxes_xyxy = np.clip(boxes_xyxy, 0, limits)
+    # Judged in the precision that the boxes are stored in.
+    stored = boxes_xyxy.astype(np.float32)
+    empty = finite & ~(stored[:, 2:] > stored[:, :2]).all(axis=1)
+    usable = known & (labels >= 0) & finite & ~empty
+    return AnnotationRows(image_index, labels.astype(np.int32), boxes_xyxy, is_crowd, ~finite, empty, outside, usable)
+
+
+def split_of(dataset: dict[str, Any], rows: AnnotationRows, image_dir: Path) -> CocoSplit:
+    """Return the images and usable boxes of a data set from `read_annotations`."""
+    images = dataset["images"]
+    order = np.flatnonzero(rows.usable)
+    order = order[np.argsort(rows.image_index[order], kind="stable")]
+    return CocoSplit(
+        image_dir=image_dir,
+        image_ids=np.array([image["id"] for image in images], np.int64),
+        file_names=tuple(image["file_name"] for image in images),
+        sizes_wh=np.array([(image["width"], image["height"]) for image in images], np.int32).reshape(-1, 2),
+        first_box=np.searchsorted(rows.image_index[order], np.arange(len(images) + 1)).astype(np.int64),
+        boxes_xyxy=rows.boxes_xyxy[order].astype(np.float32),
+        labels=rows.labels[order],
+        is_crowd=rows.is_crowd[order],
+    )
+
+
+def load_split(manifest: Manifest, split: str) -> CocoSplit:
+    """Load the images and usable boxes of "train" or "val".
+
+    Raises:
+        InputError: the annotation file is gone or no longer in order.
+    """
+    files = manifest.splits[split]
+    dataset = without_images(read_annotations(files.annotation_file), files.excluded_images)
+    return split_of(dataset, annotation_rows(dataset, manifest.categories), files.image_dir)
+
+
+def ground_truth(manifest: Manifest, split: str) -> dict[str, Any]:
+    """Return the COCO data set of "train" or "val" for pycocotools.
+
+    Boxes that cannot be used and excluded images are left out; the other boxes are as annotated, not clipped.
+
+    Raises:
+        InputError: the annotation file is gone or no longer in order.
+    """
+    files = manifest.splits[split]
+    dataset = without_images(read_annotations(files.annotation_file), files.excluded_images)
+    usable = annotation_rows(dataset, manifest.categories).usable
+    annotations: list[dict[str, Any]] = []
+    for row in (dataset["annotations"][index] for index in np.flatnonzero(usable)):
+        left, top, width, height = _box_xywh(row)
+        area = row.get("area")
+        annotations.append(
+            {
+                # Numbered anew from 1: pycocotools takes a match with id 0 for no match.
+                "id": len(annotations) + 1,
+                "image_id": row["image_id"],
+                "category_id": row["category_id"],
+                "bbox": [left, top, width, height],
+                "area": area if isinstance(area, int | float) else width * height,
+                "iscrowd": int(bool(row.get("iscrowd", 0))),
+            }
+        )
+    return {
+        "info": {},
+        "images": [{key: image[key] for key in ("id", "file_name", "width", "height")} for image in dataset["images"]],
+        "annotations": annotations,
+        "categories": [{"id": category.id, "name": category.name} for category in manifest.categories],
+    }
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _refuse_duplicates(ids: list[Any], kind: str, path: str | Path) -> None:
+    if len(set(ids)) == len(ids):
+        return
+    seen: set[Any] = set()
+    twice = next(value for value in ids if value in seen or seen.add(value))  # type: ignore[func-returns-value]
+    raise InputError(f"annotation file {path} has {kind} id {twice!r} twice: make the ids unique")
+
+
+def _box_xywh(annotation: dict[str, Any]) -> tuple[float, float, float, float]:
+    try:
+        left, top, width, height = (float(value) for value in annotation["bbox"])
+    except (KeyError, TypeError, ValueError):
+        return (np.nan, np.nan, np.nan, np.nan)
+    return (left, top, width, height)
+
+
+def _index_in(ascending: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the index of each value in an ascending array, -1 where it is not there."""
+    if not len(ascending):
+        return np.full(len(values), -1)
+    index = np.searchsorted(ascending, values).clip(max=len(ascending) - 1)
+    return np.where(ascending[index] == values, index, -1)

@@ -1,0 +1,219 @@
+"""Check a data set in COCO format before use, count what is odd, and describe it in a manifest."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from yolov3.data.annotations import (
+    AnnotationRows,
+    annotation_rows,
+    categories_of,
+    read_annotations,
+    split_of,
+    without_images,
+)
+from yolov3.data.images import SizeWH, check_image_header, read_image_digest
+from yolov3.data.manifest import SPLITS, Category, Manifest, SplitFiles
+from yolov3.errors import InputError
+from yolov3.files import sha256_of
+
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """How a data set is checked; fields are the config's `data` keys of the same names.
+
+    Attributes:
+        check_images: "decode" reads every pixel, "header" only the size.
+        skip_bad_images: leave out missing and unreadable images instead of stopping.
+    """
+
+    check_images: str
+    skip_bad_images: bool
+
+
+@dataclass(frozen=True)
+class CustomSettings:
+    """Where the user's own data set is; fields are the config's `custom` keys of the same names."""
+
+    train_image_dir: str
+    train_annotations: str
+    val_image_dir: str
+    val_annotations: str
+
+    def places(self) -> dict[str, tuple[Path, Path]]:
+        """Return image folder and annotation file of "train" and "val".
+
+        Raises:
+            InputError: one is not given.
+        """
+        for key, value in vars(self).items():
+            if not value:
+                raise InputError(f"custom.{key} is empty: give its path for data.provider custom")
+        return {
+            "train": (Path(self.train_image_dir), Path(self.train_annotations)),
+            "val": (Path(self.val_image_dir), Path(self.val_annotations)),
+        }
+
+
+def describe_data(provider: str, places: dict[str, tuple[Path, Path]], settings: CheckSettings) -> Manifest:
+    """Check both splits of a data set and describe it. Labels follow the categories of the training annotations.
+
+    Args:
+        provider: name for the manifest.
+        places: image folder and annotation file of "train" and "val".
+        settings: how to check.
+
+    Raises:
+        InputError: annotations or images are not in order; the sentence says which.
+    """
+    datasets = {name: read_annotations(places[name][1]) for name in SPLITS}
+    categories = categories_of(datasets["train"])
+    _refuse_renamed_categories(categories, categories_of(datasets["val"]), places["val"][1])
+    splits = {}
+    for name in SPLITS:
+        # Popped, so that the parsed annotations of one split are freed before the other is checked.
+        splits[name] = check_split(name, *places[name], datasets.pop(name), categories, settings)
+    return Manifest(provider, categories, splits)
+
+
+def check_split(
+    name: str,
+    image_dir: Path,
+    annotation_file: Path,
+    dataset: dict[str, Any],
+    categories: tuple[Category, ...],
+    settings: CheckSettings,
+) -> SplitFiles:
+    """Check one split, write its counts to the log and return its description.
+
+    Args:
+        name: "train" or "val".
+        image_dir: folder of the images.
+        annotation_file: file that `dataset` was read from.
+        dataset: result of `coco_data.read_annotations`.
+        categories: classes that count, by ascending id.
+        settings: how to check.
+
+    Raises:
+        InputError: images are missing or unreadable, or none of the training images has a usable box.
+    """
+    if not image_dir.is_dir():
+        raise InputError(f"image folder {image_dir} does not exist: check the path in the config")
+    images = dataset["images"]
+    digests, problems = _check_images(name, image_dir, images, settings.check_images)
+    excluded = tuple(sorted(problems))
+    if problems:
+        _report_bad_images(name, image_dir, problems, len(images), settings.skip_bad_images)
+    dataset = without_images(dataset, excluded)
+    rows = annotation_rows(dataset, categories)
+    split = split_of(dataset, rows, image_dir)
+    counts = split.box_counts()
+    _log_counts(name, dataset, rows, counts)
+    if name == "train" and not counts.any():
+        raise InputError(f"no image of {annotation_file} has a usable box: correct its boxes and categories")
+    return SplitFiles(
+        image_dir=image_dir,
+        annotation_file=annotation_file,
+        images=len(split),
+        boxes=int(counts.sum()),
+        crowds=int(split.is_crowd.sum()),
+        images_without_boxes=int((counts == 0).sum()),
+        max_boxes=int(counts.max()),
+        excluded_images=excluded,
+        fingerprint=_fingerprint(annotation_file, digests),
+    )
+
+
+def _check_images(
+    name: str, image_dir: Path, images: list[dict[str, Any]], how: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the digests of good images and the sentences about bad ones, both by file name."""
+    check: Callable[[Path, SizeWH], str | int] = read_image_digest if how == "decode" else check_image_header
+
+    def check_one(image: dict[str, Any]) -> tuple[str, str]:
+        size_wh = (image["width"], image["height"])
+        try:
+            return f"{size_wh} {check(image_dir / image['file_name'], size_wh)}", ""
+        except InputError as error:
+            return "", str(error)
+
+    digests, problems = {}, {}
+    # Threads: decoding and hashing release the interpreter lock.
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        results = pool.map(check_one, images)
+        for image, (digest, problem) in zip(
+            images, tqdm(results, f"check {name} images", len(images), unit="image", disable=None), strict=True
+        ):
+            if problem:
+                problems[image["file_name"]] = problem
+            else:
+                digests[image["file_name"]] = digest
+    return digests, problems
+
+
+def _report_bad_images(name: str, image_dir: Path, problems: dict[str, str], count: int, skip: bool) -> None:
+    shown = list(problems.values())[:SHOWN]
+    if not skip or len(problems) == count:
+        hint = "mend them" if skip else "mend them, or set data.skip_bad_images to leave them out"
+        first = f"the first {SHOWN}: " if len(problems) > SHOWN else ""
+        raise InputError(
+            f"{len(problems)} of {count} {name} images in {image_dir} are missing or unreadable; {hint}; "
+            f"{first}{'; '.join(shown)}"
+        )
+    logging.warning("%s: %d of %d images left out as missing or unreadable", name, len(problems), count)
+    for problem in problems.values():
+        logging.warning("%s: left out: %s", name, problem)
+
+
+def _log_counts(name: str, dataset: dict[str, Any], rows: AnnotationRows, counts: np.ndarray) -> None:
+    known = rows.image_index >= 0
+    usable = rows.usable
+    logging.info(
+        "%s: %d images, %d boxes (at most %d an image), %d crowds, %d images without boxes",
+        name,
+        len(counts),
+        counts.sum(),
+        counts.max(),
+        (usable & rows.is_crowd).sum(),
+        (counts == 0).sum(),
+    )
+    oddities = {
+        "boxes reach outside their image: clipped": usable & rows.outside,
+        "boxes are missing, NaN or infinite: dropped": known & rows.not_finite,
+        "boxes have no width or height in their image: dropped": known & rows.empty,
+        "annotations are of images that are unknown or left out: dropped": ~known,
+        "annotations are of unknown categories: dropped": known & (rows.labels < 0),
+    }
+    for text, rows_concerned in oddities.items():
+        if rows_concerned.any():
+            ids = [dataset["annotations"][row].get("id") for row in np.flatnonzero(rows_concerned)[:SHOWN]]
+            logging.warning("%s: %d %s (annotation ids %s ...)", name, rows_concerned.sum(), text, str(ids)[1:-1])
+        else:
+            logging.info("%s: 0 %s", name, text)
+
+
+def _fingerprint(annotation_file: Path, digests: dict[str, str]) -> str:
+    digest = hashlib.sha256(sha256_of(annotation_file).encode())
+    for file_name in sorted(digests):
+        digest.update(f"\n{file_name} {digests[file_name]}".encode())
+    return digest.hexdigest()
+
+
+def _refuse_renamed_categories(train: tuple[Category, ...], val: tuple[Category, ...], val_file: Path) -> None:
+    names = {category.id: category.name for category in train}
+    for category in val:
+        if names.get(category.id, category.name) != category.name:
+            raise InputError(
+                f"annotation file {val_file} calls category {category.id} {category.name!r} but the training "
+                f"annotations call it {names[category.id]!r}: give both the same categories"
+            )

@@ -1,0 +1,192 @@
+"""The COCO 2014 data set from its official archives or a mirror of them."""
+
+import logging
+import shutil
+import stat
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from tqdm import tqdm
+
+from yolov3.data.fetch import fetch
+from yolov3.data.manifest import SPLITS
+from yolov3.errors import InputError
+from yolov3.files import read_json, write_json
+
+MARKER = ".unpacked.json"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive and the folder that it fills.
+
+    Attributes:
+        path: where it is, relative to the mirror.
+        size: length in bytes.
+        sha256: SHA-256 in hexadecimal.
+        folder: name of the folder that it is unpacked to.
+        members: pairs (beginning of a member's name, what takes its place in the folder); other members stay out.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    folder: str
+    members: tuple[tuple[str, str], ...]
+
+    @property
+    def name(self) -> str:
+        """File name of the archive."""
+        return PurePosixPath(self.path).name
+
+    def place_of(self, member: str) -> str | None:
+        """Return where in the folder a member goes; None if it stays out."""
+        for beginning, replacement in self.members:
+            if member.startswith(beginning) and member != beginning + "/" and not member.endswith("/"):
+                return replacement + member[len(beginning) :]
+        return None
+
+
+ARCHIVES = (
+    Archive(
+        "annotations/annotations_trainval2014.zip",
+        252_872_794,
+        "031296bbc80c45a1d1f76bf9a90ead27e94e99ec629208449507a4917a3bf009",
+        "annotations",
+        (
+            ("annotations/instances_train2014.json", "train.json"),
+            ("annotations/instances_val2014.json", "val.json"),
+        ),
+    ),
+    Archive(
+        "zips/val2014.zip",
+        6_645_013_297,
+        "fe9be816052049c34717e077d9e34aa60814a55679f804cd043e3cbee3b9fde0",
+        "val",
+        (("val2014/", ""),),
+    ),
+    Archive(
+        "zips/train2014.zip",
+        13_510_573_713,
+        "ede4087e640bddba550e090eae701092534b554b42b05ac33f0300b984b31775",
+        "train",
+        (("train2014/", ""),),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Coco2014Settings:
+    """Where the archives come from; fields are the config's `coco2014` keys of the same names."""
+
+    mirror: str
+    keep_archives: bool
+
+
+def prepare_coco2014(
+    data_dir: Path, settings: Coco2014Settings, archives: tuple[Archive, ...] = ARCHIVES
+) -> dict[str, tuple[Path, Path]]:
+    """Fetch and unpack what is lacking of the data set under data_dir/coco2014.
+
+    A folder that was unpacked before and is complete is kept, so is one that the user put there.
+
+    Returns:
+        Image folder and annotation file of "train" and "val".
+
+    Raises:
+        InputError: an archive cannot be fetched, is another file or unsafe, or the disk is too small.
+    """
+    folder = data_dir / "coco2014"
+    lacking = [archive for archive in archives if not _stands(folder, archive)]
+    folder.mkdir(parents=True, exist_ok=True)
+    for archive in lacking:
+        shutil.rmtree(_part_of(folder, archive), ignore_errors=True)
+    _refuse_small_disk(folder, lacking, settings.keep_archives)
+    for archive in lacking:
+        file = folder / "archives" / archive.name
+        fetch(f"{settings.mirror.rstrip('/')}/{archive.path}", file, archive.size, archive.sha256)
+        unpack(file, archive, folder)
+        if not settings.keep_archives:
+            file.unlink()
+    return {split: (folder / split, folder / "annotations" / f"{split}.json") for split in SPLITS}
+
+
+def unpack(file: Path, archive: Archive, folder: Path) -> None:
+    """Unpack an archive to folder/archive.folder, whole or not at all.
+
+    Raises:
+        InputError: the archive is damaged, or has a member that would be written elsewhere.
+    """
+    part = _part_of(folder, archive)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    total_bytes = 0
+    try:
+        with zipfile.ZipFile(file) as opened:
+            for info in opened.infolist():
+                _refuse_unsafe(file, info)
+            wanted = [(info, place) for info in opened.infolist() if (place := archive.place_of(info.filename))]
+            for info, place in tqdm(wanted, f"unpack {archive.name}", unit="file", disable=None):
+                target = part / place
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with opened.open(info) as source, target.open("wb") as stream:
+                    shutil.copyfileobj(source, stream)
+                total_bytes += info.file_size
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError) as error:
+        raise InputError(f"archive {file} is damaged ({error}): remove it and run again") from None
+    if not wanted:
+        raise InputError(f"archive {file} has nothing under {archive.members[0][0]}: take another mirror")
+    write_json(part / MARKER, {"sha256": archive.sha256, "files": len(wanted), "bytes": total_bytes})
+    shutil.rmtree(folder / archive.folder, ignore_errors=True)
+    part.rename(folder / archive.folder)
+    logging.info("%s: %d files unpacked to %s", archive.name, len(wanted), folder / archive.folder)
+
+
+def _part_of(folder: Path, archive: Archive) -> Path:
+    return folder / f".{archive.folder}.part"
+
+
+def _refuse_unsafe(file: Path, info: zipfile.ZipInfo) -> None:
+    path = PurePosixPath(info.filename)
+    if path.is_absolute() or ".." in path.parts or "\\" in info.filename or ":" in info.filename:
+        raise InputError(f"archive {file} has {info.filename!r}, outside of its folder: it is unsafe, get another one")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise InputError(f"archive {file} has the link {info.filename!r}: it is unsafe, get another one")
+
+
+def _stands(folder: Path, archive: Archive) -> bool:
+    """Return whether an archive's folder is complete, or the user's own."""
+    place = folder / archive.folder
+    if not place.is_dir():
+        return False
+    if not (place / MARKER).is_file():
+        logging.warning("%s was not unpacked by this program: used as it is, remove it to fetch it", place)
+        return True
+    found = [path.stat().st_size for path in place.rglob("*") if path.is_file() and path.name != MARKER]
+    expected = {"sha256": archive.sha256, "files": len(found), "bytes": sum(found)}
+    if read_json(place / MARKER) == expected:
+        logging.info("%s is there already and complete", place)
+        return True
+    logging.warning("%s is not complete: fetching it again", place)
+    return False
+
+
+def bytes_needed(folder: Path, lacking: Sequence[Archive], keep_archives: bool) -> int:
+    """Return the space that fetching and unpacking `lacking` takes beyond what `folder` holds of it, in bytes."""
+    sizes = [archive.size for archive in lacking]
+    archives = folder / "archives"
+    there = sum(path.stat().st_size for path in archives.iterdir()) if archives.is_dir() else 0
+    # Photographs are packed as they are, so unpacked they take about the same again.
+    return sum(sizes) + (sum(sizes) if keep_archives else max(sizes, default=0)) - there
+
+
+def _refuse_small_disk(folder: Path, lacking: list[Archive], keep_archives: bool) -> None:
+    needed = bytes_needed(folder, lacking, keep_archives)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise InputError(
+            f"{folder} has {free / 2**30:.1f} GiB free but COCO 2014 needs {needed / 2**30:.1f} GiB: "
+            "free some space or set data.data_dir to another disk"
+        )

@@ -1,0 +1,89 @@
+"""The log files of msrun's workers: shown as they grow, and read for why a run failed."""
+
+import codecs
+import re
+import signal
+from pathlib import Path
+from typing import TextIO
+
+# An error that a stage of ours logged (yolov3.config.stage.LOG_FORMAT): time and sentence.
+ERROR_LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) ERROR (.*)$", re.MULTILINE)
+# What msrun says of a worker that failed or was killed, and MindSpore's scheduler and workers of one another.
+FAILED_WORKER = re.compile(r"Worker process \d+ exit with exception\. Error code: (-?\d+)")
+LOST_WORKER = re.compile(r"The node: (\d+) is timed out")
+LOST_SCHEDULER = re.compile(r"Failed to (?:send heartbeat message to meta server node|reconnect to the meta server)")
+GO_ON = "the same command run again goes on from the last checkpoint"
+# MindSpore's messages begin like this, sometimes within a line of ours; they stay in the log file.
+MINDSPORE_MESSAGE = re.compile(r"\[(?:DEBUG|INFO|WARNING)\] [A-Z_]+\(\d+[,:].*?[\r\n]", re.DOTALL)
+# Splits after each line end.
+LINE_END = re.compile(r"(?<=[\r\n])")
+
+
+def describe_failure(log_dir: Path) -> str:
+    """Return why a distributed run failed: the earliest error that a worker logged, else what the launcher saw."""
+    texts = {path: _read(path) for path in worker_logs(log_dir)}
+    errors = [(*match.groups(), path) for path, text in texts.items() for match in ERROR_LINE.finditer(text)]
+    if errors:
+        _, message, path = min(errors, key=lambda error: error[0])
+        return f"{message} (worker log {path})"
+    if lost := LOST_WORKER.search(_read(log_dir / "scheduler.log")):
+        return f"worker {lost[1]} no longer answers, it or its host has died or is cut off: {GO_ON} (logs in {log_dir})"
+    if any(LOST_SCHEDULER.search(text) for text in texts.values()):
+        return f"the first host no longer answers, it has died or is cut off: {GO_ON} (logs in {log_dir})"
+    failed = FAILED_WORKER.search(_read(log_dir / "msrun.log"))
+    if failed and int(failed[1]) < 0:
+        name = signal.Signals(-int(failed[1])).name
+        return f"a worker was killed by {name}, perhaps for want of memory: {GO_ON} (logs in {log_dir})"
+    for path, text in texts.items():
+        if "Traceback (most recent call last)" in text:
+            last_line = text.rstrip().rpartition("\n")[2].strip()
+            return f"worker {_worker_number(path)} failed unexpectedly ({last_line[:200]}): read its log {path}"
+    return f"a worker ended without a message: read the logs in {log_dir}"
+
+
+def worker_failed(log_dir: Path) -> bool:
+    """Return whether msrun has seen a worker of this host fail."""
+    return FAILED_WORKER.search(_read(log_dir / "msrun.log")) is not None
+
+
+def _read(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+
+
+def worker_logs(log_dir: Path) -> list[Path]:
+    """Return the workers' logs in order of rank."""
+    return sorted((path for path in log_dir.glob("worker_*.log") if _worker_number(path) >= 0), key=_worker_number)
+
+
+def _worker_number(path: Path) -> int:
+    number = path.stem.removeprefix("worker_")
+    return int(number) if number.isdecimal() else -1
+
+
+class LogFollower:
+    """Copies the log of the first worker of this host to a stream as it grows, without MindSpore's own messages."""
+
+    def __init__(self, log_dir: Path, stream: TextIO) -> None:
+        self.log_dir = log_dir
+        self.stream = stream
+        self.path: Path | None = None
+        self.position = 0
+        self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self.pending = ""
+
+    def show_new(self, is_end: bool = False) -> None:
+        """Show the lines that are complete by now, at the end also the last one."""
+        if self.path is None:
+            # msrun starts the workers in order, so the first log is the lowest rank's.
+            self.path = next(iter(worker_logs(self.log_dir)), None)
+            if self.path is None:
+                return
+        with self.path.open("rb") as log:
+            log.seek(self.position)
+            content = log.read()
+        self.position += len(content)
+        # A progress bar ends its lines by carriage returns.
+        *complete, self.pending = LINE_END.split(self.pending + self.decoder.decode(content, final=is_end))
+        lines = [MINDSPORE_MESSAGE.sub("", line) for line in complete]
+        self.stream.write("".join(lines) + (self.pending if is_end else ""))
+        self.stream.flush()

@@ -1,0 +1,78 @@
+"""Detections drawn on their image: boxes in the colours of the classes, with names and scores."""
+
+import math
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from yolov3.drawing.label_font import font_for
+from yolov3.drawing.labels import TEXT_COLOUR, LabelPlaces, colour_of, shortened
+from yolov3.evaluation.postprocess import Detections
+
+# Smaller images are enlarged, so that names can be read beside the boxes.
+LEAST_SIDE = 480
+# Text height as a share of the square root of the picture's area, and its least value in pixels.
+TEXT_SHARE, LEAST_TEXT = 1 / 38, 13
+OUTLINE_COLOUR = "#0008"
+
+
+def draw_detections(image_rgb: np.ndarray, detections: Detections, class_names: tuple[str, ...]) -> np.ndarray:
+    """Return the image with its detections drawn, the best on top.
+
+    Args:
+        image_rgb: uint8 [H, W, 3].
+        detections: best first, in pixels of the image.
+        class_names: by label.
+
+    Returns:
+        uint8 [k * H, k * W, 3]; k is 1 if the longer side has at least LEAST_SIDE pixels, else the whole factor that
+        makes it that long.
+    """
+    factor = math.ceil(LEAST_SIDE / max(image_rgb.shape[:2]))
+    height, width = (factor * side for side in image_rgb.shape[:2])
+    picture = Image.fromarray(image_rgb).resize((width, height), Image.Resampling.BICUBIC)
+    text_pixels = max(LEAST_TEXT, round(TEXT_SHARE * math.sqrt(width * height)))
+    line = max(2, text_pixels // 6)
+    # Mode RGBA blends what is not opaque.
+    draw = ImageDraw.Draw(picture, "RGBA")
+    boxes_xyxy = np.clip(detections.boxes_xyxy * factor, 0, (width - 1, height - 1, width - 1, height - 1))
+    colours = [colour_of(int(label)) for label in detections.labels]
+    for box, colour in zip(boxes_xyxy[::-1], colours[::-1], strict=True):
+        left, top, right, bottom = (round(float(value)) for value in box)
+        draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=OUTLINE_COLOUR, width=line + 2)
+        draw.rectangle((left, top, right, bottom), outline=colour, width=line)
+    writer = _LabelWriter(draw, width, height, text_pixels)
+    for box, colour, label, score in zip(boxes_xyxy, colours, detections.labels, detections.scores, strict=True):
+        writer.write(class_names[label], f"{score:.2f}", colour, box)
+    return np.asarray(picture)
+
+
+class _LabelWriter:
+    """Writes labels where there is room for them, in the order given."""
+
+    def __init__(self, draw: ImageDraw.ImageDraw, width: int, height: int, text_pixels: int) -> None:
+        self.draw, self.width, self.text_pixels = draw, width, text_pixels
+        self.padding = text_pixels // 3
+        # Above and below the letters' height there is room for accents and descenders.
+        self.label_height = round(1.4 * text_pixels)
+        self.places = LabelPlaces(width, height, self.label_height)
+
+    def write(self, name: str, score: str, colour: str, box_xyxy: np.ndarray) -> None:
+        """Write name and score at a box if there is room; a name that is wider than the picture is shortened."""
+        name = shortened(name)
+        font = font_for(f"{name} {score}…", self.text_pixels)
+        while len(name) > 2 and self._width_of(f"{name} {score}", font) > self.width:
+            name = shortened(name, len(name) - 1)
+        text = f"{name} {score}"
+        text_width = self._width_of(text, font)
+        left, top, _, bottom = (float(value) for value in box_xyxy)
+        place = self.places.place(text_width, left, top, bottom - top)
+        if place is None:
+            return
+        x, y = (round(value) for value in place)
+        corners = (x, y, x + round(text_width) - 1, y + self.label_height - 1)
+        self.draw.rounded_rectangle(corners, self.text_pixels // 5, fill=colour, outline=OUTLINE_COLOUR)
+        self.draw.text((x + self.padding, y + self.label_height / 2), text, fill=TEXT_COLOUR, font=font, anchor="lm")
+
+    def _width_of(self, text: str, font: ImageFont.FreeTypeFont) -> float:
+        return font.getlength(text) + 2 * self.padding

@@ -1,0 +1,130 @@
+"""Run a network over a data set: read and preprocess ahead, infer, post-process batch by batch."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from yolov3.data.annotations import CocoSplit
+from yolov3.data.images import read_image_rgb
+from yolov3.evaluation.coco_results import coco_rows
+from yolov3.evaluation.postprocess import PostprocessSettings, detect
+from yolov3.network.normalisation import MeanStd
+from yolov3.network.preprocess import Placement, normalise, place_image
+from yolov3.network.settings import NetworkSettings
+
+RawMaps = tuple[np.ndarray, ...]
+"""Raw outputs of strides 8, 16, 32, each float32 [N, 3 * (5 + C), gh, gw]."""
+
+BATCHES_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """Fields are the config's `eval` keys of the same names; `postprocess` holds the rest of them."""
+
+    testing_shape: int
+    eval_batch_size: int
+    letterbox: bool
+    postprocess: PostprocessSettings
+
+
+@dataclass
+class StageSeconds:
+    """Wall time of a run over a data set, in seconds; `read` is only the time the network waited for images."""
+
+    read: float = 0.0
+    network: float = 0.0
+    postprocess: float = 0.0
+
+
+@dataclass(frozen=True)
+class InferenceResult:
+    """Detections of all images and where the time went.
+
+    Attributes:
+        rows: float64 [M, 7], see `coco_rows`.
+        seconds: wall time by part.
+    """
+
+    rows: np.ndarray
+    seconds: StageSeconds
+
+
+def run_over(
+    infer: Callable[[np.ndarray], RawMaps],
+    network: NetworkSettings,
+    split: CocoSplit,
+    category_ids: list[int],
+    settings: EvaluationSettings,
+    on_images: Callable[[int], Any] = lambda count: None,
+) -> InferenceResult:
+    """Return the detections of every image of a split; never more than one batch of raw maps is held.
+
+    Args:
+        infer: float32 [N, 3, H, W] to raw maps of strides 8, 16, 32, each float32 [N, 3 * (5 + C), gh, gw].
+        network: anchors, classes and normalisation of the network behind `infer`.
+        split: the images.
+        category_ids: COCO category id of each class index.
+        settings: see `EvaluationSettings`.
+        on_images: called with the number of images just finished.
+    """
+    seconds = StageSeconds()
+    found_rows = [np.zeros((0, 7))]
+    input_size = (settings.testing_shape, settings.testing_shape)
+    clock = time.perf_counter()
+
+    def lap() -> float:
+        nonlocal clock
+        before, clock = clock, time.perf_counter()
+        return clock - before
+
+    for indices, images, placements in _input_batches(split, network.mean_std, settings):
+        seconds.read += lap()
+        raw_maps = infer(images)
+        seconds.network += lap()
+        for position, index in enumerate(indices):
+            found = detect(
+                tuple(raw[position] for raw in raw_maps),
+                input_size,
+                network.anchors,
+                placements[position],
+                settings.postprocess,
+            )
+            image_id = int(split.image_ids[index])
+            found_rows.append(coco_rows(found.boxes_xyxy, found.scores, found.labels, image_id, category_ids))
+        seconds.postprocess += lap()
+        on_images(len(indices))
+    return InferenceResult(np.concatenate(found_rows), seconds)
+
+
+def _input_batches(
+    split: CocoSplit, mean_std: MeanStd, settings: EvaluationSettings
+) -> Iterator[tuple[np.ndarray, np.ndarray, list[Placement]]]:
+    """Yield (indices, float32 [N, 3, H, W], placements); the last batch is padded, so that its shape is the same."""
+    size = settings.eval_batch_size
+    input_size = (settings.testing_shape, settings.testing_shape)
+
+    def build(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[Placement]]:
+        images = np.zeros((size, 3, *input_size), np.float32)
+        placements = []
+        for position, index in enumerate(indices):
+            width, height = split.sizes_wh[index]
+            image = read_image_rgb(split.path(int(index)), (int(width), int(height)))
+            placed, placement = place_image(image, input_size, settings.letterbox)
+            images[position] = normalise(placed, mean_std)
+            placements.append(placement)
+        return indices, images, placements
+
+    with ThreadPoolExecutor(1, thread_name_prefix="images") as executor:
+        waiting: deque[Future[Any]] = deque()
+        for first in range(0, len(split), size):
+            waiting.append(executor.submit(build, np.arange(first, min(first + size, len(split)))))
+            if len(waiting) > BATCHES_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,0 +1,136 @@
+"""From raw outputs to detections, in NumPy (SPEC 5)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from yolov3.boxes import clip_xyxy, cxcywh_to_xyxy
+from yolov3.errors import InputError
+from yolov3.evaluation.nms import class_wise_nms
+from yolov3.network.grid import InputSize, prediction_grid
+from yolov3.network.preprocess import Placement
+from yolov3.network.settings import ANCHORS_PER_STRIDE, AnchorSize
+
+
+@dataclass(frozen=True)
+class PostprocessSettings:
+    """Fields are the config's `eval` keys of the same names."""
+
+    eval_ignore_threshold: float
+    nms_thresh: float
+    max_detections: int
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Detections of one image, best first.
+
+    Attributes:
+        boxes_xyxy: float32 [M, 4] in pixels of the original image, clipped to it.
+        scores: float32 [M] in 0..1.
+        labels: int64 [M] class indices.
+    """
+
+    boxes_xyxy: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + exp(-x)), without overflow, in the dtype of x; NaN of NaN."""
+    with np.errstate(invalid="ignore"):
+        return np.exp(-np.logaddexp(0, -x)).astype(x.dtype)
+
+
+def select_candidates(
+    raw_maps: tuple[np.ndarray, ...], input_size: InputSize, anchors: tuple[AnchorSize, ...], threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Decode the predictions of one image whose score reaches the threshold.
+
+    Args:
+        raw_maps: float32 [3 * (5 + C), gh, gw] of strides 8, 16, 32.
+        input_size: (height, width) of the network input in pixels.
+        anchors: nine (width, height) in pixels of the input.
+        threshold: least score, confidence * best class score.
+
+    Returns:
+        boxes_xyxy float32 [M, 4] in 0..1 of the input, scores float32 [M], labels int64 [M].
+
+    Raises:
+        InputError: confidences, or scores or boxes of candidates, are not numbers.
+    """
+    # A score is at most its confidence, so most predictions are ruled out by one comparison of logits.
+    least_logit = np.log(threshold / (1 - threshold)) if 0 < threshold < 1 else (-np.inf if threshold <= 0 else np.inf)
+    chosen_rows, chosen_indices = [], []
+    first = 0
+    for raw in raw_maps:
+        per_anchor = raw.reshape(ANCHORS_PER_STRIDE, -1, raw.shape[1] * raw.shape[2])
+        _refuse_nan(per_anchor[:, 4])
+        anchor, cell = np.nonzero(per_anchor[:, 4] >= least_logit)
+        chosen_rows.append(per_anchor[anchor, :, cell])
+        chosen_indices.append(first + cell * ANCHORS_PER_STRIDE + anchor)
+        first += per_anchor.shape[2] * ANCHORS_PER_STRIDE
+    rows, indices = np.concatenate(chosen_rows), np.concatenate(chosen_indices)
+
+    labels = rows[:, 5:].argmax(axis=1)
+    best_logits = np.take_along_axis(rows[:, 5:], labels[:, None], axis=1)[:, 0]
+    scores = sigmoid(rows[:, 4]) * sigmoid(best_logits)
+    _refuse_nan(scores)
+    kept = scores >= threshold
+    grid = prediction_grid(input_size, anchors)[indices[kept]]
+    rows = rows[kept]
+    center_xy = (sigmoid(rows[:, 0:2]) + grid[:, 0:2]) / grid[:, 2:4]
+    size_wh = np.exp(rows[:, 2:4]) * grid[:, 4:6]
+    boxes_xyxy = cxcywh_to_xyxy(np.concatenate([center_xy, size_wh], axis=1))
+    return boxes_xyxy, scores[kept], labels[kept]
+
+
+def detect(
+    raw_maps: tuple[np.ndarray, ...],
+    input_size: InputSize,
+    anchors: tuple[AnchorSize, ...],
+    placement: Placement,
+    settings: PostprocessSettings,
+) -> Detections:
+    """Return the detections of one image: decoded, thresholded, class-wise NMS, in pixels of the original image.
+
+    Args: see `select_candidates`; `placement` tells where the image lies in the network input.
+    """
+    candidates = select_candidates(raw_maps, input_size, anchors, settings.eval_ignore_threshold)
+    return _suppressed(*candidates, placement, settings)
+
+
+def detect_decoded(
+    decoded_maps: tuple[np.ndarray, ...], placement: Placement, settings: PostprocessSettings
+) -> Detections:
+    """Return the detections of one image as `detect` does, from the outputs of a model that decodes inside.
+
+    Args:
+        decoded_maps: float32 [gh, gw, 3, 5 + C] of strides 8, 16, 32, see `DetectionDecoder`.
+        placement: where the image lies in the network input.
+        settings: see `PostprocessSettings`.
+    """
+    rows = np.concatenate([decoded.reshape(-1, decoded.shape[-1]) for decoded in decoded_maps])
+    labels = rows[:, 5:].argmax(axis=1)
+    scores = rows[:, 4] * np.take_along_axis(rows[:, 5:], labels[:, None], axis=1)[:, 0]
+    _refuse_nan(scores)
+    kept = scores >= settings.eval_ignore_threshold
+    return _suppressed(cxcywh_to_xyxy(rows[kept, :4]), scores[kept], labels[kept], placement, settings)
+
+
+def _suppressed(
+    boxes_xyxy: np.ndarray, scores: np.ndarray, labels: np.ndarray, placement: Placement, settings: PostprocessSettings
+) -> Detections:
+    _refuse_nan(boxes_xyxy)
+    boxes_xyxy = clip_xyxy(placement.to_original(boxes_xyxy), placement.width, placement.height)
+    kept = class_wise_nms(boxes_xyxy, scores, labels, settings.nms_thresh)
+    kept = kept[: settings.max_detections] if settings.max_detections else kept
+    return Detections(boxes_xyxy[kept], scores[kept], labels[kept])
+
+
+def _refuse_nan(values: np.ndarray) -> None:
+    if np.isnan(values).any():
+        raise InputError(
+            "the network's output is not a number (NaN): train, convert or export its weights again, with values that "
+            "stay finite"
+        )

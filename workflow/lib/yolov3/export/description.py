@@ -1,0 +1,76 @@
+"""What a runner must know of an exported model beyond its file: <model file>.json beside it."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from yolov3.errors import InputError
+from yolov3.files import read_json, write_json
+from yolov3.network.grid import InputSize
+from yolov3.network.normalisation import MeanStd
+from yolov3.network.settings import AnchorSize
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """Description of a model file; native310 reads it too.
+
+    Attributes:
+        input_size: (height, width) in pixels.
+        batch_size: images of one run.
+        input_name: name of the input tensor, float32 [batch_size, 3, height, width] in the exported file.
+        anchors: nine (width, height) in pixels of the input.
+        class_names: names in the order of the class logits.
+        category_ids: COCO category id of each class.
+        letterbox: images keep their aspect ratio and are padded.
+        keep_detect: the outputs are decoded (`DetectionDecoder`) instead of raw.
+        mean_rgb, std_rgb: the input is (x / 255 - mean) / std.
+    """
+
+    input_size: InputSize
+    batch_size: int
+    input_name: str
+    anchors: tuple[AnchorSize, ...]
+    class_names: tuple[str, ...]
+    category_ids: tuple[int, ...]
+    letterbox: bool
+    keep_detect: bool
+    mean_rgb: tuple[float, float, float]
+    std_rgb: tuple[float, float, float]
+
+    @property
+    def mean_std(self) -> MeanStd:
+        """`mean_rgb` and `std_rgb`."""
+        return MeanStd(self.mean_rgb, self.std_rgb)
+
+    def write(self, model_path: Path) -> None:
+        """Write the description of `model_path`, whole or not at all."""
+        write_json(description_path(model_path), {"format": FORMAT_VERSION, **dataclasses.asdict(self)})
+
+    @classmethod
+    def read(cls, model_path: Path) -> "ModelDescription":
+        """Read the description of a model file.
+
+        Raises:
+            InputError: it is missing or not of this version.
+        """
+        path = description_path(model_path)
+        value = read_json(path, "model description")
+        try:
+            if value.pop("format") != FORMAT_VERSION:
+                raise ValueError("another format version")
+            lists = {name: tuple(entry) for name, entry in value.items() if isinstance(entry, list)}
+            lists["anchors"] = tuple((width, height) for width, height in value["anchors"])
+            return cls(**{**value, **lists})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"model description {path} is not one of this version ({type(error).__name__}: {error}): "
+                "export the model again"
+            ) from None
+
+
+def description_path(model_path: Path) -> Path:
+    """Return the file that describes a model file."""
+    return model_path.with_name(f"{model_path.name}.json")

@@ -1,0 +1,175 @@
+"""Export a network as MindIR, ONNX or AIR, each file checked against the network on a real image."""
+
+import dataclasses
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mindspore
+import mindspore.onnx
+import numpy as np
+from mindspore import Tensor, nn
+
+from yolov3.data.annotations import CocoSplit
+from yolov3.data.images import read_image_rgb
+from yolov3.errors import InputError
+from yolov3.export.decoder import DetectionDecoder
+from yolov3.export.description import ModelDescription
+from yolov3.export.export_check import Outputs, difference_of, refuse_large, run_mindir, run_onnx
+from yolov3.export.folding import folded_network
+from yolov3.export.onnx_file import read_onnx, tidy_export, write_onnx
+from yolov3.files import complete_file, sha256_of
+from yolov3.network.normalisation import MeanStd
+from yolov3.network.preprocess import normalise, place_image
+from yolov3.network.settings import STRIDES
+from yolov3.network.yolo import YOLOv3
+
+SUFFIXES = {"MINDIR": ".mindir", "ONNX": ".onnx", "AIR": ".air"}
+# AIR runs on Ascend only, after a further conversion, and cannot be loaded back.
+RUNNERS: dict[str, Callable[[Path, np.ndarray], Outputs]] = {"MINDIR": run_mindir, "ONNX": run_onnx}
+INPUT_NAME = "images"
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """How to export.
+
+    Attributes:
+        file_format: which of MINDIR, ONNX and AIR, separated by commas.
+        file_name: name of the files without suffix.
+        keep_detect: decoded outputs (`DetectionDecoder`) instead of raw maps.
+        export_batch_size: images of one run.
+        testing_shape: height and width of the input in pixels, a multiple of 32.
+        letterbox: how images are fitted, for the description beside the model.
+    """
+
+    file_format: str
+    file_name: str
+    keep_detect: bool
+    export_batch_size: int
+    testing_shape: int
+    letterbox: bool
+
+    def formats(self, device_target: str) -> tuple[str, ...]:
+        """Return the formats, each once.
+
+        Raises:
+            InputError: one is unknown, or needs another device than `device_target`.
+        """
+        formats = tuple(dict.fromkeys(word.strip().upper() for word in self.file_format.split(",") if word.strip()))
+        for name in formats:
+            if name not in SUFFIXES:
+                raise InputError(f"file_format has {name}: choose from {', '.join(SUFFIXES)}")
+        if not formats:
+            raise InputError(f"file_format is empty: choose from {', '.join(SUFFIXES)}")
+        if "AIR" in formats and device_target != "Ascend":
+            raise InputError(
+                f"file_format has AIR, which only MindSpore's Ascend back end writes, but device_target is "
+                f"{device_target}: leave AIR out, or export on an Ascend host"
+            )
+        return formats
+
+
+def input_batch(split: CocoSplit, mean_std: MeanStd, settings: ExportSettings) -> np.ndarray:
+    """Return the first images of a split as the network sees them, float32 [N, 3, H, W]; few images are repeated."""
+    input_size = (settings.testing_shape, settings.testing_shape)
+    planes = []
+    for position in range(settings.export_batch_size):
+        index = position % len(split)
+        width, height = split.sizes_wh[index]
+        image = read_image_rgb(split.path(index), (int(width), int(height)))
+        planes.append(normalise(place_image(image, input_size, settings.letterbox)[0], mean_std))
+    return np.stack(planes)
+
+
+def export_network(
+    network: YOLOv3,
+    category_ids: tuple[int, ...],
+    settings: ExportSettings,
+    formats: tuple[str, ...],
+    images: np.ndarray,
+    output_dir: Path,
+) -> list[dict[str, Any]]:
+    """Write <output_dir>/<file_name>.<suffix> in each format, and a description beside each.
+
+    Args:
+        network: in inference mode.
+        category_ids: COCO category id of each class.
+        settings: see `ExportSettings`.
+        formats: from `ExportSettings.formats`.
+        images: float32 [N, 3, H, W] to compare on.
+        output_dir: folder of the files.
+
+    Returns:
+        For each file its format, name, bytes, SHA-256, and largest and relative difference (None for AIR).
+
+    Raises:
+        InputError: a file does not compute what the network does; it then does not appear.
+    """
+    input_size = (settings.testing_shape, settings.testing_shape)
+    description = ModelDescription(
+        input_size=input_size,
+        batch_size=settings.export_batch_size,
+        input_name=INPUT_NAME,
+        anchors=network.settings.anchors,
+        class_names=network.settings.class_names,
+        category_ids=category_ids,
+        letterbox=settings.letterbox,
+        keep_detect=settings.keep_detect,
+        **dataclasses.asdict(network.settings.mean_std),
+    )
+
+    def with_outputs(raw_network: YOLOv3) -> nn.Cell:
+        cell = DetectionDecoder(raw_network, input_size) if settings.keep_detect else raw_network
+        return cell.set_train(False)
+
+    expected = tuple(output.asnumpy() for output in with_outputs(network)(Tensor(images)))
+    exported = with_outputs(folded_network(network))
+    written = []
+    for name in formats:
+        path = output_dir / f"{settings.file_name}{SUFFIXES[name]}"
+        with complete_file(path) as temporary, _plainly_named(temporary) as plain:
+            if name == "ONNX":
+                _export_onnx(exported, images, plain, settings.keep_detect)
+            else:
+                mindspore.export(exported, Tensor(images), file_name=str(plain), file_format=name)
+            entry: dict[str, Any] = {"format": name, "file": path.name}
+            entry |= {"largest_difference": None, "relative_difference": None}
+            if name in RUNNERS:
+                difference = difference_of(expected, RUNNERS[name](plain, images))
+                refuse_large(difference, path)
+                entry |= {
+                    "largest_difference": difference.largest,
+                    "relative_difference": difference.relative,
+                }
+            entry |= {"bytes": plain.stat().st_size, "sha256": sha256_of(plain)}
+        description.write(path)
+        written.append(entry)
+    return written
+
+
+@contextmanager
+def _plainly_named(path: Path) -> Iterator[Path]:
+    """Yield a path whose name MindSpore accepts (letters, digits and _-. only); what is there then goes to `path`."""
+    with tempfile.TemporaryDirectory(prefix="export-") as folder:
+        plain = Path(folder) / f"model{path.suffix}"
+        yield plain
+        shutil.copyfile(plain, path)
+
+
+def _export_onnx(cell: nn.Cell, images: np.ndarray, path: Path, keep_detect: bool) -> None:
+    kind = "decoded" if keep_detect else "raw"
+    mindspore.onnx.export(
+        cell,
+        Tensor(images),
+        file_name=str(path),
+        input_names=[INPUT_NAME],
+        output_names=[f"{kind}_{stride}" for stride in STRIDES],
+    )
+    model = read_onnx(path)
+    tidy_export(model)
+    write_onnx(path, model)

@@ -1,0 +1,67 @@
+"""Exported models as plain functions of arrays: MindIR through MindSpore, ONNX (float or int8) through ONNX Runtime."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import mindspore
+import numpy as np
+import onnxruntime
+from mindspore import Tensor, nn
+
+from yolov3.distributed.worker import first_line
+from yolov3.errors import InputError
+
+Outputs = tuple[np.ndarray, ...]
+Runner = Callable[[np.ndarray], Outputs]
+"""From float32 [N, 3, H, W] to the model's outputs."""
+
+
+def mindir_runner(path: Path) -> Runner:
+    """Return a function that runs a MindIR file.
+
+    Raises:
+        InputError: the file is cut off or not MindIR; also from the function itself.
+    """
+    try:
+        cell = nn.GraphCell(mindspore.load(str(path)))
+    except (RuntimeError, ValueError) as error:
+        raise _refused_mindir(path, error) from None
+
+    def run(images: np.ndarray) -> Outputs:
+        try:
+            outputs = cell(Tensor(images))
+        except (RuntimeError, ValueError) as error:
+            raise _refused_mindir(path, error) from None
+        return tuple(output.asnumpy() for output in outputs)
+
+    return run
+
+
+def _refused_mindir(path: Path, error: Exception) -> InputError:
+    return InputError(f"model {path} is cut off or not a MindIR file ({first_line(error)}): export it again")
+
+
+def onnx_runner(path: Path) -> Runner:
+    """Return a function that runs an ONNX file.
+
+    Raises:
+        InputError: ONNX Runtime refuses the file; also from the function itself.
+    """
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    # ONNX Runtime's exceptions have no common base but Exception.
+    except Exception as error:
+        raise _refused_onnx(path, error) from None
+    input_name = session.get_inputs()[0].name
+
+    def run(images: np.ndarray) -> Outputs:
+        try:
+            return tuple(np.asarray(output) for output in session.run(None, {input_name: images}))
+        except Exception as error:
+            raise _refused_onnx(path, error) from None
+
+    return run
+
+
+def _refused_onnx(path: Path, error: Exception) -> InputError:
+    return InputError(f"model {path} is refused by ONNX Runtime ({first_line(error)}): export it again")

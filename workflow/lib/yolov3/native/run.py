@@ -1,0 +1,133 @@
+"""Run the native program over prepared images and judge what it found."""
+
+import logging
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yolov3.cpus import available_cpus
+from yolov3.data.annotations import ground_truth
+from yolov3.data.manifest import Manifest
+from yolov3.errors import InputError
+from yolov3.evaluation.coco_metrics import CocoResult, coco_result
+from yolov3.evaluation.coco_results import read_results
+from yolov3.external_tool import find_tool
+from yolov3.files import read_json
+from yolov3.interrupts import sigterm_as_interrupt
+
+
+@dataclass(frozen=True)
+class NativeRunSettings:
+    """How the program is run; most fields are the config's keys of the same names in `infer` and `eval`.
+
+    Attributes:
+        threads: CPU threads of the network, of which no more are used than there are CPUs.
+    """
+
+    engine: str
+    device: str
+    device_id: int
+    raw_maps: bool
+    precision: str
+    warmup: int
+    threads: int
+    eval_ignore_threshold: float
+    nms_thresh: float
+    max_detections: int
+
+
+def native_command(program: Path, model: Path, bins: Path, output_dir: Path, settings: NativeRunSettings) -> list[str]:
+    """Return the command line of the native program."""
+    options = {
+        "model": model,
+        "input": bins,
+        "output": output_dir,
+        "engine": settings.engine,
+        "device": settings.device,
+        "device_id": settings.device_id,
+        "threads": min(settings.threads, available_cpus()),
+        "raw": int(settings.raw_maps),
+        "precision": settings.precision,
+        "warmup": settings.warmup,
+        "score_threshold": settings.eval_ignore_threshold,
+        "nms_threshold": settings.nms_thresh,
+        "max_detections": settings.max_detections,
+    }
+    return [str(program), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+
+
+def run_program(command: list[str]) -> None:
+    """Run the program; what it says goes to the terminal and to the log.
+
+    Raises:
+        InputError: it is missing, or fails; with its own last sentence, or the signal that killed it.
+    """
+    find_tool(command[0], "build it with `snakemake build_native310`")
+    said: list[str] = []
+    with (
+        subprocess.Popen(
+            command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True, errors="replace"
+        ) as program,
+        _ended_with_us(program),
+    ):
+        assert program.stdout is not None
+        for line in program.stdout:
+            said.append(line.rstrip())
+            logging.info("%s", said[-1])
+    if program.returncode < 0:
+        name = signal.Signals(-program.returncode).name
+        raise InputError(f"{Path(command[0]).name} was killed by {name}: look for lack of memory, then run again")
+    if program.returncode:
+        reason = next((line for line in reversed(said) if line), f"exit code {program.returncode} without a word")
+        raise InputError(f"{Path(command[0]).name} failed: {reason}")
+    sys.stderr.flush()
+
+
+@contextmanager
+def _ended_with_us(program: subprocess.Popen[str]) -> Iterator[None]:
+    """A stage that is told to end does not leave the program behind, whose results would come over those of a rerun."""
+    with sigterm_as_interrupt():
+        try:
+            yield
+        except BaseException:
+            program.kill()
+            raise
+
+
+def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, dict[str, Any]]:
+    """Return the COCO result of the program's detections, and metrics as the evaluation stage writes them.
+
+    The metrics also hold the program's own timings under `native`.
+
+    Raises:
+        InputError: the program ran over other images than the validation split's, or not over all of them.
+    """
+    rows = read_results(output_dir / "detections.json")
+    timings = read_json(output_dir / "benchmark.json", "timings file")
+    truth = ground_truth(manifest, "val")
+    if timings["images"] != len(truth["images"]):
+        raise InputError(
+            f"{timings['images']} images are prepared but the validation split has {len(truth['images'])}: prepare "
+            "the images of this data set by `snakemake preprocess_bins`"
+        )
+    unknown = set(rows[:, 0].astype(int)) - {image["id"] for image in truth["images"]}
+    if unknown:
+        raise InputError(
+            f"image {min(unknown)} of the prepared images is none of the validation split: prepare the images of this "
+            "data set by `snakemake preprocess_bins`"
+        )
+    result = coco_result(truth, rows)
+    network_seconds = timings["network_ms"]["mean"] * timings["network_ms"]["calls"] / 1000
+    metrics = {
+        **result.metrics,
+        "images": timings["images"],
+        "seconds": {"network": network_seconds, "total": timings["seconds"]},
+        "images_per_second": timings["images_per_second"],
+        "native": timings,
+    }
+    return result, metrics

@@ -1,0 +1,43 @@
+"""The cells and anchors of a network input: one row for each prediction, in one order everywhere.
+
+Predictions are flattened stride by stride (8, 16, 32), then row, column and anchor. Loss, targets and
+post-processing all index this order.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from yolov3.network.settings import ANCHORS_PER_STRIDE, STRIDES, AnchorSize
+
+InputSize = tuple[int, int]
+
+
+def predictions_per_stride(input_size: InputSize) -> list[int]:
+    """Return the number of predictions at each stride for an input of (height, width) pixels."""
+    height, width = input_size
+    return [(height // stride) * (width // stride) * ANCHORS_PER_STRIDE for stride in STRIDES]
+
+
+@lru_cache(maxsize=64)
+def prediction_grid(input_size: InputSize, anchors: tuple[AnchorSize, ...]) -> np.ndarray:
+    """Return float32 [P, 6]: column, row, grid width, grid height, anchor width and anchor height in 0..1 of the input.
+
+    Args:
+        input_size: (height, width) of the network input in pixels, multiples of 32.
+        anchors: nine (width, height) in pixels, three for each stride.
+    """
+    height, width = input_size
+    parts = []
+    for index, stride in enumerate(STRIDES):
+        rows, columns = height // stride, width // stride
+        row, column, anchor = np.meshgrid(
+            np.arange(rows), np.arange(columns), np.arange(ANCHORS_PER_STRIDE), indexing="ij"
+        )
+        sizes = np.array(anchors[index * ANCHORS_PER_STRIDE : (index + 1) * ANCHORS_PER_STRIDE]) / (width, height)
+        constant = np.broadcast_to([columns, rows], (*row.shape, 2))
+        fields = np.concatenate([np.stack([column, row], axis=-1), constant, sizes[anchor]], axis=-1)
+        parts.append(fields.reshape(-1, 6))
+    grid = np.concatenate(parts).astype(np.float32)
+    grid.setflags(write=False)
+    return grid

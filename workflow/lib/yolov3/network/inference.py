@@ -1,0 +1,19 @@
+"""A network as a plain function of arrays, so that what follows it does not know MindSpore."""
+
+from collections.abc import Callable
+
+import numpy as np
+from mindspore import Tensor, nn
+
+from yolov3.evaluation.evaluate import RawMaps
+
+
+def inference_of(network: nn.Cell) -> Callable[[np.ndarray], RawMaps]:
+    """Return a function from float32 [N, 3, H, W] to raw maps that runs the network in inference mode."""
+
+    def infer(images: np.ndarray) -> RawMaps:
+        if network.training:
+            network.set_train(False)
+        return tuple(raw.asnumpy() for raw in network(Tensor(images)))
+
+    return infer

@@ -1,0 +1,151 @@
+"""A trained network from whatever file holds it, as a function from an image to its detections.
+
+from yolov3.prediction.detector import load_detector
+from yolov3.data.images import read_image_rgb
+from yolov3.evaluation.postprocess import PostprocessSettings
+
+detector = load_detector("yolov3.ckpt", PostprocessSettings(0.3, 0.5, 0), testing_shape=416)
+found = detector.detect(read_image_rgb("street.jpg"))
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from yolov3.config.config import section_schema
+from yolov3.errors import InputError
+from yolov3.evaluation.postprocess import Detections, PostprocessSettings, detect, detect_decoded
+from yolov3.export.description import ModelDescription
+from yolov3.export.runners import Runner, mindir_runner, onnx_runner
+from yolov3.network.grid import InputSize
+from yolov3.network.inference import inference_of
+from yolov3.network.normalisation import MeanStd
+from yolov3.network.preprocess import normalise, place_image
+from yolov3.network.settings import AnchorSize
+from yolov3.weights.checkpoint import load_network
+
+EXPORTED_RUNNERS = {".mindir": mindir_runner, ".onnx": onnx_runner}
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What a network can find.
+
+    Attributes:
+        names: in the order of the class logits.
+        category_ids: COCO category ids in the same order; empty where the data set is not known.
+    """
+
+    names: tuple[str, ...]
+    category_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A network ready to run.
+
+    Attributes:
+        run: from float32 [N, 3, H, W] to the network's outputs.
+        classes: what it can find.
+        anchors: nine (width, height) in pixels of the input.
+        input_size: (height, width) of the input in pixels.
+        batch_size: N, which an exported model has fixed.
+        letterbox: images keep their aspect ratio.
+        mean_std: how they are normalised.
+        is_decoded: the outputs are those of a `DetectionDecoder`.
+        settings: what is kept of the detections.
+    """
+
+    run: Runner
+    classes: Classes
+    anchors: tuple[AnchorSize, ...]
+    input_size: InputSize
+    batch_size: int
+    letterbox: bool
+    mean_std: MeanStd
+    is_decoded: bool
+    settings: PostprocessSettings
+
+    def detect(self, image_rgb: np.ndarray) -> Detections:
+        """Return what is found in an image, uint8 [H, W, 3], best first, in pixels of the image."""
+        placed, placement = place_image(image_rgb, self.input_size, self.letterbox)
+        images = np.zeros((self.batch_size, 3, *self.input_size), np.float32)
+        images[0] = normalise(placed, self.mean_std)
+        outputs = tuple(output[0] for output in self.run(images))
+        if self.is_decoded:
+            return detect_decoded(outputs, placement, self.settings)
+        return detect(outputs, self.input_size, self.anchors, placement, self.settings)
+
+
+def load_detector(
+    path: str | Path,
+    settings: PostprocessSettings,
+    testing_shape: int | None = None,
+    letterbox: bool | None = None,
+) -> Detector:
+    """Load a checkpoint (.ckpt), or an exported model (.mindir, .onnx) with its description beside it.
+
+    Args:
+        path: the file.
+        settings: which detections are kept.
+        testing_shape: input size in pixels of a checkpoint's network, None for the config's default; an exported model
+            has its own.
+        letterbox: whether images keep their aspect ratio, likewise.
+
+    Raises:
+        InputError: the file is missing, broken or of another kind, or an exported model has other values.
+    """
+    path = Path(path)
+    if path.suffix == ".ckpt":
+        network, network_settings = load_network(path)
+        defaults = section_schema("eval")
+        side = defaults["testing_shape"]["default"] if testing_shape is None else testing_shape
+        return Detector(
+            run=inference_of(network),
+            classes=Classes(network_settings.class_names, network_settings.category_ids),
+            anchors=network_settings.anchors,
+            input_size=(side, side),
+            batch_size=1,
+            letterbox=defaults["letterbox"]["default"] if letterbox is None else letterbox,
+            mean_std=network_settings.mean_std,
+            is_decoded=False,
+            settings=settings,
+        )
+    if path.suffix not in EXPORTED_RUNNERS:
+        raise InputError(f"model {path} is of another kind than .ckpt, .mindir, .onnx, .ms and .om: give one of those")
+    description = read_description(path, testing_shape, letterbox)
+    return Detector(
+        run=EXPORTED_RUNNERS[path.suffix](path),
+        classes=Classes(description.class_names, description.category_ids),
+        anchors=description.anchors,
+        input_size=description.input_size,
+        batch_size=description.batch_size,
+        letterbox=description.letterbox,
+        mean_std=description.mean_std,
+        is_decoded=description.keep_detect,
+        settings=settings,
+    )
+
+
+def read_description(path: Path, testing_shape: int | None, letterbox: bool | None) -> ModelDescription:
+    """Read the description of an exported model that is to be run with the given values (None: with its own).
+
+    Raises:
+        InputError: model or description are missing or broken, or the model was exported with other values.
+    """
+    if not path.is_file():
+        raise InputError(f"model {path} does not exist: check the path")
+    description = ModelDescription.read(path)
+    if testing_shape is not None and (testing_shape, testing_shape) != description.input_size:
+        height, width = description.input_size
+        raise InputError(
+            f"testing_shape is {testing_shape} but model {path} was exported for {width} x {height} pixels: leave the "
+            "option out, or export again"
+        )
+    if letterbox is not None and letterbox != description.letterbox:
+        raise InputError(
+            f"letterbox is {str(letterbox).lower()} but model {path} was exported for "
+            f"{str(description.letterbox).lower()}: leave the option out, or export again"
+        )
+    return description

@@ -1,0 +1,88 @@
+"""Disk space and memory that a configuration needs, against what this host has."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from yolov3.data.coco2014 import ARCHIVES, bytes_needed
+from yolov3.network.settings import STRIDES
+from yolov3.preflight.settings import NATIVE_STAGES, PreflightSettings
+
+GIB = 2**30
+COCO_CLASSES, COCO_VAL_IMAGES = 80, 40_504
+# Of the network of the paper, float32.
+FULL_NETWORK_BYTES, FULL_TOP_CHANNELS = 248_007_048, 1024
+# Weights in all that a run keeps: state with moments, result, backbone, three exports, converted and int8 models.
+COPIES_OF_WEIGHTS = 10
+LARGEST_TRAINING_SHAPE = 608
+# Memory of a process with MindSpore and a compiled training step, besides six times its weights; of one that prepares
+# batches; and on the CPU of an image of 416 px in the full network. Measured: 2.7 GiB with two images of 224 px, with
+# six 3.25.
+WORKER_BYTES, LOADER_BYTES, IMAGE_BYTES_416 = GIB, GIB // 2, 0.46 * GIB
+COPIES_IN_MEMORY = 6
+BATCHES_AHEAD = 4
+
+
+def _weight_bytes(settings: PreflightSettings) -> int:
+    return int(FULL_NETWORK_BYTES * (settings.backbone_shape[-1] / FULL_TOP_CHANNELS) ** 2)
+
+
+def missing_disk(settings: PreflightSettings, results_dir: Path, stages: frozenset[str]) -> Iterator[str]:
+    """Compare free space with need, in all for folders of one file system; a sentence for each that is too small."""
+    needs = []
+    if "train" in stages:
+        needs.append((results_dir, "checkpoints and models", COPIES_OF_WEIGHTS * _weight_bytes(settings)))
+    # How much other data sets take is known when they are described; the stages then say it themselves.
+    if settings.provider == "coco2014":
+        needs += _coco2014_needs(settings, results_dir, stages)
+    places: dict[int, tuple[Path, list[tuple[str, int]]]] = {}
+    for folder, what, size in needs:
+        existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        places.setdefault(existing.stat().st_dev, (existing, []))[1].append((what, size))
+    for existing, parts in places.values():
+        free, needed = shutil.disk_usage(existing).free, sum(size for _, size in parts)
+        if needed > free:
+            listed = ", ".join(f"{what} {size / GIB:.1f}" for what, size in parts if size)
+            yield (
+                f"{existing} has {free / GIB:.1f} GiB free but {needed / GIB:.1f} are needed ({listed}): free some, "
+                "move data.data_dir or the working directory to another disk, or set bins.bins_dtype to uint8"
+            )
+
+
+def _coco2014_needs(
+    settings: PreflightSettings, results_dir: Path, stages: frozenset[str]
+) -> Iterator[tuple[Path, str, int]]:
+    """Yield (folder, what goes there, bytes)."""
+    if "download" in stages:
+        folder = Path(settings.data_dir) / "coco2014"
+        lacking = [archive for archive in ARCHIVES if not (folder / archive.folder).is_dir()]
+        yield folder, "data set", bytes_needed(folder, lacking, settings.keep_archives)
+    if "preprocess_bins" in stages:
+        value_bytes = 4 if settings.bins_dtype == "float32" else 1
+        size = COCO_VAL_IMAGES * 3 * settings.testing_shape**2 * value_bytes
+        yield results_dir, f"bins ({settings.bins_dtype})", size
+    cells = sum((settings.testing_shape // stride) ** 2 for stride in STRIDES)
+    raw_maps = COCO_VAL_IMAGES * cells * 3 * (5 + COCO_CLASSES) * 4
+    for stage in sorted(NATIVE_STAGES & stages):
+        if settings.raw_maps and not (results_dir / stage / "result_Files").is_dir():
+            yield results_dir, f"result_Files of {stage}", raw_maps
+
+
+def missing_memory(settings: PreflightSettings) -> Iterator[str]:
+    """Compare the memory of this host with what its part of the training needs."""
+    workers, loaders = settings.local_workers, settings.loader_workers
+    shape = int(settings.training_shape or LARGEST_TRAINING_SHAPE)
+    batches = (max(loaders, 1) + BATCHES_AHEAD) * settings.per_batch_size * 3 * shape**2
+    worker: float = WORKER_BYTES + COPIES_IN_MEMORY * _weight_bytes(settings) + loaders * LOADER_BYTES + batches
+    if settings.device_target == "CPU":
+        width = settings.backbone_shape[-1] / FULL_TOP_CHANNELS
+        worker += settings.per_batch_size * IMAGE_BYTES_416 * (shape / 416) ** 2 * width
+    needed = workers * worker
+    total = psutil.virtual_memory().total
+    if needed > total:
+        yield (
+            f"this host has {total / GIB:.1f} GiB of memory but {workers} workers with {loaders} loaders each need "
+            f"about {needed / GIB:.1f}: lower train.loader_workers, train.per_batch_size or train.group_size"
+        )

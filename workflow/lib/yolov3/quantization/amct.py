@@ -1,0 +1,97 @@
+"""Post-training quantization for Ascend 310: AMCT in its own environment writes AIR, atc makes OM of it (SPEC 8)."""
+
+import dataclasses
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from yolov3.errors import InputError
+from yolov3.export.description import ModelDescription
+from yolov3.external_tool import find_tool, run_tool
+from yolov3.native.atc import compile_om
+from yolov3.quantization import amct_worker
+from yolov3.quantization.calibration import CalibrationFolder
+from yolov3.quantization.quant_layers import float_layers
+from yolov3.weights.checkpoint import load_network
+from yolov3.weights.layers import network_layers
+
+PACKAGES_DIR = Path(__file__).parents[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class AmctTools:
+    """Programs and device of the quantization.
+
+    Attributes:
+        amct_python: Python interpreter of the environment envs/amct.yaml.
+        atc: path or name of CANN's atc.
+        soc_version: chip that the model is for.
+        device_target: where AMCT runs the calibration.
+    """
+
+    amct_python: str
+    atc: str
+    soc_version: str
+    device_target: str
+
+
+def quantize_amct(
+    checkpoint: Path,
+    description: ModelDescription,
+    output: Path,
+    calibration: CalibrationFolder,
+    skip_layers: str,
+    tools: AmctTools,
+) -> dict[str, Any]:
+    """Write the int8 model of a checkpoint for Ascend.
+
+    Args:
+        checkpoint: the network.
+        description: of the exported network; gives size and batch size of the input.
+        output: .om file.
+        calibration: images to find the activations' ranges on.
+        skip_layers: see `float_layers`.
+        tools: see `AmctTools`.
+
+    Returns:
+        What to report: the layers left in float, AMCT's configuration, and what atc said last.
+
+    Raises:
+        InputError: a file or program is missing, or a program fails.
+    """
+    python = find_tool(tools.amct_python, "make the environment envs/amct.yaml and give its Python as amct_python")
+    network, settings = load_network(checkpoint)
+    layers = network_layers(network)
+    skipped = float_layers(skip_layers, [layer.name for layer in layers])
+    # AMCT knows layers by their cells.
+    cells = {layer.name: f"{layer.name}.conv" if layer.has_batch_norm else layer.name for layer in layers}
+    with tempfile.TemporaryDirectory(prefix="amct-") as name:
+        folder = Path(name)
+        parameters = {key: value.asnumpy() for key, value in network.parameters_and_names()}
+        np.savez(folder / "parameters.npz", **parameters)
+        np.save(folder / "calibration.npy", next(calibration.batches(len(calibration))))
+        task = {
+            "batch_size": description.batch_size,
+            "network": dataclasses.asdict(settings),
+            "skip_layers": [cells[layer] for layer in skipped],
+            "device_target": tools.device_target,
+        }
+        (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
+        said = run_tool(
+            [python, "-m", amct_worker.__name__, str(folder)],
+            "check the environment envs/amct.yaml, CANN and the device",
+            # CANN's own set-up puts its packages there, too.
+            {"PYTHONPATH": os.pathsep.join(filter(None, [str(PACKAGES_DIR), os.environ.get("PYTHONPATH")]))},
+        )
+        air = folder / "quantized.air"
+        if not air.is_file():
+            last = said[-1] if said else "it printed nothing"
+            raise InputError(f"AMCT wrote no AIR model ({last}): see the log above")
+        lines = compile_om(air, output, tools.soc_version, tools.atc)
+        config = folder / "quant_config.json"
+        configuration = config.read_text(encoding="utf-8") if config.is_file() else ""
+    return {"float_layers": skipped, "amct_configuration": configuration, "atc_said": lines[-3:]}

@@ -1,0 +1,105 @@
+"""Post-training quantization to int8 by MindSpore Lite's converter."""
+
+import csv
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from yolov3.errors import InputError
+from yolov3.export.description import ModelDescription
+from yolov3.export.onnx_file import layer_of, read_onnx
+from yolov3.native.mslite_converter import convert
+from yolov3.quantization.calibration import CalibrationFolder
+from yolov3.quantization.quant_layers import float_layers
+from yolov3.quantization.quantized_tensor import describe_tensor
+
+# What the converter writes of scales and zero points where it is asked for debug information.
+TENSORS_NAME = "quant_param.csv"
+
+
+def quantize_mslite(
+    model: Path, output: Path, calibration: CalibrationFolder, method: str, skip_layers: str, converter: str
+) -> dict[str, Any]:
+    """Write the int8 model of an exported ONNX file.
+
+    Args:
+        model: .onnx file with a description beside it; batch size 1.
+        output: .ms file for CPUs, or .mindir file for Ascend.
+        calibration: images to find the activations' ranges on.
+        method: MAX_MIN, KL or REMOVAL_OUTLIER, as the converter names them.
+        skip_layers: see `float_layers`.
+        converter: path or name of the converter.
+
+    Returns:
+        What to report: the layers left in float, what the converter said last, and, but for Ascend, how each tensor is
+        quantized, as `quantized_tensors` tells it.
+
+    Raises:
+        InputError: a file or the converter is missing, or the converter fails.
+    """
+    description = ModelDescription.read(model)
+    if description.batch_size != 1:
+        raise InputError(
+            f"model {model} takes batches of {description.batch_size} images but MindSpore Lite calibrates with single "
+            "images: export it with export_batch_size 1"
+        )
+    is_ascend = output.suffix == ".mindir"
+    layers = [layer_of(node) for node in read_onnx(model).graph.node if node.op_type == "Conv"]
+    skipped = float_layers(skip_layers, layers)
+    # The config file parts names and folders at colons and commas, so the folder gets a plain name.
+    with tempfile.TemporaryDirectory(prefix="calibration-") as folder:
+        plain = Path(folder) / "images"
+        plain.symlink_to(calibration.bins_dir.absolute(), target_is_directory=True)
+        debug_dir = None if is_ascend else Path(folder) / "debug"
+        if debug_dir:
+            debug_dir.mkdir()
+        config = config_text(description.input_name, plain, len(calibration), method, skipped, debug_dir)
+        lines = convert(converter, model, output, config, ("--optimize=ascend_oriented",) if is_ascend else ())
+        tensors = quantized_tensors(debug_dir / TENSORS_NAME) if debug_dir else {}
+    return {"float_layers": skipped, "converter_said": lines[-3:], "tensors": tensors}
+
+
+def config_text(
+    input_name: str, bins_dir: Path, images: int, method: str, skipped: list[str], debug_dir: Path | None
+) -> str:
+    """Return the converter's config file for full int8 quantization; for Ascend without a folder of debug information.
+
+    Source: MindSpore Lite's documentation, "Post Training Quantization", for Ascend its section of that name.
+    """
+    common = ["quant_type=FULL_QUANT", "bit_num=8", "min_quant_weight_size=0", "min_quant_weight_channel=4"]
+    if skipped:
+        common.append(f"skip_quant_node={','.join(skipped)}")
+    if debug_dir:
+        common.append(f"debug_info_save_path={debug_dir}")
+    sections = {
+        "common_quant_param": common,
+        "data_preprocess_param": [
+            f"calibrate_path={input_name}:{bins_dir}",
+            f"calibrate_size={images}",
+            "input_type=BIN",
+        ],
+        "full_quant_param": [
+            f"activation_quant_method={method}",
+            "bias_correction=true",
+            *([] if debug_dir else ["target_device=ASCEND"]),
+        ],
+    }
+    return "\n".join(line for name, lines in sections.items() for line in (f"[{name}]", *lines)) + "\n"
+
+
+def quantized_tensors(table: Path) -> dict[str, dict[str, Any]]:
+    """Return `describe_tensor` of each tensor in the converter's table; {} if it wrote none."""
+    if not table.is_file():
+        return {}
+    rows: dict[str, list[tuple[int, float, int]]] = {}
+    users: dict[str, str] = {}
+    with table.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            name = row["TensorName"]
+            # A tensor stands in the table once for each node that reads or writes it.
+            if users.setdefault(name, row["NodeName"]) == row["NodeName"]:
+                rows.setdefault(name, []).append((int(row["Bits"]), float(row["Scale"]), int(row["ZeroPoint"])))
+    return {
+        name: describe_tensor(f"int{found[0][0]}", [scale for _, scale, _ in found], found[0][2])
+        for name, found in rows.items()
+    }

@@ -1,0 +1,123 @@
+"""Post-training quantization to an int8 ONNX file with Quantize and DequantizeLinear nodes, by ONNX Runtime's tools."""
+
+import contextlib
+import io
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper, version_converter
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from yolov3.export.onnx_file import layer_of, read_onnx
+from yolov3.files import complete_file
+from yolov3.quantization.calibration import CalibrationFolder
+from yolov3.quantization.quant_layers import float_layers
+from yolov3.quantization.quantized_tensor import describe_tensor
+
+# The first in which DequantizeLinear takes a scale a channel; MindSpore exports 11.
+OPSET = 13
+METHODS = {
+    "MAX_MIN": CalibrationMethod.MinMax,
+    "KL": CalibrationMethod.Entropy,
+    "REMOVAL_OUTLIER": CalibrationMethod.Percentile,
+}
+# Convolutions do the work; the rest only passes their values on, or is fused with them.
+QUANTIZED_OPERATORS = ["Conv"]
+# Ranges are merged image by image, so that only one image's activations are in memory.
+IMAGES_AT_A_TIME = 1
+
+
+class _CalibrationReader(CalibrationDataReader):
+    """Feeds ONNX Runtime's calibrators, some batches at a time."""
+
+    def __init__(self, calibration: CalibrationFolder, input_name: str, batch_size: int) -> None:
+        self._calibration = calibration
+        self._input_name = input_name
+        self._batch_size = batch_size
+        self._batches: Iterator[np.ndarray] = calibration.batches(batch_size)
+        self._left = 0
+
+    def __len__(self) -> int:
+        return -(-len(self._calibration) // self._batch_size)
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """Allow the next batches; the calibrators ask for them in order."""
+        self._left = end_index - start_index
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """Return the next batch as the model's input, or None at the end of the range."""
+        if self._left == 0:
+            return None
+        self._left -= 1
+        return {self._input_name: next(self._batches)}
+
+
+def quantize_qdq(
+    model: Path, output: Path, calibration: CalibrationFolder, method: str, skip_layers: str
+) -> dict[str, Any]:
+    """Write the int8 model of an exported ONNX file: int8 weights a channel, uint8 activations a tensor.
+
+    Args:
+        model: .onnx file.
+        output: .onnx file.
+        calibration: images to find the activations' ranges on.
+        method: MAX_MIN (smallest and largest value), KL (least loss of information) or REMOVAL_OUTLIER (percentile).
+        skip_layers: see `float_layers`.
+
+    Returns:
+        What to report: the layers left in float, and scale, zero point and range of each quantized tensor.
+
+    Raises:
+        InputError: the model is missing or cut off, or a name in `skip_layers` is unknown.
+    """
+    source = read_onnx(model)
+    skipped = float_layers(skip_layers, [layer_of(node) for node in source.graph.node if node.op_type == "Conv"])
+    image = source.graph.input[0]
+    reader = _CalibrationReader(calibration, image.name, image.type.tensor_type.shape.dim[0].dim_value)
+    with (
+        tempfile.TemporaryDirectory(prefix="quantize-") as folder,
+        complete_file(output) as temporary,
+        # The calibrators print a line for each image.
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(version_converter.convert_version(source, OPSET), prepared, skip_symbolic_shape=True)
+        nodes = onnx.load(prepared).graph.node
+        quantize_static(
+            prepared,
+            temporary,
+            reader,
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=QUANTIZED_OPERATORS,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=[node.name for node in nodes if node.op_type == "Conv" and layer_of(node) in skipped],
+            calibrate_method=METHODS[method],
+            extra_options={
+                "CalibStridedMinMax": IMAGES_AT_A_TIME,
+                # An activation follows, and the next convolution quantizes its input: once is enough.
+                "OpTypesToExcludeOutputQuantization": QUANTIZED_OPERATORS,
+            },
+        )
+        tensors = quantized_tensors(onnx.load(temporary))
+    return {"float_layers": skipped, "tensors": tensors}
+
+
+def quantized_tensors(model: onnx.ModelProto) -> dict[str, dict[str, Any]]:
+    """Return `describe_tensor` of each tensor that a DequantizeLinear node restores."""
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    found = {}
+    for node in model.graph.node:
+        if node.op_type != "DequantizeLinear":
+            continue
+        name = node.input[0].removesuffix("_QuantizeLinear_Output").removesuffix("_quantized")
+        scale = numpy_helper.to_array(constants[node.input[1]]).ravel()
+        zero_point = numpy_helper.to_array(constants[node.input[2]])
+        found[name] = describe_tensor(str(zero_point.dtype), scale.tolist(), int(zero_point.ravel()[0]))
+    return found

@@ -1,0 +1,258 @@
+"""The report's gallery: validation images with true and predicted boxes, as geometry for the page to draw."""
+
+import base64
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from yolov3.boxes import pairwise_iou, xywh_to_xyxy, xyxy_to_xywh
+from yolov3.data.annotations import CocoSplit
+from yolov3.data.images import read_image_rgb
+from yolov3.data.manifest import Manifest
+from yolov3.drawing.labels import LabelPlaces, colour_of, shortened
+from yolov3.errors import InputError
+from yolov3.files import read_json
+
+FOUND_IOU = 0.5
+
+# Units of the drawing. A picture is as wide as a phone, so a unit is about a pixel there.
+VIEW_WIDTH = 360
+LEAST_VIEW_HEIGHT = 90
+MOST_VIEW_HEIGHT = 440
+LABEL_HEIGHT = 18
+# Em widths of the 13-unit label text; the reader's font is not known here.
+LETTER_WIDTH, WIDE_LETTER_WIDTH = 8.0, 13.5
+LABEL_PADDING = 8
+
+# Pixels of a picture's longer side, from the best that is useful on a phone's fine screen down.
+PICTURE_SIDES = (560, 480, 400, 320, 240, 160)
+JPEG_QUALITY = 82
+GALLERY_BYTES = 1_600_000
+
+
+@dataclass(frozen=True)
+class Found:
+    """Detections in an image, best first: boxes_xyxy float64 [K, 4] in pixels, labels int64 [K], scores float64 [K]."""
+
+    boxes_xyxy: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class NamedDetections:
+    """What one program found: its name, and its detections by image id."""
+
+    name: str
+    by_image: dict[int, Found]
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text on a filled box; units of the drawing."""
+
+    text: str
+    left: float
+    top: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A box to draw, in units of the drawing; `title` tells all about it, `label` is None if nothing is written."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    colour: str
+    title: str
+    label: Label | None
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """True boxes and those predicted by one program on a picture; `description` is for those who cannot see it."""
+
+    name: str
+    true_marks: tuple[Mark, ...]
+    predicted_marks: tuple[Mark, ...]
+    caption: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the gallery.
+
+    Attributes:
+        file_name: as in the annotations.
+        view_box: left, top, width, height of the drawing; the image is at 0, 0.
+        width: of the image in units of the drawing.
+        height: likewise.
+        data_uri: the image itself.
+        drawings: one for each program.
+    """
+
+    file_name: str
+    view_box: tuple[float, float, float, float]
+    width: float
+    height: float
+    data_uri: str
+    drawings: tuple[Drawing, ...]
+
+
+def chosen_images(count: int, wanted: int) -> list[int]:
+    """Return `wanted` indices (or all, if fewer) spread evenly over `count` images, whatever was found in them."""
+    wanted = min(count, wanted)
+    return [(2 * place + 1) * count // (2 * wanted) for place in range(wanted)]
+
+
+def read_detections(path: str | Path, manifest: Manifest, image_ids: list[int], least_score: float) -> dict[int, Found]:
+    """Read the detections of some images from COCO results.
+
+    Args:
+        path: JSON list of image_id, category_id, bbox (xywh, pixels), score.
+        manifest: the data set, for its categories.
+        image_ids: COCO ids of the wanted images.
+        least_score: detections of a lower score are left out.
+
+    Returns:
+        Detections by image id, an entry for every wanted image.
+
+    Raises:
+        InputError: the file is missing, an entry is incomplete, or a category is unknown.
+    """
+    label_of = {category.id: label for label, category in enumerate(manifest.categories)}
+    rows: dict[int, list[tuple[float, int, list[float]]]] = {image_id: [] for image_id in image_ids}
+    entries = read_json(path, "detections file")
+    try:
+        for entry in entries:
+            if entry["image_id"] in rows and entry["score"] >= least_score:
+                left, top, width, height = (float(value) for value in entry["bbox"])
+                label = label_of[entry["category_id"]]
+                rows[entry["image_id"]].append((float(entry["score"]), label, [left, top, width, height]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"detections file {path} is no list of COCO results of this data set ({type(error).__name__}: {error}): "
+            "run the evaluation again"
+        ) from None
+    return {image_id: _as_found(image_rows) for image_id, image_rows in rows.items()}
+
+
+def _as_found(rows: list[tuple[float, int, list[float]]]) -> Found:
+    rows = sorted(rows, key=lambda row: -row[0])
+    boxes_xywh = np.array([bbox for _, _, bbox in rows], np.float64).reshape(-1, 4)
+    labels = np.array([label for _, label, _ in rows], np.int64)
+    return Found(xywh_to_xyxy(boxes_xywh), labels, np.array([score for score, _, _ in rows], np.float64))
+
+
+def gallery(
+    split: CocoSplit, indices: list[int], class_names: tuple[str, ...], programs: list[NamedDetections]
+) -> list[Picture]:
+    """Return the pictures of some images of a split, each with a drawing for each program.
+
+    Raises:
+        InputError: an image cannot be read.
+    """
+    most_bytes = GALLERY_BYTES // max(1, len(indices))
+    pictures = []
+    for index in indices:
+        width, height = (int(side) for side in split.sizes_wh[index])
+        scale = min(VIEW_WIDTH / width, MOST_VIEW_HEIGHT / height)
+        view_height = max(height * scale, LEAST_VIEW_HEIGHT)
+        view_box = ((width * scale - VIEW_WIDTH) / 2, (height * scale - view_height) / 2, VIEW_WIDTH, view_height)
+        drawings = tuple(
+            _drawing(program.name, split, index, program.by_image[int(split.image_ids[index])], class_names, scale)
+            for program in programs
+        )
+        data_uri = _data_uri(read_image_rgb(split.path(index), (width, height)), most_bytes)
+        pictures.append(Picture(split.file_names[index], view_box, width * scale, height * scale, data_uri, drawings))
+    return pictures
+
+
+def _data_uri(image: np.ndarray, most_bytes: int) -> str:
+    """Return uint8 [H, W, 3] RGB as a JPEG data URI of about `most_bytes` at most, if a small picture can be that."""
+    for side in PICTURE_SIDES:
+        scale = min(1.0, side / max(image.shape[:2]))
+        size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        _, encoded = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        text = base64.b64encode(encoded.tobytes()).decode("ascii")
+        if len(text) <= most_bytes:
+            break
+    return f"data:image/jpeg;base64,{text}"
+
+
+def match(found: Found, boxes_xyxy: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return for each detection the true box of its class that it finds, int64 [K], -1 for none.
+
+    As in the COCO evaluation at one threshold: the best detection chooses first, each true box is found once, by an
+    IoU of at least FOUND_IOU.
+    """
+    overlap = pairwise_iou(found.boxes_xyxy, boxes_xyxy.astype(np.float64))
+    overlap[found.labels[:, None] != labels[None, :]] = 0
+    matches = np.full(len(found.labels), -1)
+    for row in range(len(matches) if len(labels) else 0):
+        best = int(overlap[row].argmax())
+        if overlap[row, best] >= FOUND_IOU:
+            matches[row] = best
+            overlap[:, best] = 0
+    return matches
+
+
+def _drawing(
+    name: str, split: CocoSplit, index: int, found: Found, class_names: tuple[str, ...], scale: float
+) -> Drawing:
+    boxes_xyxy, labels = split.boxes_of(index)
+    matches = match(found, boxes_xyxy, labels)
+    missed = np.setdiff1d(np.arange(len(labels)), matches)
+    extra = int((matches < 0).sum())
+    width, height = split.sizes_wh[index] * scale
+    places = LabelPlaces(float(width), float(height), LABEL_HEIGHT)
+    found_titles = [
+        f"{class_names[label]} {score:.2f}" for label, score in zip(found.labels, found.scores, strict=True)
+    ]
+    true_titles = [class_names[label] for label in labels]
+    predicted = [
+        _mark(box * scale, colour_of(int(label)), title, places)
+        for box, label, title in zip(found.boxes_xyxy, found.labels, found_titles, strict=True)
+    ]
+    # Where a prediction sits on a true box, its label tells the class; only what was missed is named again.
+    true_marks = [
+        _mark(box * scale, "#fff", f"true box: {title}", places, f"missed: {title}" if row in missed else "")
+        for row, (box, title) in enumerate(zip(boxes_xyxy, true_titles, strict=True))
+    ]
+    description = (
+        f"{split.file_names[index]}. True boxes: {_counted(true_titles)}. "
+        f"Predicted by {name}: {', '.join(found_titles) or 'none'}. "
+        f"Missed: {_counted([true_titles[row] for row in missed])}."
+    )
+    caption = f"{len(labels) - len(missed)} of {len(labels)} found" if len(labels) else "no true boxes"
+    # Worst first, so that the best prediction is drawn on top.
+    return Drawing(
+        name, tuple(true_marks), tuple(predicted[::-1]), f"{caption}, {extra} extra" if extra else caption, description
+    )
+
+
+def _counted(names: list[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(Counter(names).items())) or "none"
+
+
+def _mark(box_xyxy: np.ndarray, colour: str, title: str, places: LabelPlaces, text: str | None = None) -> Mark:
+    left, top, width, height = (round(float(value), 1) for value in xyxy_to_xywh(box_xyxy))
+    text = title if text is None else text
+    label = _label(text, left, top, height, places) if text else None
+    return Mark(left, top, width, height, colour, title, label)
+
+
+def _label(text: str, left: float, top: float, height: float, places: LabelPlaces) -> Label | None:
+    text = shortened(text)
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    width = LABEL_PADDING + wide * WIDE_LETTER_WIDTH + (len(text) - wide) * LETTER_WIDTH
+    place = places.place(width, left, top, height)
+    return Label(text, round(place[0], 1), round(place[1], 1), round(width, 1)) if place else None

@@ -1,0 +1,280 @@
+"""The report's charts as SVG for a page: text stays text, colours follow the page's light or dark scheme.
+
+A figure is drawn at about the width of a phone, where its text is read at its own size; a wider page puts several side
+by side.
+"""
+
+import io
+import warnings
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+
+import matplotlib
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from yolov3.report.data import ClassAccuracy, PrecisionRecall, Training
+
+# Inches of 72 SVG units.
+WIDTH = 4.1
+HEIGHT = 2.9
+# Stand for the page's colours until the drawing is finished: matplotlib knows no CSS variables.
+INK, LINE = "#010203", "#040506"
+PAGE_COLOURS = {INK: "var(--ink)", LINE: "var(--line)"}
+# Told apart by the colour blind, and readable on white and on black (Okabe and Ito's set, adjusted in lightness).
+COLOURS = ("#2f7ed8", "#e0751a", "#0f9d73", "#b55fc0", "#c9950c", "#d6455d", "#5b6ee1", "#4f9bb3", "#8a7a5c", "#7d8791")
+# More classes than these cannot be told apart in a legend.
+MOST_LEGEND_ENTRIES = 10
+MOST_NAME_LETTERS = 22
+# More bars than these are split over two charts.
+MOST_BARS = 25
+SMOOTHING_PARTS = 25
+
+SETTINGS = {
+    "svg.hashsalt": "yolov3",
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 11.5,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.formatter.use_mathtext": False,
+    "grid.color": LINE,
+    "grid.linewidth": 0.7,
+    "text.color": INK,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "legend.frameon": False,
+    "legend.fontsize": 11,
+    "lines.linewidth": 1.8,
+}
+
+
+def loss_chart(training: Training) -> Markup:
+    """Return the total loss over the steps, logarithmic."""
+
+    def draw(axes: Axes) -> None:
+        _draw_noisy(axes, training.steps["iter"], training.steps["loss"], COLOURS[0], "total")
+        _use_log_scale(axes, [training.steps["loss"]])
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss")
+
+    return _svg("loss", "Total training loss over the steps, logarithmic scale", draw)
+
+
+def loss_parts_chart(training: Training) -> Markup:
+    """Return the four parts of the loss over the steps, logarithmic."""
+    parts = {"centre": "loss_xy", "size": "loss_wh", "confidence": "loss_confidence", "class": "loss_class"}
+
+    def draw(axes: Axes) -> None:
+        for colour, (label, column) in zip(COLOURS, parts.items(), strict=False):
+            _draw_noisy(axes, training.steps["iter"], training.steps[column], colour, label)
+        _use_log_scale(axes, [training.steps[column] for column in parts.values()])
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss")
+        axes.figure.legend(loc="outside upper center", ncols=4, handlelength=1, columnspacing=0.8, handletextpad=0.4)
+
+    return _svg("loss-parts", "The four parts of the training loss over the steps, logarithmic scale", draw)
+
+
+def learning_rate_chart(training: Training) -> Markup:
+    """Return the learning rate over the steps."""
+
+    def draw(axes: Axes) -> None:
+        axes.plot(training.steps["iter"], training.steps["lr"], color=COLOURS[2])
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("step")
+        axes.set_ylabel("learning rate")
+
+    return _svg("learning-rate", "Learning rate over the steps", draw)
+
+
+def speed_chart(training: Training) -> Markup:
+    """Return the training speed over the steps."""
+
+    def draw(axes: Axes) -> None:
+        _draw_noisy(axes, training.steps["iter"], training.steps["images_per_second"], COLOURS[3], "speed")
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("step")
+        axes.set_ylabel("images/s")
+
+    return _svg("speed", "Training speed in images a second over the steps", draw)
+
+
+def validation_chart(training: Training) -> Markup:
+    """Return AP and AP50 on the validation images over the epochs."""
+    epochs = [point.epoch for point in training.validation]
+
+    def draw(axes: Axes) -> None:
+        for colour, name in zip(COLOURS, ("AP", "AP50"), strict=False):
+            # -1 stands for no ground truth.
+            values = [value if value >= 0 else np.nan for value in (getattr(p, name) for p in training.validation)]
+            axes.plot(epochs, values, color=colour, marker="o", markersize=4, label=name)
+        if training.best_epoch is not None:
+            axes.axvline(training.best_epoch, color=INK, linewidth=1, linestyle=":", label="best checkpoint")
+        axes.set_ylim(0, 1)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("epoch")
+        axes.figure.legend(loc="outside upper center", ncols=3, handlelength=1.4, columnspacing=1)
+
+    return _svg("validation", "AP and AP50 on the validation images over the epochs", draw)
+
+
+def class_charts(per_class: tuple[ClassAccuracy, ...]) -> list[Markup]:
+    """Return bars of AP and AP50 for the classes with ground truth, in the given order; of many, in two charts."""
+    rows = [entry for entry in per_class if entry.AP >= 0]
+    in_first = len(rows) if len(rows) <= MOST_BARS else (len(rows) + 1) // 2
+    return [
+        _class_chart(f"classes-{number}", part)
+        for number, part in enumerate((rows[:in_first], rows[in_first:]), start=1)
+        if part
+    ]
+
+
+def _class_chart(chart_name: str, rows: list[ClassAccuracy]) -> Markup:
+    """Return a bar of AP, and behind it of AP50, for each class."""
+    places = np.arange(len(rows))
+
+    def draw(axes: Axes) -> None:
+        axes.barh(places, [row.AP50 for row in rows], 0.72, color=COLOURS[0], alpha=0.35, label="AP50")
+        axes.barh(places, [row.AP for row in rows], 0.72, color=COLOURS[0], label="AP")
+        for place, row in zip(places, rows, strict=True):
+            axes.text(max(row.AP50, row.AP) + 0.015, place, f"{row.AP:.3f}", va="center", fontsize=10)
+        axes.set_yticks(places, [_shortened(row.name) for row in rows])
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.set_xlim(0, 1.12)
+        axes.set_xticks(np.linspace(0, 1, 6))
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0)
+        handles, labels = axes.get_legend_handles_labels()
+        axes.figure.legend(handles[::-1], labels[::-1], loc="outside upper center", ncols=2, handlelength=1.2)
+
+    return _svg(chart_name, "AP and AP50 by class", draw, height=0.9 + 0.25 * len(rows))
+
+
+def mean_precision_recall_chart(curves: PrecisionRecall) -> Markup:
+    """Return precision over recall at two IoU thresholds, mean over the classes."""
+
+    def draw(axes: Axes) -> None:
+        for colour, (iou, precision) in zip(COLOURS, curves.mean.items(), strict=False):
+            axes.plot(curves.recall, precision, color=colour, label=f"IoU {iou}")
+        _draw_precision_recall_axes(axes)
+        axes.figure.legend(loc="outside upper center", ncols=2, handlelength=1.4)
+
+    return _svg("precision-recall", "Precision over recall, mean over the classes, at IoU 0.50 and 0.75", draw)
+
+
+def class_precision_recall_chart(curves: PrecisionRecall) -> Markup:
+    """Return precision over recall at IoU 0.50, a thin line for each class and a thick one for their mean."""
+    few = len(curves.classes) <= MOST_LEGEND_ENTRIES
+
+    def draw(axes: Axes) -> None:
+        for index, (name, precision) in enumerate(curves.classes.items()):
+            style = (
+                {"color": COLOURS[index], "label": _shortened(name)} if few else {"color": COLOURS[0], "alpha": 0.35}
+            )
+            axes.plot(curves.recall, precision, linewidth=1.1, **style)
+        axes.plot(curves.recall, curves.mean["0.50"], color=INK, linewidth=2, label="mean")
+        _draw_precision_recall_axes(axes)
+        axes.figure.legend(loc="outside upper center", ncols=3, handlelength=1.2, columnspacing=1)
+
+    rows = np.ceil((len(curves.classes) + 1) / 3) if few else 1
+    name = "Precision over recall at IoU 0.50 of every class"
+    return _svg("precision-recall-classes", name, draw, height=HEIGHT + 0.21 * (rows - 1))
+
+
+def _draw_precision_recall_axes(axes: Axes) -> None:
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("recall")
+    axes.set_ylabel("precision")
+
+
+def _draw_noisy(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str, label: str) -> None:
+    """Draw the values thin and their moving average thick, or only the values if they are few."""
+    window = len(y) // SMOOTHING_PARTS
+    if window < 2:
+        axes.plot(x, y, color=colour, label=label)
+        return
+    axes.plot(x, y, color=colour, alpha=0.3, linewidth=0.8)
+    axes.plot(x, moving_average(y, window), color=colour, label=label)
+
+
+def moving_average(values: np.ndarray, window: int) -> np.ndarray:
+    """Return the mean of the `window` values around each of float64 [S]; fewer of them at the two ends."""
+    weights = np.ones(window)
+    return np.convolve(values, weights, "same") / np.convolve(np.ones(len(values)), weights, "same")
+
+
+def _use_log_scale(axes: Axes, curves: list[np.ndarray]) -> None:
+    # A loss of 0 has no place there, and without any other the axis would have no ends.
+    if any((values > 0).any() for values in curves):
+        axes.set_yscale("log", nonpositive="mask")
+        # Plain numbers, also between the powers of ten, which may be no more than one in the range.
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.grid(visible=True, which="minor", axis="y", linewidth=0.35)
+        axes.tick_params(which="minor", color=LINE)
+
+
+def _shortened(name: str) -> str:
+    # matplotlib leaves names with a leading underscore out of legends.
+    name = name if len(name) <= MOST_NAME_LETTERS else f"{name[: MOST_NAME_LETTERS - 1]}…"
+    return f"\u200b{name}" if name.startswith("_") else name
+
+
+def _svg(name: str, description: str, draw: Callable[[Axes], None], height: float = HEIGHT) -> Markup:
+    """Draw on new axes and return the SVG element; `name` makes its ids unique on the page."""
+    with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
+        # Class names may have letters that the layout's font lacks; the reader's fonts have them.
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        figure.patch.set_visible(False)
+        axes = figure.add_subplot()
+        axes.patch.set_visible(False)
+        draw(axes)
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    return _for_page(stream.getvalue(), name, description)
+
+
+def _for_page(document: str, name: str, description: str) -> Markup:
+    """Turn an SVG document into an element of a page: without namespaces, metadata and style sheet."""
+    root = ElementTree.fromstring(document)
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag.rpartition("}")[2] in ("metadata", "style"):
+                parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
+        element.attrib.clear()
+        element.attrib.update({key: _attribute(key, value, name) for key, value in attributes.items()})
+    # The page sets the size; the view box keeps the proportions.
+    for attribute in ("width", "height", "version"):
+        root.attrib.pop(attribute, None)
+    root.attrib.update({"class": "chart", "role": "img", "aria-label": description})
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
+
+
+def _attribute(key: str, value: str, name: str) -> str:
+    if key == "id":
+        return f"{name}-{value}"
+    if key == "href":
+        return value.replace("#", f"#{name}-", 1)
+    value = value.replace("url(#", f"url(#{name}-")
+    for placeholder, colour in PAGE_COLOURS.items():
+        value = value.replace(placeholder, colour)
+    return value

@@ -1,0 +1,140 @@
+"""Batches of training data, prepared ahead of the network."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from multiprocessing import get_context
+
+import cv2
+import numpy as np
+
+from yolov3.data.annotations import CocoSplit
+from yolov3.data.images import read_image_rgb
+from yolov3.errors import InputError
+from yolov3.network.grid import InputSize
+from yolov3.network.settings import AnchorSize
+from yolov3.training.augment import AugmentSettings, augment
+from yolov3.training.sampler import SamplerSettings, TrainingSampler
+from yolov3.training.targets import ImageTargets, assign_targets
+
+BATCHES_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's data.
+
+    Attributes:
+        input_size: (height, width) of the images in pixels.
+        images: uint8 [N, H, W, 3] RGB; the network normalises them itself, which moves a quarter of the bytes.
+        targets: `ImageTargets` of N images stacked, in the order of its fields.
+    """
+
+    input_size: InputSize
+    images: np.ndarray
+    targets: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class BatchSource:
+    """Builds the batch of any step; a pure function of its fields.
+
+    Attributes:
+        split: the training images.
+        usable: int64 indices into `split` of the images with a usable box; the others are skipped.
+        sampler: settings of the order of images.
+        augment: settings of the random changes.
+        anchors: nine (width, height) in pixels of the input.
+        max_box: boxes of an image that are trained on, the length that targets are padded to.
+    """
+
+    split: CocoSplit
+    usable: np.ndarray
+    sampler: SamplerSettings
+    augment: AugmentSettings
+    anchors: tuple[AnchorSize, ...]
+    max_box: int
+
+    @classmethod
+    def of(
+        cls,
+        split: CocoSplit,
+        sampler: SamplerSettings,
+        augment_settings: AugmentSettings,
+        anchors: tuple[AnchorSize, ...],
+        max_box: int,
+    ) -> "BatchSource":
+        """Return a source over the images of a split that have boxes.
+
+        Raises:
+            InputError: no image has a usable box.
+        """
+        usable = split.with_boxes()
+        if not len(usable):
+            raise InputError(f"no image in {split.image_dir} has a usable box: check the categories and boxes")
+        return cls(split, usable, sampler, augment_settings, anchors, max_box)
+
+    def new_sampler(self) -> TrainingSampler:
+        """Return the sampler over the usable images."""
+        return TrainingSampler(len(self.usable), self.sampler)
+
+    def build(self, step: int, epoch: int, indices: np.ndarray, input_size: InputSize) -> Batch:
+        """Read, augment and assign the images of one step."""
+        images, targets = [], []
+        for index in self.usable[indices]:
+            rng = np.random.default_rng((self.sampler.seed, epoch, int(index), step))
+            width, height = self.split.sizes_wh[index]
+            image = read_image_rgb(self.split.path(int(index)), (int(width), int(height)))
+            boxes_xyxy, labels = self.split.boxes_of(int(index))
+            image, boxes_xyxy, labels = augment(image, boxes_xyxy, labels, input_size, self.augment, rng)
+            images.append(image)
+            targets.append(assign_targets(boxes_xyxy, labels, input_size, self.anchors, self.max_box))
+        stacked = tuple(np.stack([getattr(target, field.name) for target in targets]) for field in fields(ImageTargets))
+        return Batch(input_size, np.stack(images), stacked)
+
+
+_worker_source: BatchSource | None = None
+
+
+def _start_worker(source: BatchSource) -> None:
+    global _worker_source
+    _worker_source = source
+    cv2.setNumThreads(1)
+
+
+def _build_in_worker(step: int, epoch: int, indices: np.ndarray, input_size: InputSize) -> Batch:
+    assert _worker_source is not None
+    return _worker_source.build(step, epoch, indices, input_size)
+
+
+def batches(source: BatchSource, first_step: int, last_step: int, workers: int) -> Iterator[Batch]:
+    """Yield the batches of steps first_step .. last_step - 1, prepared ahead.
+
+    Args:
+        source: what to build.
+        first_step, last_step: range of steps, counted from 0 over the whole run.
+        workers: processes that prepare batches; 0 uses one thread of this process, best where cores are few.
+    """
+    cv2.setNumThreads(1)
+    sampler = source.new_sampler()
+    executor: Executor
+    if workers:
+        executor = ProcessPoolExecutor(
+            workers, mp_context=get_context("forkserver"), initializer=_start_worker, initargs=(source,)
+        )
+        build = _build_in_worker
+    else:
+        executor = ThreadPoolExecutor(1, thread_name_prefix="batches")
+        build = source.build
+    waiting: deque[Future[Batch]] = deque()
+    try:
+        for step in range(first_step, last_step):
+            epoch, indices = sampler.batch(step)
+            waiting.append(executor.submit(build, step, epoch, indices, sampler.input_size(step)))
+            if len(waiting) > max(workers, 1) + BATCHES_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,205 @@
+"""The training loop."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mindspore import Tensor
+from tqdm import tqdm
+
+from yolov3.distributed.worker import Worker, sum_over_workers
+from yolov3.errors import InputError
+from yolov3.network.grid import prediction_grid
+from yolov3.network.yolo import YOLOv3
+from yolov3.training.batches import BatchSource, batches
+from yolov3.training.loss import YoloLoss
+from yolov3.training.metrics_log import MetricsLog, StepMetrics
+from yolov3.training.profiler import no_profile, profiled_steps, tell_profile
+from yolov3.training.results import TrainFiles, write_results
+from yolov3.training.schedule import learning_rates
+from yolov3.training.settings import TrainSettings
+from yolov3.training.state import Progress, load_state, run_fingerprint, save_state
+from yolov3.training.step import ForwardLoss, TrainStep, new_optimizer
+from yolov3.weights.checkpoint import save_checkpoint
+
+Validate = Callable[[YOLOv3], dict[str, float]]
+"""Evaluates the network and returns at least AP and AP50."""
+
+
+def train(
+    network: YOLOv3,
+    source: BatchSource,
+    settings: TrainSettings,
+    files: TrainFiles,
+    worker: Worker,
+    identity: dict[str, Any],
+    validate: Validate | None = None,
+) -> None:
+    """Train `network` and write the results; go on from the last state of the same run if there is one.
+
+    Args:
+        network: with its initial weights.
+        source: the training data of this worker.
+        settings: see `TrainSettings`.
+        files: where to write.
+        worker: this process among those that train together.
+        identity: what else decides the result: fingerprints of data and initial weights.
+        validate: evaluates the network, every `eval_interval` epochs.
+
+    Raises:
+        InputError: the loss is NaN or infinite.
+    """
+    steps_per_epoch = source.new_sampler().steps_per_epoch
+    rates = learning_rates(settings.schedule, steps_per_epoch)
+    smoothing = settings.label_smooth_factor if settings.label_smooth else 0.0
+    forward = ForwardLoss(network, YoloLoss(network.settings.num_classes, smoothing), settings.optimizer.loss_scale)
+    train_step = TrainStep(forward, new_optimizer(network, rates, settings.optimizer), worker.group_size)
+
+    deciding = {**settings.deciding_values(), **identity, "network": network.settings.to_json()}
+    fingerprint = run_fingerprint({**deciding, "workers": worker.group_size})
+    progress = load_state(files.resume, train_step, fingerprint)
+    if progress is None:
+        progress = Progress(step=0, best_ap=-1.0, best_epoch=0, validation=[], seconds=0.0)
+    else:
+        logging.info("resuming from %s after %d of %d steps", files.resume, progress.step, len(rates))
+    if worker.group_size > 1:
+        _refuse_different_steps(progress.step, worker)
+    saves = worker.is_master or not settings.is_save_on_master
+
+    loop = _Loop(train_step, source, settings, worker, rates, steps_per_epoch)
+    metrics = MetricsLog(files.running_metrics, progress.step) if worker.is_master else None
+    started = time.perf_counter() - progress.seconds
+    checkpoint_interval = settings.ckpt_interval or steps_per_epoch
+    profiles = settings.need_profiler and worker.is_master
+    with profiled_steps(files.profile, settings.device_target) if profiles else no_profile() as end_step:
+        for step, parts in loop.run(progress.step, metrics):
+            end_step()
+            done = step + 1
+            epoch_ends = done % steps_per_epoch == 0
+            validates = validate and settings.eval_interval and epoch_ends
+            if validates and (done // steps_per_epoch) % settings.eval_interval == 0 and worker.is_master:
+                assert validate is not None
+                _validate(validate, network, done, steps_per_epoch, progress, files.best)
+            if saves and (done % checkpoint_interval == 0 or done == len(rates)):
+                refuse_broken_loss(parts.asnumpy(), step, steps_per_epoch)
+                progress.step, progress.seconds = done, time.perf_counter() - started
+                save_state(files.state, train_step, fingerprint, progress)
+    if profiles:
+        tell_profile(files.profile)
+    if saves:
+        write_results(network, settings, files, worker, progress, loop.mean_images_per_second)
+
+
+def _refuse_different_steps(step: int, worker: Worker) -> None:
+    total = sum_over_workers(step)
+    if total != step * worker.group_size:
+        raise InputError(
+            f"worker {worker.rank} stands at step {step}, others elsewhere: the folder of ckpt_path must be one that "
+            "all hosts share"
+        )
+
+
+def _validate(
+    validate: Validate, network: YOLOv3, done: int, steps_per_epoch: int, progress: Progress, best: Path
+) -> None:
+    network.set_train(False)
+    found = validate(network)
+    network.set_train(True)
+    epoch = done // steps_per_epoch
+    progress.validation.append({"epoch": epoch, "iter": done, "AP": found["AP"], "AP50": found["AP50"]})
+    logging.info("epoch[%d], validation AP:%.4f, AP50:%.4f", epoch - 1, found["AP"], found["AP50"])
+    if found["AP"] > progress.best_ap:
+        progress.best_ap, progress.best_epoch = found["AP"], epoch
+        save_checkpoint(best, network, network.settings)
+
+
+def refuse_broken_loss(parts: np.ndarray, step: int, steps_per_epoch: int) -> None:
+    """Raise InputError if a part of the loss, float32 [4], is NaN or infinite."""
+    if not np.isfinite(parts).all():
+        raise InputError(
+            f"the loss is {float(parts.sum())} at epoch {step // steps_per_epoch}, iteration {step}: lower train.lr or "
+            "raise train.warmup_epochs; the last checkpoint before it is kept"
+        )
+
+
+class _Speed:
+    """Images a second since a step."""
+
+    def __init__(self, images_per_step: int) -> None:
+        self.images_per_step = images_per_step
+        self.first_step, self.clock = 0, 0.0
+
+    def start(self, step: int) -> None:
+        self.first_step, self.clock = step, time.perf_counter()
+
+    def since_start(self, step: int) -> float:
+        return self.images_per_step * (step - self.first_step) / (time.perf_counter() - self.clock)
+
+
+class _Loop:
+    """Runs steps, logs some of them, and measures the speed."""
+
+    def __init__(
+        self,
+        train_step: TrainStep,
+        source: BatchSource,
+        settings: TrainSettings,
+        worker: Worker,
+        rates: np.ndarray,
+        steps_per_epoch: int,
+    ) -> None:
+        self.train_step = train_step
+        self.source = source
+        self.settings = settings
+        self.worker = worker
+        self.rates = rates
+        self.steps_per_epoch = steps_per_epoch
+        self.mean_images_per_second = 0.0
+        self._grids: dict[tuple[int, int], Tensor] = {}
+
+    def run(self, first_step: int, metrics: MetricsLog | None) -> Iterator[tuple[int, Tensor]]:
+        """Yield (step, parts of the loss as a tensor) after each step."""
+        images_per_step = self.settings.per_batch_size * self.worker.group_size
+        self.train_step.set_train(True)
+        data = batches(self.source, first_step, len(self.rates), self.settings.loader_workers)
+        bar = tqdm(
+            total=len(self.rates),
+            initial=first_step,
+            unit="step",
+            disable=None if self.worker.is_master else True,
+            dynamic_ncols=True,
+        )
+        run_speed, recent_speed = _Speed(images_per_step), _Speed(images_per_step)
+        with bar:
+            for step, batch in enumerate(data, first_step):
+                parts = self.train_step(Tensor(batch.images), self._grid(batch.input_size), *map(Tensor, batch.targets))
+                if step == first_step:
+                    # The first step waits for the compiler; the speed counts from the second.
+                    parts.asnumpy()
+                    run_speed.start(step)
+                    recent_speed.start(step)
+                if step % self.settings.log_interval == 0 or step == len(self.rates) - 1:
+                    values = parts.asnumpy()
+                    refuse_broken_loss(values, step, self.steps_per_epoch)
+                    speed, self.mean_images_per_second = recent_speed.since_start(step), run_speed.since_start(step)
+                    recent_speed.start(step)
+                    if metrics is not None:
+                        self._log(step, values, speed, metrics)
+                    bar.set_postfix_str(f"loss {values.sum():.3f}, {speed:.1f} images/s", refresh=False)
+                yield step, parts
+                bar.update()
+
+    def _log(self, step: int, parts: np.ndarray, speed: float, metrics: MetricsLog) -> None:
+        epoch, rate = step // self.steps_per_epoch, float(self.rates[step])
+        total = float(parts.astype(np.float64).sum())
+        logging.info("epoch[%d], iter[%d], loss:%.6f, %.2f imgs/sec, lr:%.5g", epoch, step, total, speed, rate)
+        xy, wh, confidence, classes = map(float, parts)
+        metrics.append(StepMetrics(epoch, step, total, xy, wh, confidence, classes, rate, speed))
+
+    def _grid(self, input_size: tuple[int, int]) -> Tensor:
+        if input_size not in self._grids:
+            self._grids[input_size] = Tensor(np.array(prediction_grid(input_size, self.source.anchors)))
+        return self._grids[input_size]

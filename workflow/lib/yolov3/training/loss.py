@@ -1,0 +1,93 @@
+"""The YOLOv3 loss (SPEC 3), over all strides at once."""
+
+from mindspore import Tensor, nn, ops
+
+from yolov3.network.settings import ANCHORS_PER_STRIDE
+
+IGNORE_IOU = 0.7
+
+
+def flatten_raw(raw: Tensor) -> Tensor:
+    """Reorder a raw map [N, 3 * (5 + C), gh, gw] to predictions [N, gh * gw * 3, 5 + C] in the order of `grid`."""
+    images, channels, rows, columns = raw.shape
+    raw = raw.transpose((0, 2, 3, 1))
+    return raw.reshape((images, rows * columns * ANCHORS_PER_STRIDE, channels // ANCHORS_PER_STRIDE))
+
+
+def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the element-wise cross-entropy of sigmoid(logits) with targets in 0..1."""
+    return ops.relu(logits) - logits * targets + ops.log1p(ops.exp(-ops.abs(logits)))
+
+
+class YoloLoss(nn.Cell):
+    """Sum over cells, anchors and images of the four parts, divided by the batch size.
+
+    Only predictions responsible for a box have a box and a class loss, so those are gathered; the confidence loss is
+    dense. A prediction whose decoded box overlaps any ground truth by IoU >= 0.7 is not pushed to "no object".
+
+    Args:
+        num_classes: C.
+        label_smooth_factor: f; the target is 1 - f at the class and f / (C - 1) elsewhere.
+    """
+
+    def __init__(self, num_classes: int, label_smooth_factor: float = 0.0) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.class_target = 1.0 - label_smooth_factor
+        self.other_target = label_smooth_factor / (num_classes - 1) if num_classes > 1 else 0.0
+
+    def construct(
+        self,
+        raw_maps: tuple[Tensor, Tensor, Tensor],
+        grid: Tensor,
+        boxes_xyxy: Tensor,
+        prediction: Tensor,
+        responsible: Tensor,
+        offset_xy: Tensor,
+        log_size_wh: Tensor,
+        size_weight: Tensor,
+        label: Tensor,
+        objectness: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the xy, wh, confidence and class loss, float32 scalars.
+
+        Args:
+            raw_maps: raw outputs of strides 8, 16, 32, float32 [N, 3 * (5 + C), gh, gw].
+            grid: `prediction_grid`, float32 [P, 6].
+            boxes_xyxy .. objectness: `ImageTargets` of N images stacked.
+        """
+        predictions = ops.concat([flatten_raw(raw) for raw in raw_maps], 1)
+        images, count, width = predictions.shape
+
+        first = ops.arange(images, dtype=prediction.dtype).reshape((images, 1)) * count
+        rows = (prediction + first).reshape((-1,))
+        gathered = ops.gather(predictions.reshape((images * count, width)), rows, 0)
+        weight = responsible.reshape((-1, 1))
+        box_weight = weight * size_weight.reshape((-1, 1))
+
+        xy = box_weight * binary_cross_entropy(gathered[:, 0:2], offset_xy.reshape((-1, 2)))
+        wh = box_weight * 0.5 * ops.square(gathered[:, 2:4] - log_size_wh.reshape((-1, 2)))
+        class_targets = ops.one_hot(label.reshape((-1,)), self.num_classes, self.class_target, self.other_target)
+        classes = weight * binary_cross_entropy(gathered[:, 5:], class_targets)
+
+        considered = ops.maximum(objectness, self._not_ignored(predictions, grid, boxes_xyxy))
+        confidence = considered * binary_cross_entropy(predictions[:, :, 4], objectness)
+        return xy.sum() / images, wh.sum() / images, confidence.sum() / images, classes.sum() / images
+
+    def _not_ignored(self, predictions: Tensor, grid: Tensor, boxes_xyxy: Tensor) -> Tensor:
+        """Return float32 [N, P]: 1 where the decoded box overlaps no ground truth by IoU >= 0.7. No gradient."""
+        encoded = ops.stop_gradient(predictions[:, :, 0:4])
+        center = (ops.sigmoid(encoded[:, :, 0:2]) + grid[:, 0:2]) / grid[:, 2:4]
+        half_size = ops.exp(encoded[:, :, 2:4]) * grid[:, 4:6] * 0.5
+        top_left = (center - half_size).expand_dims(2)
+        bottom_right = (center + half_size).expand_dims(2)
+        truth_top_left = boxes_xyxy[:, :, 0:2].expand_dims(1)
+        truth_bottom_right = boxes_xyxy[:, :, 2:4].expand_dims(1)
+
+        overlap = ops.relu(ops.minimum(bottom_right, truth_bottom_right) - ops.maximum(top_left, truth_top_left))
+        intersection = overlap[..., 0] * overlap[..., 1]
+        size = bottom_right - top_left
+        truth_size = truth_bottom_right - truth_top_left
+        union = size[..., 0] * size[..., 1] + truth_size[..., 0] * truth_size[..., 1] - intersection
+        best_iou = (intersection / ops.maximum(union, 1e-10)).max(axis=-1)
+        return ops.cast(best_iou < IGNORE_IOU, predictions.dtype)

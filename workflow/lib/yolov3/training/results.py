@@ -1,0 +1,109 @@
+"""The files that a training writes."""
+
+import platform
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import mindspore
+import numpy as np
+
+from yolov3.distributed.worker import Worker
+from yolov3.files import complete_file, write_json
+from yolov3.network.yolo import YOLOv3
+from yolov3.training.settings import TrainSettings
+from yolov3.training.state import Progress
+from yolov3.weights.checkpoint import save_checkpoint
+
+RUNNING_FOLDER = "checkpoints"
+STATE_NAME = "last.ckpt"
+
+
+@dataclass(frozen=True)
+class TrainFiles:
+    """Files of a training in its output folder.
+
+    Attributes:
+        checkpoint: the result.
+        metrics: CSV of the logged steps.
+        summary: JSON of what was run.
+        state: what this worker saves to resume from; undeclared to the workflow, so that it survives a rerun.
+        resume: rank 0's state, from which all workers go on: they were killed in one moment, but saved in several.
+        best: best checkpoint so far.
+        running_metrics: CSV of the running training.
+        profile: folder of the profiles.
+    """
+
+    checkpoint: Path
+    metrics: Path
+    summary: Path
+    state: Path
+    resume: Path
+    best: Path
+    running_metrics: Path
+    profile: Path
+
+    @classmethod
+    def under(cls, folder: Path, worker: Worker) -> "TrainFiles":
+        """Return the files of a worker; those of rank 0 are the result."""
+        results = folder if worker.is_master else folder / f"rank_{worker.rank}"
+        running = results / RUNNING_FOLDER
+        return cls(
+            checkpoint=results / "yolov3.ckpt",
+            metrics=results / "metrics.csv",
+            summary=results / "train.json",
+            state=running / STATE_NAME,
+            resume=folder / RUNNING_FOLDER / STATE_NAME,
+            best=running / "best.ckpt",
+            running_metrics=running / "metrics.csv",
+            profile=results / "profile",
+        )
+
+
+def write_results(
+    network: YOLOv3,
+    settings: TrainSettings,
+    files: TrainFiles,
+    worker: Worker,
+    progress: Progress,
+    images_per_second: float,
+) -> None:
+    """Write the checkpoint, the best one if evaluated, and on rank 0 metrics and summary; drop the state."""
+    if progress.best_epoch and files.best.exists():
+        with complete_file(files.checkpoint) as temporary:
+            shutil.copyfile(files.best, temporary)
+    else:
+        save_checkpoint(files.checkpoint, network, network.settings)
+    if not worker.is_master:
+        return
+    with complete_file(files.metrics) as temporary:
+        shutil.copyfile(files.running_metrics, temporary)
+    write_json(files.summary, _summary(network, settings, worker, progress, images_per_second))
+    # The training is over: the next one with the same settings is a wish to train again.
+    shutil.rmtree(files.state.parent)
+
+
+def _summary(
+    network: YOLOv3, settings: TrainSettings, worker: Worker, progress: Progress, images_per_second: float
+) -> dict[str, Any]:
+    return {
+        "device_target": settings.device_target,
+        "versions": {
+            "python": platform.python_version(),
+            "mindspore": mindspore.__version__,
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+        },
+        "platform": f"{platform.system()} {platform.machine()}",
+        "settings": {**settings.deciding_values(), "argv": sys.argv[1:]},
+        "seconds": round(progress.seconds, 1),
+        "images_per_second": round(images_per_second, 2),
+        "steps": progress.step,
+        "parameters": sum(parameter.size for parameter in network.trainable_params()),
+        "workers": worker.group_size,
+        "validation": progress.validation,
+        "best_epoch": progress.best_epoch or None,
+    }

@@ -1,0 +1,41 @@
+"""Settings of a training."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from yolov3.training.augment import AugmentSettings
+from yolov3.training.schedule import ScheduleSettings
+from yolov3.training.step import OptimizerSettings
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Settings of a training; the fields are the config's keys of the same names, parts in their own classes."""
+
+    seed: int
+    device_target: str
+    per_batch_size: int
+    training_shape: str | int
+    resize_rate: int
+    max_epoch: int
+    max_box: int
+    label_smooth: int
+    label_smooth_factor: float
+    objectness_prior: float
+    loader_workers: int
+    log_interval: int
+    ckpt_interval: int
+    is_save_on_master: int
+    eval_interval: int
+    need_profiler: int
+    schedule: ScheduleSettings
+    optimizer: OptimizerSettings
+    augment: AugmentSettings
+
+    def deciding_values(self) -> dict[str, Any]:
+        """Return the settings that decide the result; how often it is logged or saved does not."""
+        values = dataclasses.asdict(self)
+        for name in ("loader_workers", "log_interval", "ckpt_interval", "is_save_on_master", "need_profiler"):
+            del values[name]
+        return values

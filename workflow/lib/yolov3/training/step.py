@@ -1,0 +1,107 @@
+"""One training step as a compiled graph: normalise, network, loss, gradients, update."""
+
+from dataclasses import dataclass
+
+import mindspore
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+
+from yolov3.network.yolo import YOLOv3
+from yolov3.training.loss import YoloLoss
+
+ADAMW_BETA2 = 0.999
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """Fields are the config's `train` keys of the same names."""
+
+    optimizer: str
+    momentum: float
+    weight_decay: float
+    loss_scale: float
+
+
+class ForwardLoss(nn.Cell):
+    """Network and loss on uint8 images; returns the scaled total and the four parts."""
+
+    def __init__(self, network: YOLOv3, loss: YoloLoss, loss_scale: float) -> None:
+        super().__init__(auto_prefix=False)
+        self.network = network
+        self.loss = loss
+        self.loss_scale = loss_scale
+        mean_std = network.settings.mean_std
+        self.mean = Tensor(np.array(mean_std.mean_rgb, np.float32).reshape(1, 3, 1, 1) * 255)
+        self.inverse_std = Tensor(1 / (np.array(mean_std.std_rgb, np.float32).reshape(1, 3, 1, 1) * 255))
+
+    def construct(self, images: Tensor, grid: Tensor, *targets: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return (loss * loss_scale, (xy, wh, confidence, class)); images are uint8 [N, H, W, 3] RGB."""
+        pixels = ops.cast(images.transpose((0, 3, 1, 2)), mindspore.float32)
+        parts = self.loss(self.network((pixels - self.mean) * self.inverse_std), grid, *targets)
+        total = parts[0] + parts[1] + parts[2] + parts[3]
+        return total * self.loss_scale, parts
+
+
+class TrainStep(nn.Cell):
+    """Update the network once.
+
+    Args:
+        forward: network and loss.
+        optimizer: its parameters are those trained.
+        group_size: workers whose gradients are averaged.
+
+    Returns the four parts of the loss before the update, float32 [4].
+    """
+
+    def __init__(self, forward: ForwardLoss, optimizer: nn.Optimizer, group_size: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.forward = forward
+        self.optimizer = optimizer
+        self.unscale = 1.0 / forward.loss_scale
+        self.gradients_of = mindspore.value_and_grad(forward, None, optimizer.parameters, has_aux=True)
+        self.reduce = (
+            nn.DistributedGradReducer(optimizer.parameters, mean=True, degree=group_size) if group_size > 1 else None
+        )
+
+    def construct(self, images: Tensor, grid: Tensor, *targets: Tensor) -> Tensor:
+        """Run the step; arguments as `ForwardLoss`."""
+        (_, parts), gradients = self.gradients_of(images, grid, *targets)
+        if self.reduce is not None:
+            gradients = self.reduce(gradients)
+        if self.unscale != 1.0:
+            gradients = ops.HyperMap()(ops.Partial()(_scale, self.unscale), gradients)
+        gradients = ops.depend(gradients, self.optimizer(gradients))
+        return ops.depend(ops.stack(parts), gradients)
+
+
+def _scale(factor: float, gradient: Tensor) -> Tensor:
+    return gradient * factor
+
+
+def new_optimizer(network: YOLOv3, learning_rates: np.ndarray, settings: OptimizerSettings) -> nn.Optimizer:
+    """Return the optimizer; weight decay applies to convolution weights only, not to biases, gamma and beta.
+
+    Args:
+        network: whose trainable parameters are updated.
+        learning_rates: float32, one value a step.
+        settings: see `OptimizerSettings`.
+    """
+    decayed, others = split_parameters(network)
+    groups = [
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+        {"order_params": network.trainable_params()},
+    ]
+    rates = Tensor(learning_rates)
+    if settings.optimizer == "adamw":
+        return nn.AdamWeightDecay(groups, rates, beta1=settings.momentum, beta2=ADAMW_BETA2)
+    return nn.Momentum(groups, rates, settings.momentum)
+
+
+def split_parameters(network: YOLOv3) -> tuple[list[Parameter], list[Parameter]]:
+    """Return (convolution weights, all other trainable parameters)."""
+    parameters = network.trainable_params()
+    is_weight = [parameter.name.endswith(("conv.weight", "head.weight")) for parameter in parameters]
+    decayed = [parameter for parameter, weight in zip(parameters, is_weight, strict=True) if weight]
+    others = [parameter for parameter, weight in zip(parameters, is_weight, strict=True) if not weight]
+    return decayed, others

@@ -1,0 +1,94 @@
+"""Ground truth as the loss wants it: which prediction is responsible for which box (SPEC 3)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from yolov3.boxes import shape_iou, xyxy_to_cxcywh
+from yolov3.network.grid import InputSize, predictions_per_stride
+from yolov3.network.settings import ANCHORS_PER_STRIDE, STRIDES, AnchorSize
+
+
+@dataclass(frozen=True)
+class ImageTargets:
+    """Targets of one image, padded to K boxes; P is the number of predictions.
+
+    Attributes:
+        boxes_xyxy: float32 [K, 4] all ground truth in 0..1 of the input, zeros for padding.
+        prediction: int32 [K] index of the responsible prediction, 0 for padding.
+        responsible: float32 [K] 1 for a box that trains its prediction, 0 for padding and for a box whose prediction
+            a later box of the image takes.
+        offset_xy: float32 [K, 2] centre within its cell, 0..1.
+        log_size_wh: float32 [K, 2] log(box size / anchor size).
+        size_weight: float32 [K] 2 - w * h, which weighs small boxes up.
+        label: int32 [K] class index.
+        objectness: float32 [P] 1 at responsible predictions.
+    """
+
+    boxes_xyxy: np.ndarray
+    prediction: np.ndarray
+    responsible: np.ndarray
+    offset_xy: np.ndarray
+    log_size_wh: np.ndarray
+    size_weight: np.ndarray
+    label: np.ndarray
+    objectness: np.ndarray
+
+
+def assign_targets(
+    boxes_xyxy: np.ndarray,
+    labels: np.ndarray,
+    input_size: InputSize,
+    anchors: tuple[AnchorSize, ...],
+    max_box: int,
+) -> ImageTargets:
+    """Assign each box to the anchor of best shape IoU, in the cell of its centre at that anchor's stride.
+
+    Args:
+        boxes_xyxy: float [M, 4] in pixels of the network input, width and height above 0, inside the input.
+        labels: int [M] class indices.
+        input_size: (height, width) of the network input in pixels.
+        anchors: nine (width, height) in pixels of the input.
+        max_box: K; boxes beyond it are not trained on.
+    """
+    boxes_xyxy, labels = boxes_xyxy[:max_box], labels[:max_box]
+    count = len(boxes_xyxy)
+    height, width = input_size
+    boxes_cxcywh = xyxy_to_cxcywh(boxes_xyxy.astype(np.float64))
+    anchor_sizes = np.array(anchors, dtype=np.float64)
+
+    best_anchor = shape_iou(boxes_cxcywh[:, 2:], anchor_sizes).argmax(axis=1) if count else np.zeros(0, np.int64)
+    stride_index, anchor_in_stride = np.divmod(best_anchor, ANCHORS_PER_STRIDE)
+    strides = np.array(STRIDES)[stride_index]
+    columns, rows = width // strides, height // strides
+    cell_xy = boxes_cxcywh[:, :2] / strides[:, None]
+    # A centre on the right or bottom border belongs to the last cell.
+    column = np.minimum(cell_xy[:, 0].astype(np.int64), columns - 1)
+    row = np.minimum(cell_xy[:, 1].astype(np.int64), rows - 1)
+
+    per_stride = predictions_per_stride(input_size)
+    first = np.concatenate([[0], np.cumsum(per_stride)])[stride_index]
+    prediction = first + (row * columns + column) * ANCHORS_PER_STRIDE + anchor_in_stride
+
+    # Of several boxes with the same prediction the last one trains it.
+    _, last_from_end = np.unique(prediction[::-1], return_index=True)
+    responsible = np.zeros(count, np.float32)
+    responsible[count - 1 - last_from_end] = 1
+    objectness = np.zeros(sum(per_stride), np.float32)
+    objectness[prediction] = 1
+
+    def padded(values: np.ndarray, dtype: type) -> np.ndarray:
+        result: np.ndarray = np.zeros((max_box, *values.shape[1:]), dtype)
+        result[:count] = values
+        return result
+
+    return ImageTargets(
+        boxes_xyxy=padded(boxes_xyxy / (width, height, width, height), np.float32),
+        prediction=padded(prediction, np.int32),
+        responsible=padded(responsible, np.float32),
+        offset_xy=padded(cell_xy - np.stack([column, row], axis=1), np.float32),
+        log_size_wh=padded(np.log(boxes_cxcywh[:, 2:] / anchor_sizes[best_anchor]), np.float32),
+        size_weight=padded(2 - (boxes_cxcywh[:, 2:] / (width, height)).prod(axis=1), np.float32),
+        label=padded(labels, np.int32),
+        objectness=objectness,
+    )

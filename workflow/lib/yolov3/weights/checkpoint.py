@@ -1,0 +1,260 @@
+"""MindSpore checkpoints that carry the settings of their network, written whole and loaded strictly."""
+
+import dataclasses
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import mindspore
+import numpy as np
+from mindspore import Parameter, Tensor, nn
+from mindspore import log as mindspore_log
+
+from yolov3.errors import InputError
+from yolov3.files import complete_file
+from yolov3.network.settings import NetworkSettings
+from yolov3.network.yolo import YOLOv3
+from yolov3.weights.layers import BACKBONE_PREFIX
+
+SETTINGS_KEY = "network_settings"
+# What the names of the heads' parameters have in common: the only ones whose shapes depend on the classes.
+HEAD_MARK = ".head."
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Content of a checkpoint file.
+
+    Attributes:
+        path: where it was read.
+        parameters: parameter name -> MindSpore parameter.
+        texts: further name -> text, such as "network_settings".
+    """
+
+    path: Path
+    parameters: dict[str, Parameter]
+    texts: dict[str, str]
+
+    @property
+    def settings(self) -> NetworkSettings:
+        """Settings of the network that the parameters belong to.
+
+        Raises:
+            InputError: the checkpoint carries none or unreadable ones.
+        """
+        if SETTINGS_KEY not in self.texts:
+            raise InputError(
+                f"checkpoint {self.path} carries no network settings: give one that this program's train or "
+                "convert_backbone stage wrote"
+            )
+        try:
+            return NetworkSettings.from_json(self.texts[SETTINGS_KEY])
+        except (ValueError, KeyError, TypeError):
+            raise InputError(
+                f"checkpoint {self.path} carries network settings that cannot be read: write it again"
+            ) from None
+
+
+def save_checkpoint(
+    path: str | Path, cell_or_params: nn.Cell | Mapping[str, Any], settings: NetworkSettings, **more: Any
+) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Args:
+        path: file to write; its name ends in .ckpt.
+        cell_or_params: a cell, all of whose parameters are written (running statistics too), or parameter name ->
+            Parameter, Tensor or array.
+        settings: the network that the parameters belong to.
+        more: further entries; text that is not empty is kept as it is, other values as JSON.
+
+    Raises:
+        InputError: the name does not end in .ckpt.
+    """
+    path = _checkpoint_path(path)
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value, allow_nan=False) for name, value in more.items()
+    }
+    texts[SETTINGS_KEY] = settings.to_json()
+    parameters: Mapping[str, Any] = (
+        cell_or_params.parameters_dict() if isinstance(cell_or_params, nn.Cell) else cell_or_params
+    )
+    entries = [{"name": name, "data": _as_tensor(value)} for name, value in parameters.items()]
+    with complete_file(path) as temporary, _quiet_mindspore():
+        try:
+            mindspore.save_checkpoint(entries, str(temporary), append_dict=texts)
+        finally:
+            # MindSpore's own intermediate name, left behind when the disk is full.
+            temporary.with_suffix(".tmp").unlink(missing_ok=True)
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint file.
+
+    Raises:
+        InputError: the file is missing, cut off or not a checkpoint.
+    """
+    path = _checkpoint_path(path)
+    if not path.is_file():
+        raise InputError(f"checkpoint {path} does not exist: check the path")
+    try:
+        with _quiet_mindspore():
+            entries = mindspore.load_checkpoint(str(path))
+    except PermissionError:
+        raise InputError(f"checkpoint {path} cannot be read: check its permissions") from None
+    except (ValueError, TypeError, KeyError, RuntimeError):
+        size = path.stat().st_size
+        raise InputError(
+            f"checkpoint {path} ({size:,} bytes) is cut off or not a MindSpore checkpoint: write or copy it again"
+        ) from None
+    texts = {name: value for name, value in entries.items() if isinstance(value, str)}
+    parameters = {name: value for name, value in entries.items() if not isinstance(value, str)}
+    return Checkpoint(path, parameters, texts)
+
+
+def load_network(path: str | Path) -> tuple[YOLOv3, NetworkSettings]:
+    """Build the network of a checkpoint and load its parameters.
+
+    Returns:
+        The network, in inference mode, and its settings.
+
+    Raises:
+        InputError: the file cannot be read, carries no settings, or its parameters do not fit them.
+    """
+    checkpoint = read_checkpoint(path)
+    settings = checkpoint.settings
+    if not settings.class_names:
+        raise InputError(f"checkpoint {path} holds a backbone only: give the checkpoint of a whole network")
+    network = YOLOv3(settings)
+    _load_parameters(checkpoint, network.parameters_dict())
+    network.set_train(False)
+    return network, settings
+
+
+def load_into(path: str | Path, cell: nn.Cell, part: Literal["backbone", "all"] = "all") -> Checkpoint:
+    """Load a checkpoint into a network: each parameter must be there, with its shape, and none besides.
+
+    Args:
+        path: checkpoint file.
+        cell: the network, changed in place.
+        part: "all", or "backbone" for the parameters whose name begins with "backbone."; others then stay as they are,
+            in the network and in the file.
+
+    Returns:
+        What was read.
+
+    Raises:
+        InputError: the file cannot be read or does not fit; the sentence names the first parameter that does not.
+    """
+    checkpoint = read_checkpoint(path)
+    _load_parameters(checkpoint, cell.parameters_dict(), prefix=BACKBONE_PREFIX if part == "backbone" else "")
+    return checkpoint
+
+
+def load_for_finetuning(path: str | Path, network: YOLOv3) -> tuple[str, ...]:
+    """Load the checkpoint of a whole network to train on from it, also for another number of classes.
+
+    The heads, and nothing else, may have other shapes; they then all keep the values that they have. The log tells what
+    was left out, and where the network means something else by the parameters than the checkpoint did.
+
+    Args:
+        path: checkpoint file.
+        network: changed in place.
+
+    Returns:
+        Names of the parameters that were left out.
+
+    Raises:
+        InputError: as `load_into`.
+    """
+    checkpoint = read_checkpoint(path)
+    targets = network.parameters_dict()
+    heads = tuple(name for name in targets if HEAD_MARK in name)
+    same = all(
+        checkpoint.parameters[name].shape == targets[name].shape for name in heads if name in checkpoint.parameters
+    )
+    left_out = () if same else heads
+    _load_parameters(checkpoint, targets, without=left_out)
+    logging.info("%s: %d parameters loaded", path, len(targets) - len(left_out))
+    if left_out:
+        logging.info("left out, since the number of classes is another: %s", ", ".join(left_out))
+    if SETTINGS_KEY in checkpoint.texts:
+        _tell_other_settings(checkpoint, network.settings, has_new_heads=bool(left_out))
+    return left_out
+
+
+def _tell_other_settings(checkpoint: Checkpoint, settings: NetworkSettings, has_new_heads: bool) -> None:
+    """Log what the loaded parameters meant otherwise; new heads learn their classes and anchors anyway."""
+    before, now = dataclasses.asdict(checkpoint.settings), dataclasses.asdict(settings)
+    if before["class_names"] != now["class_names"]:
+        names = (", ".join(values["class_names"]) for values in (before, now))
+        logging.info("the classes were %s and are now %s", *names)
+    harmless = {"class_names", "category_ids", "batch_norm_momentum"} | ({"anchors"} if has_new_heads else set())
+    for name in before:
+        if name not in harmless and before[name] != now[name]:
+            logging.warning(
+                "%s was trained with %s %s, this training has %s: set it alike unless you mean to change it",
+                checkpoint.path,
+                name,
+                json.dumps(before[name]),
+                json.dumps(now[name]),
+            )
+
+
+def _load_parameters(
+    checkpoint: Checkpoint, targets: Mapping[str, Parameter], prefix: str = "", without: tuple[str, ...] = ()
+) -> None:
+    def chosen(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+        return {name: value for name, value in parameters.items() if name.startswith(prefix) and name not in without}
+
+    targets, sources = chosen(targets), chosen(checkpoint.parameters)
+    for name, target in targets.items():
+        if name not in sources:
+            raise InputError(
+                f"checkpoint {checkpoint.path} does not fit the network: it has no parameter {name}, "
+                f"of shape {_shape(target)} in the network: give the checkpoint of this network"
+            )
+        if tuple(sources[name].shape) != tuple(target.shape):
+            raise InputError(
+                f"checkpoint {checkpoint.path} does not fit the network: parameter {name} has shape "
+                f"{_shape(sources[name])} in the file and {_shape(target)} in the network: give the checkpoint of "
+                "this network"
+            )
+    for name, source in sources.items():
+        if name not in targets:
+            raise InputError(
+                f"checkpoint {checkpoint.path} does not fit the network: its parameter {name}, of shape "
+                f"{_shape(source)}, is not in the network: give the checkpoint of this network"
+            )
+    for name, target in targets.items():
+        target.set_data(Tensor(sources[name], target.dtype))
+
+
+def _checkpoint_path(path: str | Path) -> Path:
+    path = Path(path)
+    if path.suffix != ".ckpt":
+        raise InputError(f"checkpoint {path} must have a name that ends in .ckpt: rename it")
+    return path
+
+
+def _as_tensor(value: Any) -> Tensor:
+    return Tensor.from_numpy(value) if isinstance(value, np.ndarray) else value
+
+
+def _shape(parameter: Parameter) -> str:
+    return str(tuple(parameter.shape))
+
+
+@contextmanager
+def _quiet_mindspore() -> Iterator[None]:
+    """Keep MindSpore's log silent: what it would report is said in one sentence of ours."""
+    logger: logging.Logger = mindspore_log._get_logger()
+    was_disabled = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = was_disabled

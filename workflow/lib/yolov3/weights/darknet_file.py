@@ -1,0 +1,187 @@
+"""Darknet's weight files: a header, then float32 values layer by layer (Darknet, src/parser.c, load_weights)."""
+
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolov3.errors import InputError
+from yolov3.files import complete_file
+from yolov3.weights.layers import DarknetLayer
+
+VALUE_TYPE = np.dtype("<f4")
+_VERSION = struct.Struct("<3i")
+_LARGEST_VERSION = 1000
+# Texts that servers send in place of a file begin like this, after a byte order mark and blanks.
+_HTML_STARTS = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<!--")
+
+
+@dataclass(frozen=True)
+class DarknetHeader:
+    """Version of the file and the number of images that the network has been trained on (`seen`)."""
+
+    major: int = 0
+    minor: int = 2
+    revision: int = 0
+    seen: int = 0
+
+    @property
+    def _seen_format(self) -> struct.Struct:
+        is_long = self.major * 10 + self.minor >= 2 and self.major < _LARGEST_VERSION and self.minor < _LARGEST_VERSION
+        return struct.Struct("<q" if is_long else "<i")
+
+    @property
+    def size(self) -> int:
+        """Bytes of the header: 20 from version 0.2 on, 16 before."""
+        return _VERSION.size + self._seen_format.size
+
+    def to_bytes(self) -> bytes:
+        """Return the header as it stands in a file."""
+        return _VERSION.pack(self.major, self.minor, self.revision) + self._seen_format.pack(self.seen)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "DarknetHeader":
+        """Read the header at the start of `content`, at least 20 bytes."""
+        header = cls(*_VERSION.unpack_from(content))
+        (seen,) = header._seen_format.unpack_from(content, _VERSION.size)
+        return cls(header.major, header.minor, header.revision, seen)
+
+    def to_values(self) -> dict[str, int]:
+        """Return the fields as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> "DarknetHeader":
+        """Read what `to_values` gave."""
+        return cls(**values)
+
+
+def value_count(layers: Sequence[DarknetLayer]) -> int:
+    """Return the number of float32 values of `layers`."""
+    return sum(layer.value_count for layer in layers)
+
+
+def read_weights(
+    path: str | Path, layers: Sequence[DarknetLayer]
+) -> tuple[DarknetHeader, dict[str, NDArray[np.float32]]]:
+    """Read a Darknet weight file that holds exactly `layers`.
+
+    Returns:
+        The header and, for each parameter name, its values, float32, as read-only views of the mapped file.
+
+    Raises:
+        InputError: the file is missing, has another length, is no weight file (a web page, text), or holds values that
+            no training gives (NaN, infinity, negative variance).
+    """
+    path = Path(path)
+    header = _checked_header(path, layers)
+    values = np.memmap(path, VALUE_TYPE, mode="r", offset=header.size)
+    arrays: dict[str, NDArray[np.float32]] = {}
+    start = 0
+    for layer in layers:
+        for name, shape in layer.parameters:
+            end = start + math.prod(shape)
+            arrays[name] = values[start:end].reshape(shape)
+            _check_values(path, name, arrays[name])
+            start = end
+    return header, arrays
+
+
+def write_weights(
+    path: str | Path, header: DarknetHeader, layers: Sequence[DarknetLayer], arrays: Mapping[str, NDArray[np.float32]]
+) -> None:
+    """Write `layers` in order as a Darknet weight file, whole or not at all.
+
+    Args:
+        path: file to write.
+        header: its version and `seen`.
+        layers: convolutions in the order of the file.
+        arrays: for each parameter name its values, float32, of the shape that the layer has.
+
+    Raises:
+        ValueError: an array has another shape than its layer.
+    """
+    with complete_file(path) as temporary, temporary.open("wb") as stream:
+        stream.write(header.to_bytes())
+        for layer in layers:
+            for name, shape in layer.parameters:
+                array = np.ascontiguousarray(arrays[name], VALUE_TYPE)
+                if array.shape != shape:
+                    raise ValueError(f"{name} has shape {array.shape} in place of {shape}")
+                stream.write(array.data)
+
+
+def start_of(path: Path) -> bytes:
+    """Return the first bytes of a file of weights, of whatever format.
+
+    Raises:
+        InputError: the file is missing or unreadable, or it is text, such as the web page of a server without it.
+    """
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(512)
+    except FileNotFoundError:
+        raise InputError(f"weight file {path} does not exist: check the path, or fetch the file first") from None
+    except OSError as error:
+        raise InputError(f"weight file {path} cannot be read ({error.strerror}): check the path") from None
+    text = _describe_text(start)
+    if text:
+        raise InputError(f"weight file {path} is {text}, not weights: fetch it again or from another place")
+    return start
+
+
+def _checked_header(path: Path, layers: Sequence[DarknetLayer]) -> DarknetHeader:
+    start = start_of(path)
+    size = path.stat().st_size
+    # A file shorter than any header gets a default one, for the number of bytes that is expected.
+    is_long_enough = len(start) >= DarknetHeader().size
+    header = DarknetHeader.from_bytes(start) if is_long_enough else DarknetHeader()
+    version = (header.major, header.minor, header.revision)
+    if not all(0 <= number < _LARGEST_VERSION for number in version):
+        raise InputError(
+            f"weight file {path} begins with the version {'.'.join(map(str, version))}, which is none of Darknet's: "
+            "it is not a Darknet weight file"
+        )
+    expected = header.size + value_count(layers) * VALUE_TYPE.itemsize
+    if size != expected:
+        lack = "it is cut off, fetch it again," if size < expected else "it is of another network: give the right file"
+        raise InputError(
+            f"weight file {path} has {size:,} bytes but this network needs {expected:,} "
+            f"({len(layers)} convolutions and a header of {header.size} bytes): {lack} or correct the network's shape"
+        )
+    return header
+
+
+def _describe_text(start: bytes) -> str:
+    """Return what kind of text a file's first bytes are, or "" if they are not text."""
+    beginning = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if beginning.lower().startswith(_HTML_STARTS):
+        return "an HTML page"
+    is_text = len(start) > 0 and all(byte >= 32 or byte in b"\t\n\r\f" for byte in start)
+    if is_text:
+        line = beginning.decode("utf-8", errors="replace").splitlines()[:1]
+        return f"text that begins with {''.join(line)[:40]!r}"
+    return ""
+
+
+def _check_values(path: Path, name: str, values: NDArray[np.float32]) -> None:
+    # A sum is not finite if one of its values is not, and needs no array of its own; it can also overflow.
+    with np.errstate(all="ignore"):
+        is_suspicious = not np.isfinite(values.sum(dtype=np.float64))
+    if is_suspicious:
+        count = int(np.count_nonzero(~np.isfinite(values)))
+        if count:
+            raise InputError(
+                f"weight file {path} holds {count:,} values that are NaN or infinite in {name}: it is damaged or of "
+                "another network"
+            )
+    if name.endswith(".moving_variance") and values.min() < 0:
+        raise InputError(
+            f"weight file {path} holds a negative variance ({values.min():.4g}) in {name}: it is damaged or of "
+            "another network"
+        )

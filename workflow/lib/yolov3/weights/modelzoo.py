@@ -1,0 +1,94 @@
+"""Parameter names of the original model zoo code (mindspore-ai/models, official/cv/yolov3_darknet53), read as ours."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from mindspore import Parameter
+from numpy.typing import NDArray
+
+from yolov3.errors import InputError
+from yolov3.weights.checkpoint import Checkpoint
+from yolov3.weights.layers import BACKBONE_PREFIX, DarknetLayer
+
+# The network is the feature_map of a cell that decodes; training wraps that cell as yolo_network.
+NETWORK_PREFIX = "feature_map."
+TRAINING_PREFIX = "yolo_network."
+
+_CELLS = {
+    "branch_32": "backblock0",
+    "branch_16": "backblock1",
+    "branch_8": "backblock2",
+    "up_16": "conv1",
+    "up_8": "conv2",
+}
+_RESIDUAL_CELLS = {"reduce": "conv1", "expand": "conv2"}
+# A block is a sequence of convolution, batch normalisation and activation.
+_BLOCK_CELLS = {"conv": "0.", "batch_norm": "1."}
+
+
+def is_modelzoo(checkpoint: Checkpoint) -> bool:
+    """Return whether a checkpoint has parameters named as the model zoo code names them."""
+    return bool(_network_parameters(checkpoint))
+
+
+def modelzoo_name(layer: DarknetLayer, parameter: str) -> str:
+    """Return what the model zoo code calls a parameter.
+
+    Args:
+        layer: convolution of YOLOv3 that the parameter belongs to.
+        parameter: its name in YOLOv3, such as "backbone.stages.0.1.reduce.conv.weight", which gives
+            "feature_map.backbone.layer1.0.conv1.0.weight".
+    """
+    cell, _, field = parameter.removeprefix(f"{layer.name}.").rpartition(".")
+    return f"{NETWORK_PREFIX}{_block_name(layer.name)}.{_BLOCK_CELLS[cell] if cell else ''}{field}"
+
+
+def modelzoo_arrays(checkpoint: Checkpoint, layers: Sequence[DarknetLayer]) -> dict[str, NDArray[np.float32]]:
+    """Return the values of each parameter of `layers`, float32; what the optimizer left in the file is passed over.
+
+    Raises:
+        InputError: a parameter is missing, too many, or of another shape.
+    """
+    sources = _network_parameters(checkpoint)
+    arrays = {}
+    for layer in layers:
+        for name, shape in layer.parameters:
+            original = modelzoo_name(layer, name)
+            if original not in sources:
+                raise _misfit(checkpoint, f"it has no parameter {original}, of shape {shape} in the network")
+            found = tuple(sources[original].shape)
+            if found != shape:
+                raise _misfit(
+                    checkpoint, f"parameter {original} has shape {found} in the file and {shape} in the network"
+                )
+            arrays[name] = sources.pop(original).asnumpy().astype(np.float32, copy=False)
+    for original, value in sources.items():
+        raise _misfit(checkpoint, f"its parameter {original}, of shape {tuple(value.shape)}, is not in the network")
+    return arrays
+
+
+def _network_parameters(checkpoint: Checkpoint) -> dict[str, Parameter]:
+    named = {name.removeprefix(TRAINING_PREFIX): value for name, value in checkpoint.parameters.items()}
+    return {name: value for name, value in named.items() if name.startswith(NETWORK_PREFIX)}
+
+
+def _misfit(checkpoint: Checkpoint, what: str) -> InputError:
+    return InputError(
+        f"model zoo checkpoint {checkpoint.path} does not fit the network: {what}: set the keys of network, and the "
+        "data set's number of classes, to what it was trained with"
+    )
+
+
+def _block_name(name: str) -> str:
+    if not name.startswith(BACKBONE_PREFIX):
+        cell, part, *index = name.split(".")
+        if cell.startswith("up_"):
+            return _CELLS[cell]
+        return f"{_CELLS[cell]}.conv{index[0] if index else {'expand': 5, 'head': 6}[part]}"
+    _, _, *place = name.split(".")
+    if not place:
+        return f"{BACKBONE_PREFIX}conv0"
+    stage, index_in_stage = int(place[0]) + 1, int(place[1])
+    if index_in_stage == 0:
+        return f"{BACKBONE_PREFIX}conv{stage}"
+    return f"{BACKBONE_PREFIX}layer{stage}.{index_in_stage - 1}.{_RESIDUAL_CELLS[place[2]]}"
