@@ -16,7 +16,7 @@ from yolov3.config.config import complete_config
 from yolov3.data.annotations import load_split
 from yolov3.data.manifest import Manifest
 from yolov3.distributed.worker import start_runtime
-from yolov3.evaluation.evaluate import EvaluationSettings, run_over
+from yolov3.evaluation.evaluate import EvaluationSettings, detect_split
 from yolov3.evaluation.postprocess import PostprocessSettings
 from yolov3.network.inference import inference_of
 from yolov3.network.settings import NetworkSettings
@@ -34,7 +34,7 @@ def main(manifest_path: str, images: int = 40) -> None:
     split = load_split(Manifest.read(Path(manifest_path)), "val")
     split = dataclasses.replace(split, image_ids=split.image_ids[:images], file_names=split.file_names[:images])
     evaluation = EvaluationSettings(416, 1, False, PostprocessSettings(0.001, 0.5, 0))
-    result = run_over(infer, settings, split, list(range(80)), evaluation)
+    result = detect_split(infer, settings, split, list(range(80)), evaluation)
     seconds = vars(result.seconds)
     total = sum(seconds.values())
     print(f"MindSpore {mindspore.__version__}, {len(split)} images, {len(result.rows)} detections")

@@ -27,7 +27,7 @@ from yolov3.export.export import ExportSettings, export_network, input_batch
 from yolov3.files import read_json
 from yolov3.native.bins import BinsSettings, write_bins
 from yolov3.native.build import BuildSettings, build
-from yolov3.native.mslite_converter import convert
+from yolov3.native.converters import convert
 from yolov3.network.settings import NetworkSettings
 from yolov3.network.yolo import YOLOv3
 from yolov3.quantization.calibration import CalibrationFolder, calibration_bins, draw_images

@@ -22,7 +22,7 @@ import psutil
 
 from yolov3.config.config import complete_config
 from yolov3.data.annotations import ground_truth, load_split
-from yolov3.data.checks import CheckSettings, describe_data
+from yolov3.data.checks import CheckSettings, check_dataset
 from yolov3.data.manifest import Manifest
 from yolov3.evaluation.coco_metrics import coco_result
 from yolov3.evaluation.coco_results import read_results, write_results
@@ -79,12 +79,12 @@ def write_split(folder: Path, name: str, images: int, seed: int) -> tuple[Path, 
 def write_data(folder: Path) -> None:
     """Write both splits and the manifest."""
     places = {"train": write_split(folder, "train", TRAIN_IMAGES, 1), "val": write_split(folder, "val", VAL_IMAGES, 2)}
-    describe_data("custom", places, CheckSettings("header", False)).write(folder / "manifest.json")
+    check_dataset("custom", places, CheckSettings("header", False)).write(folder / "manifest.json")
 
 
 def describe(folder: Path) -> None:
     places = {name: (folder / name, folder / f"{name}.json") for name in ("train", "val")}
-    describe_data("custom", places, CheckSettings("header", False))
+    check_dataset("custom", places, CheckSettings("header", False))
 
 
 def detections(folder: Path) -> np.ndarray:

@@ -19,8 +19,8 @@ from native_helpers import (
 )
 from PIL import Image
 
-from yolov3.network.normalisation import NORMALISATIONS
 from yolov3.network.preprocess import normalise, place_image
+from yolov3.network.settings import NORMALISATIONS
 
 ORIENTATION = 0x0112
 

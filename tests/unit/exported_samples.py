@@ -9,7 +9,7 @@ import mindspore
 import numpy as np
 from small_coco import write_small_coco
 
-from yolov3.data.checks import CheckSettings, describe_data
+from yolov3.data.checks import CheckSettings, check_dataset
 from yolov3.network.settings import NetworkSettings
 from yolov3.network.yolo import YOLOv3
 from yolov3.weights.checkpoint import save_checkpoint
@@ -39,7 +39,7 @@ def write_samples(folder: Path, images: int = 4) -> tuple[Path, Path]:
     train = write_small_coco(folder / "train", images=images, seed=1)
     val = write_small_coco(folder / "val", images=images, seed=2)
     manifest = folder / "manifest.json"
-    describe_data("custom", {"train": train, "val": val}, CheckSettings("decode", False)).write(manifest)
+    check_dataset("custom", {"train": train, "val": val}, CheckSettings("decode", False)).write(manifest)
     checkpoint = folder / "yolov3.ckpt"
     save_checkpoint(checkpoint, small_network(), SETTINGS)
     return manifest, checkpoint

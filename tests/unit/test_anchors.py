@@ -10,7 +10,7 @@ from small_coco import write_small_coco
 
 from yolov3.config.config import section_schema
 from yolov3.data.annotations import CocoSplit, load_split
-from yolov3.data.checks import CheckSettings, describe_data
+from yolov3.data.checks import CheckSettings, check_dataset
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.network.options import network_settings_from, read_anchors
@@ -96,7 +96,7 @@ def test_better_than_the_published_anchors_and_than_drawn_boxes_and_the_same_aga
 def test_stage_writes_what_training_reads(tmp_path, capfd):
     place = write_small_coco(tmp_path / "mein ß", images=6, boxes_per_image=8)
     manifest = tmp_path / "manifest.json"
-    describe_data("custom", {"train": place, "val": place}, CheckSettings("decode", False)).write(manifest)
+    check_dataset("custom", {"train": place, "val": place}, CheckSettings("decode", False)).write(manifest)
     output = tmp_path / "a" / "anchors ü.json"
     assert run_script("cluster_anchors", "--manifest", manifest, "--testing_shape", 96, "--output", output) == 0
     said = capfd.readouterr().err

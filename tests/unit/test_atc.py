@@ -6,7 +6,7 @@ import pytest
 from exported_samples import write_program
 
 from yolov3.errors import InputError
-from yolov3.native.atc import compile_om
+from yolov3.native.converters import compile_om
 
 FAKE_ATC = """
 import json, os

@@ -3,7 +3,7 @@ import pytest
 from small_coco import write_small_coco
 
 from yolov3.data.annotations import load_split
-from yolov3.data.checks import CheckSettings, describe_data
+from yolov3.data.checks import CheckSettings, check_dataset
 from yolov3.errors import InputError
 from yolov3.training.augment import AugmentSettings
 from yolov3.training.batches import BatchSource, batches
@@ -15,7 +15,7 @@ AUGMENT = AugmentSettings(jitter=0.3, scale_min=0.25, scale_max=2, flip=0.5, hue
 
 def source_of(folder, batch_size=2, shape=64, max_box=4, **small):
     place = write_small_coco(folder, **small)
-    manifest = describe_data("custom", {"train": place, "val": place}, CheckSettings("decode", False))
+    manifest = check_dataset("custom", {"train": place, "val": place}, CheckSettings("decode", False))
     sampler = SamplerSettings(seed=5, batch_size=batch_size, rank=0, group_size=1, training_shape=shape, resize_rate=1)
     return BatchSource.of(load_split(manifest, "train"), sampler, AUGMENT, ANCHORS, max_box)
 

@@ -13,15 +13,15 @@ from exported_samples import SETTINGS, run_script
 from small_coco import write_small_coco
 
 from yolov3.data.annotations import load_split
-from yolov3.data.checks import CheckSettings, describe_data
+from yolov3.data.checks import CheckSettings, check_dataset
 from yolov3.data.images import read_image_rgb
 from yolov3.errors import InputError
-from yolov3.evaluation.evaluate import EvaluationSettings, run_over
+from yolov3.evaluation.evaluate import EvaluationSettings, detect_split
 from yolov3.evaluation.postprocess import PostprocessSettings
 from yolov3.native import bins
 from yolov3.native.bins import BinsSettings, image_names, write_bins
-from yolov3.network.normalisation import NORMALISATIONS
 from yolov3.network.preprocess import normalise
+from yolov3.network.settings import NORMALISATIONS
 
 SIZE = 96
 IMAGENET = NORMALISATIONS["imagenet"]
@@ -32,7 +32,7 @@ def manifest(tmp_path_factory):
     folder = tmp_path_factory.mktemp("Daten ü")
     train = write_small_coco(folder / "train", images=7, seed=1)
     val = write_small_coco(folder / "val", images=5, seed=2)
-    described = describe_data("custom", {"train": train, "val": val}, CheckSettings("decode", False))
+    described = check_dataset("custom", {"train": train, "val": val}, CheckSettings("decode", False))
     described.write(folder / "manifest.json")
     return described, folder / "manifest.json"
 
@@ -51,7 +51,7 @@ def fed_by_evaluation(split, letterbox, normalisation="imagenet"):
         return tuple(np.full((len(images), 21, SIZE // s, SIZE // s), -30, np.float32) for s in (8, 16, 32))
 
     settings = EvaluationSettings(SIZE, 1, letterbox, PostprocessSettings(0.001, 0.5, 0))
-    run_over(network, dataclasses.replace(SETTINGS, normalisation=normalisation), split, [3, 9], settings)
+    detect_split(network, dataclasses.replace(SETTINGS, normalisation=normalisation), split, [3, 9], settings)
     return fed
 
 
@@ -129,7 +129,7 @@ def test_a_name_that_fills_a_file_name_gives_way_to_the_id(split):
 
 def test_a_broken_image_leaves_nothing_behind(manifest, tmp_path):
     place = write_small_coco(tmp_path / "data", images=5, seed=3)
-    described = describe_data("custom", {"train": place, "val": place}, CheckSettings("decode", False))
+    described = check_dataset("custom", {"train": place, "val": place}, CheckSettings("decode", False))
     broken = place[0] / "000003.png"
     broken.write_bytes(broken.read_bytes()[:200])
     (tmp_path / "out").mkdir()

@@ -11,8 +11,8 @@ from yolov3.data.images import read_image_rgb
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.native.bins import BinsSettings, write_bins
-from yolov3.network.normalisation import NORMALISATIONS
 from yolov3.network.preprocess import normalise, place_image
+from yolov3.network.settings import NORMALISATIONS
 from yolov3.quantization.calibration import CalibrationFolder, calibration_bins, draw_images
 
 IMAGENET = NORMALISATIONS["imagenet"]

@@ -8,13 +8,13 @@ from annotated_images import annotation, small_dataset, write_dataset
 from pycocotools.coco import COCO
 
 from yolov3.data.annotations import annotation_rows, categories_of, ground_truth, load_split, read_annotations, split_of
-from yolov3.data.checks import CheckSettings, describe_data
+from yolov3.data.checks import CheckSettings, check_dataset
 from yolov3.errors import InputError
 
 
 def manifest_of(folder, dataset, skip=False, image_names=None):
     places = write_dataset(folder, dataset, image_names)
-    return describe_data("custom", {"train": places, "val": places}, CheckSettings("decode", skip))
+    return check_dataset("custom", {"train": places, "val": places}, CheckSettings("decode", skip))
 
 
 def test_images_come_by_id_and_labels_by_category_id_despite_gaps(tmp_path):

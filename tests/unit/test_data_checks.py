@@ -7,7 +7,7 @@ import pytest
 from annotated_images import annotation, small_dataset, write_dataset
 from PIL import Image
 
-from yolov3.data.checks import CheckSettings, CustomSettings, describe_data
+from yolov3.data.checks import CheckSettings, CustomSettings, check_dataset
 from yolov3.errors import InputError
 
 STRICT = CheckSettings("decode", skip_bad_images=False)
@@ -15,7 +15,7 @@ SKIP = CheckSettings("decode", skip_bad_images=True)
 
 
 def check(places, settings=STRICT, val=None):
-    return describe_data("custom", {"train": places, "val": val or places}, settings)
+    return check_dataset("custom", {"train": places, "val": val or places}, settings)
 
 
 def test_counts(tmp_path):

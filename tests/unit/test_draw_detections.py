@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from yolov3.drawing.detections import draw_detections
-from yolov3.drawing.label_font import font_for
+from yolov3.drawing.detections import draw_detections, font_for
 from yolov3.drawing.labels import colour_of
 from yolov3.evaluation.postprocess import Detections
 

@@ -6,10 +6,10 @@ import pytest
 from small_coco import write_small_coco
 
 from yolov3.data.annotations import load_split
-from yolov3.data.checks import CheckSettings, describe_data
+from yolov3.data.checks import CheckSettings, check_dataset
 from yolov3.errors import InputError
 from yolov3.evaluation.coco_results import coco_results, read_results, write_results
-from yolov3.evaluation.evaluate import EvaluationSettings, run_over
+from yolov3.evaluation.evaluate import EvaluationSettings, detect_split
 from yolov3.evaluation.postprocess import PostprocessSettings
 from yolov3.network.settings import NetworkSettings
 
@@ -36,7 +36,7 @@ class OneBoxNetwork:
 @pytest.fixture(scope="module")
 def split(tmp_path_factory):
     place = write_small_coco(tmp_path_factory.mktemp("data"), images=5)
-    manifest = describe_data("custom", {"train": place, "val": place}, CheckSettings("decode", False))
+    manifest = check_dataset("custom", {"train": place, "val": place}, CheckSettings("decode", False))
     return load_split(manifest, "val")
 
 
@@ -44,7 +44,7 @@ def evaluated(split, batch_size, letterbox=False):
     network = OneBoxNetwork()
     settings = EvaluationSettings(96, batch_size, letterbox, PostprocessSettings(0.001, 0.5, 0))
     counts = []
-    return run_over(network, NETWORK, split, [3, 9], settings, counts.append), network, counts
+    return detect_split(network, NETWORK, split, [3, 9], settings, counts.append), network, counts
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 8])
@@ -85,7 +85,7 @@ def test_only_one_batch_of_raw_maps_is_alive(split):
             return maps
 
     settings = EvaluationSettings(96, 1, False, PostprocessSettings(0.001, 0.5, 0))
-    run_over(Counting(), NETWORK, split, [3, 9], settings)
+    detect_split(Counting(), NETWORK, split, [3, 9], settings)
     assert len(alive) == 15
 
 

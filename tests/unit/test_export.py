@@ -14,13 +14,12 @@ from onnx import TensorProto, helper, numpy_helper
 from yolov3.data.images import read_image_rgb
 from yolov3.errors import InputError
 from yolov3.export.description import ModelDescription
-from yolov3.export.export import ExportSettings
-from yolov3.export.export_check import Difference, difference_of, refuse_large, run_mindir, run_onnx
+from yolov3.export.export import Difference, ExportSettings, difference_of, require_close
 from yolov3.export.folding import folded_network
 from yolov3.export.onnx_file import read_onnx, tidy_export
-from yolov3.network.normalisation import NORMALISATIONS
+from yolov3.export.runners import mindir_runner, onnx_runner
 from yolov3.network.preprocess import normalise, place_image
-from yolov3.network.settings import NetworkSettings
+from yolov3.network.settings import NORMALISATIONS, NetworkSettings
 from yolov3.weights.checkpoint import load_network
 
 
@@ -65,7 +64,7 @@ def test_files_compute_what_the_network_does(raw_export, samples, images):
     session = onnxruntime.InferenceSession(raw_export / "net.onnx", providers=["CPUExecutionProvider"])
     from_onnx = session.run(["raw_8", "raw_16", "raw_32"], {"images": images})
     # MindSpore loads from plainly named places only.
-    from_mindir = run_mindir(raw_export / "net.mindir", images)
+    from_mindir = mindir_runner(raw_export / "net.mindir")(images)
     for expected, *found in zip(outputs_of(network, images), from_onnx, from_mindir, strict=True):
         for one in found:
             np.testing.assert_allclose(one, expected, atol=1e-4 * np.abs(expected).max())
@@ -111,7 +110,7 @@ def test_kept_detection_gives_decoded_boxes(samples, tmp_path):
     assert export(tmp_path, *samples, "--keep_detect", "True", "--export_batch_size", "2") == 0
     network, settings = load_network(samples[1])
     images = np.random.default_rng(5).normal(size=(2, 3, SIZE, SIZE)).astype(np.float32)
-    decoded = run_onnx(tmp_path / "yolov3_darknet53.onnx", images)
+    decoded = onnx_runner(tmp_path / "yolov3_darknet53.onnx")(images)
     for index, raw in enumerate(outputs_of(network, images)):
         side = raw.shape[2]
         assert decoded[index].shape == (2, side, side, 3, 7)
@@ -151,11 +150,11 @@ def test_truncated_checkpoint_is_one_sentence(samples, tmp_path, capfd):
 
 
 def test_truncated_models_are_refused(raw_export, tmp_path, images):
-    for name, run in (("net.mindir", run_mindir), ("net.onnx", run_onnx)):
+    for name, run in (("net.mindir", mindir_runner), ("net.onnx", onnx_runner)):
         cut = tmp_path / name
         cut.write_bytes((raw_export / name).read_bytes()[:5_000])
         with pytest.raises(InputError, match=name):
-            run(cut, images)
+            run(cut)(images)
     with pytest.raises(InputError, match="cut off"):
         read_onnx(tmp_path / "net.onnx")
 
@@ -165,9 +164,9 @@ def test_large_and_undefined_differences_are_refused():
     assert difference_of(one, (np.array([1.5, -4.0], np.float32),)) == Difference(0.5, 0.125)
     for other in (np.array([np.nan, -4.0], np.float32), np.zeros(3, np.float32)):
         with pytest.raises(InputError, match="differs"):
-            refuse_large(difference_of(one, (other,)), Path("net.onnx"))
+            require_close(difference_of(one, (other,)), Path("net.onnx"))
     with pytest.raises(InputError, match="differs"):
-        refuse_large(Difference(0.5, 0.125), Path("net.onnx"))
+        require_close(Difference(0.5, 0.125), Path("net.onnx"))
 
 
 def test_only_a_maximum_with_its_own_product_becomes_a_leaky_relu():
@@ -203,6 +202,6 @@ def test_comparison_uses_a_real_image(raw_export, samples):
     image = samples[0].parent / "val" / "images" / report["compared_on"]
     planes = normalise(place_image(read_image_rgb(image), (SIZE, SIZE), False)[0], NORMALISATIONS["imagenet"])[None]
     network, _ = load_network(samples[1])
-    found = difference_of(tuple(outputs_of(network, planes)), run_onnx(raw_export / "net.onnx", planes))
+    found = difference_of(tuple(outputs_of(network, planes)), onnx_runner(raw_export / "net.onnx")(planes))
     assert found.largest == pytest.approx(report["files"][1]["largest_difference"])
     assert network.settings == SETTINGS

@@ -5,7 +5,7 @@ import argparse
 import pytest
 from small_coco import write_small_coco
 
-from yolov3.data.checks import CheckSettings, describe_data
+from yolov3.data.checks import CheckSettings, check_dataset
 from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.errors import InputError
 
@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 def test_a_folder_gives_what_its_manifest_does(folder, tmp_path):
     places = {split: (folder / split, folder / "annotations" / f"{split}.json") for split in ("train", "val")}
-    describe_data("custom", places, CheckSettings("decode", False)).write(tmp_path / "manifest.json")
+    check_dataset("custom", places, CheckSettings("decode", False)).write(tmp_path / "manifest.json")
     by_folder, by_file = (
         manifest_of(parsed("--data_dir", folder)),
         manifest_of(parsed("--manifest", tmp_path / "manifest.json")),

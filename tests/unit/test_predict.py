@@ -13,8 +13,7 @@ from yolov3.boxes import pairwise_iou, xywh_to_xyxy
 from yolov3.evaluation.postprocess import PostprocessSettings, detect, detect_decoded
 from yolov3.network.preprocess import Placement
 from yolov3.network.settings import NetworkSettings
-from yolov3.prediction.image_files import find_images
-from yolov3.prediction.predict import picture_paths
+from yolov3.prediction.predict import find_images, picture_paths
 from yolov3.weights.checkpoint import save_checkpoint
 
 SCORE = 0.4

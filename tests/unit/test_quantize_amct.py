@@ -61,7 +61,7 @@ def test_amct_is_called_as_documented_with_the_trained_network(prepared, tools, 
     expected = network(Tensor(batches[0][:2]))[0].asnumpy()
     np.testing.assert_allclose(np.array(record["raw_8"], np.float32), expected, rtol=1e-4, atol=1e-4)
     report = json.loads((output.parent / "quant.json").read_text())
-    assert report["float_layers"] == ["backbone.root", "branch_8.head"]
+    assert report["layers_kept_float"] == ["backbone.root", "branch_8.head"]
     assert json.loads(report["amct_configuration"]) == {"activation_offset": True}
     assert report["atc_said"] == ["ATC run success, welcome to the next use."]
     assert json.loads((output.parent / "int8.om.json").read_text())["batch_size"] == 2

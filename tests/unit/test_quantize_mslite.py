@@ -93,7 +93,7 @@ def test_result_is_readable_described_and_reported(prepared, converter, tmp_path
     assert output.stat().st_mode & 0o600 == 0o600
     assert json.loads((output.parent / "int8.ms.json").read_text())["input_size"] == [SIZE, SIZE]
     report = json.loads((output.parent / "quant.json").read_text())
-    assert (report["backend"], report["method"], report["float_layers"]) == ("mslite", "MAX_MIN", [])
+    assert (report["backend"], report["method"], report["layers_kept_float"]) == ("mslite", "MAX_MIN", [])
     assert (report["int8_model"]["bytes"], report["converter_said"]) == (9, ["CONVERT RESULT SUCCESS:0"])
     assert report["tensors"] == {
         "images": {"dtype": "int8", "channels": 1, "scale": 0.5, "zero_point": -14, "range": [-57.0, 70.5]},

@@ -10,7 +10,7 @@ from exported_samples import SIZE, run_script, write_samples
 from onnx import numpy_helper
 
 from yolov3.errors import InputError
-from yolov3.quantization.quant_layers import float_layers
+from yolov3.quantization.common import layers_kept_float
 
 METHODS = ["MAX_MIN", "KL", "REMOVAL_OUTLIER"]
 
@@ -75,7 +75,7 @@ def test_layers_named_to_be_skipped_stay_float(prepared, tmp_path):
     is_float = {node.name for node in graph.node if node.op_type == "Conv" and node.input[1] not in producers}
     assert is_float == {"backbone.root", "branch_8.head", "branch_16.head", "branch_32.head"}
     report = json.loads((tmp_path / "quant.json").read_text())
-    assert set(report["float_layers"]) == is_float
+    assert set(report["layers_kept_float"]) == is_float
 
 
 def test_report_gives_sizes_and_ranges(prepared, tmp_path):
@@ -102,10 +102,10 @@ def test_report_gives_sizes_and_ranges(prepared, tmp_path):
 
 def test_unknown_layers_are_refused():
     layers = ["backbone.root", "branch_8.expand", "branch_8.head", "branch_16.head"]
-    assert float_layers("", layers) == []
-    assert float_layers("branch_16.head,branch_8.*", layers) == layers[1:]
+    assert layers_kept_float("", layers) == []
+    assert layers_kept_float("branch_16.head,branch_8.*", layers) == layers[1:]
     with pytest.raises(InputError, match=r"skip_layers has branch_9\.\*"):
-        float_layers("backbone.root,branch_9.*", layers)
+        layers_kept_float("backbone.root,branch_9.*", layers)
 
 
 def test_bad_input_is_one_sentence(prepared, tmp_path, capfd):

@@ -11,8 +11,14 @@ from yolov3.network.grid import prediction_grid
 from yolov3.network.settings import NetworkSettings
 from yolov3.network.yolo import YOLOv3
 from yolov3.training.loss import YoloLoss
-from yolov3.training.objectness_prior import set_objectness_prior
-from yolov3.training.step import ForwardLoss, OptimizerSettings, TrainStep, new_optimizer, split_parameters
+from yolov3.training.step import (
+    ForwardLoss,
+    OptimizerSettings,
+    TrainStep,
+    new_optimizer,
+    set_objectness_prior,
+    split_parameters,
+)
 from yolov3.training.targets import assign_targets
 
 ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 36), (48, 48))

@@ -41,7 +41,7 @@ def test_bins_are_of_bytes(project):
 
 def test_the_heads_stay_in_float(project):
     summary = json.loads((project.folder / "results" / "quant" / "quant.json").read_text())
-    assert summary["float_layers"] == ["branch_8.head", "branch_16.head", "branch_32.head"]
+    assert summary["layers_kept_float"] == ["branch_8.head", "branch_16.head", "branch_32.head"]
 
 
 def test_nothing_was_trained_again(finished, project):

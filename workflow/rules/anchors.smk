@@ -6,7 +6,7 @@ CLUSTERS_ANCHORS = config["network"]["anchor_scales"] == "auto"
 rule cluster_anchors:
     input:
         script=script("cluster_anchors"),
-        modules=sources("cluster_anchors"),
+        modules=module_files("cluster_anchors"),
         manifest=rules.download.output.manifest,
     output:
         anchors="results/anchors/anchors.json",
@@ -18,7 +18,7 @@ rule cluster_anchors:
         "../../envs/main.yaml"
     params:
         options=option_words(network_input()),
-        seed=general("seed"),
+        seed=top_level_options("seed"),
     shell:
         "python {input.script:q} {params.options} {params.seed} --manifest {input.manifest:q}"
         " --output {output.anchors:q} --log_file {log:q}"

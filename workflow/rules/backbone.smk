@@ -9,7 +9,7 @@ NETWORK_OF_BACKBONE = {
 rule fetch_backbone:
     input:
         script=script("fetch_backbone"),
-        modules=sources("fetch_backbone"),
+        modules=module_files("fetch_backbone"),
     output:
         weights="results/backbone/darknet53.conv.74",
     log:
@@ -19,8 +19,8 @@ rule fetch_backbone:
     conda:
         "../../envs/main.yaml"
     params:
-        options=words("backbone", **NETWORK_OF_BACKBONE),
-        seed=general("seed") if SOURCE == "fresh" else "",
+        options=section_options("backbone", **NETWORK_OF_BACKBONE),
+        seed=top_level_options("seed") if SOURCE == "fresh" else "",
     shell:
         "python {input.script:q} {params.options} {params.seed} --output_file {output.weights:q} --log_file {log:q}"
 
@@ -28,8 +28,8 @@ rule fetch_backbone:
 rule convert_backbone:
     input:
         script=script("convert_backbone"),
-        modules=sources("convert_backbone"),
-        weights=rules.fetch_backbone.output.weights if SOURCE == "fresh" or "://" in SOURCE else in_place(SOURCE),
+        modules=module_files("convert_backbone"),
+        weights=rules.fetch_backbone.output.weights if SOURCE == "fresh" or "://" in SOURCE else unmanaged(SOURCE),
     output:
         checkpoint="results/backbone/darknet53.ckpt",
     log:

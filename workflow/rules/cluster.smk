@@ -11,8 +11,8 @@ HAS_RANK_TABLE = config["train"]["is_distributed"] and (MERGED_TABLE or not ON_S
 rule rank_table:
     input:
         script=script("rank_table"),
-        modules=sources("rank_table"),
-        merged=in_place(MERGED_TABLE) if MERGED_TABLE else [],
+        modules=module_files("rank_table"),
+        merged=unmanaged(MERGED_TABLE) if MERGED_TABLE else [],
     output:
         table="results/rank_table/rank_table.json",
     log:
@@ -26,6 +26,8 @@ rule rank_table:
     resources:
         **training_devices(),
     params:
-        options=words("rank_table", device_target=config["device_target"], group_size=config["train"]["group_size"]),
+        options=section_options(
+            "rank_table", device_target=config["device_target"], group_size=config["train"]["group_size"]
+        ),
     shell:
         "python {input.script:q} {params.options} --output_file {output.table:q} --log_file {log:q}"

@@ -8,8 +8,8 @@ sys.path.insert(0, str(ROOT / "workflow" / "lib"))
 
 from snakemake.io import sourcecache_entry
 
-from yolov3.config.config import ONLY_DEVICE, complete_config
-from yolov3.cpus import available_cpus
+from yolov3.config.config import DEVICE_OF_ENGINE, complete_config
+from yolov3.process import available_cpus
 from yolov3.errors import InputError
 from yolov3.native.mslite_runtime import home_of_user
 from yolov3.native.build import cann_of_user
@@ -25,30 +25,30 @@ except InputError as error:
     raise WorkflowError(str(error))
 
 
-def in_place(path):
+def unmanaged(path):
     """A file of the sources or the user's: where results are kept in a storage (Kubernetes), it is not looked for there."""
     return sourcecache_entry(str(path), str(path)) if workflow.storage_settings.default_storage_provider else str(path)
 
 
 def script(name):
     """The program of a stage."""
-    return in_place(ROOT / "workflow" / "scripts" / f"{name}.py")
+    return unmanaged(ROOT / "workflow" / "scripts" / f"{name}.py")
 
 
-def sources(name, without=()):
+def module_files(name, without=()):
     """The modules that a stage's program imports: an edit to one of them reruns the stage."""
     # The workflow gives every stage a manifest, so none describes a bare folder.
-    without = ("yolov3.data.data_folder", *without)
-    return [in_place(path) for path in python_sources(Path(script(name)), without)]
+    without = ("yolov3.data.options", *without)
+    return [unmanaged(path) for path in python_sources(Path(script(name)), without)]
 
 
-def words(*sections, **more):
+def section_options(*sections, **more):
     """Sections of the configuration, then single options, as the words of a command line."""
     values = {key: value for section in sections for key, value in config[section].items()}
     return option_words({**values, **more})
 
 
-def general(*names):
+def top_level_options(*names):
     """Keys outside of sections, as the words of a command line."""
     return option_words({name: config[name] for name in names})
 

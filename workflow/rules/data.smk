@@ -6,10 +6,12 @@ PROVIDER = config["data"]["provider"]
 rule download:
     input:
         script=script("download"),
-        modules=sources("download"),
+        modules=module_files("download"),
         # A change of the user's own annotations reruns what depends on the data.
         annotations=[
-            in_place(config["custom"][key]) for key in ("train_annotations", "val_annotations") if PROVIDER == "custom"
+            unmanaged(config["custom"][key])
+            for key in ("train_annotations", "val_annotations")
+            if PROVIDER == "custom"
         ],
     output:
         manifest="results/data/manifest.json",
@@ -21,6 +23,6 @@ rule download:
         "../../envs/main.yaml"
     threads: own_threads()
     params:
-        options=words("data", PROVIDER),
+        options=section_options("data", PROVIDER),
     shell:
         "python {input.script:q} {params.options} --manifest {output.manifest:q} --log_file {log:q}"

@@ -4,7 +4,7 @@
 rule eval_coco:
     input:
         script=script("eval_coco"),
-        modules=sources("eval_coco"),
+        modules=module_files("eval_coco"),
         manifest=rules.download.output.manifest,
         checkpoint=CHECKPOINT,
     output:
@@ -26,8 +26,8 @@ rule eval_coco:
     resources:
         **devices(config["device_target"]),
     params:
-        options=words("eval"),
-        general=general("device_target", "seed"),
+        options=section_options("eval"),
+        general=top_level_options("device_target", "seed"),
     shell:
         "python {input.script:q} {params.general} {params.options} --manifest {input.manifest:q}"
         ' --pretrained {input.checkpoint:q} --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'

@@ -8,7 +8,7 @@ FORMATS = config["export"]["file_format"].split(",")
 rule export:
     input:
         script=script("export"),
-        modules=sources("export"),
+        modules=module_files("export"),
         manifest=rules.download.output.manifest,
         checkpoint=CHECKPOINT,
     output:
@@ -25,8 +25,8 @@ rule export:
     resources:
         **devices(config["device_target"]),
     params:
-        options=words("export", **network_input()),
-        general=general("device_target", "seed"),
+        options=section_options("export", **network_input()),
+        general=top_level_options("device_target", "seed"),
     shell:
         "python {input.script:q} {params.general} {params.options} --manifest {input.manifest:q}"
         ' --ckpt_file {input.checkpoint:q} --output_dir "$(dirname {output.summary:q})" --log_file {log:q}'
@@ -35,7 +35,7 @@ rule export:
 rule preprocess_bins:
     input:
         script=script("preprocess_bins"),
-        modules=sources("preprocess_bins"),
+        modules=module_files("preprocess_bins"),
         manifest=rules.download.output.manifest,
     output:
         index="results/bins/index.json",
@@ -47,7 +47,7 @@ rule preprocess_bins:
         "../../envs/main.yaml"
     threads: own_threads()
     params:
-        options=words("bins", **PREPARED),
+        options=section_options("bins", **PREPARED),
     shell:
         "python {input.script:q} {params.options} --manifest {input.manifest:q}"
         ' --output_dir "$(dirname {output.index:q})" --log_file {log:q}'
@@ -56,7 +56,7 @@ rule preprocess_bins:
 rule calibration_bins:
     input:
         script=script("preprocess_bins"),
-        modules=sources("preprocess_bins"),
+        modules=module_files("preprocess_bins"),
         manifest=rules.download.output.manifest,
     output:
         index="results/calibration/index.json",
@@ -68,7 +68,7 @@ rule calibration_bins:
         "../../envs/main.yaml"
     threads: own_threads()
     params:
-        options=words("calibration", **PREPARED),
+        options=section_options("calibration", **PREPARED),
     shell:
         "python {input.script:q} {params.options} --calibration 1 --manifest {input.manifest:q}"
         ' --output_dir "$(dirname {output.index:q})" --log_file {log:q}'

@@ -1,7 +1,7 @@
 # The native program over the evaluation images: the float model and the int8 model.
 
 # The engine of the int8 model may run elsewhere than that of the float model.
-INT8_DEVICE = ONLY_DEVICE.get(INT8_ENGINE, config["infer"]["device"])
+INT8_DEVICE = DEVICE_OF_ENGINE.get(INT8_ENGINE, config["infer"]["device"])
 INT8_INFERENCE = {"engine": INT8_ENGINE, "device": INT8_DEVICE}
 if INT8_ENGINE != "openvino":
     INT8_INFERENCE["precision"] = "float32"
@@ -11,7 +11,7 @@ rule infer_310:
     input:
         unpack(native_model),
         script=script("infer_310"),
-        modules=sources("infer_310"),
+        modules=module_files("infer_310"),
         program=rules.build_native310.output.program,
         bins=rules.preprocess_bins.output.index,
         manifest=rules.download.output.manifest,
@@ -45,7 +45,7 @@ rule infer_310:
 rule quant_infer_310:
     input:
         script=script("infer_310"),
-        modules=sources("infer_310"),
+        modules=module_files("infer_310"),
         program=rules.build_native310.output.program,
         model=rules.post_quant.output.model,
         description=rules.post_quant.output.description,

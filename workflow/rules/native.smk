@@ -3,13 +3,13 @@
 NATIVE_DIR = ROOT / "native310"
 # Only engine acl is built with CANN, so that sourcing it changes nothing for the others.
 USES_CANN = config["infer"]["engine"] == "acl" or config["quantize"]["quant_backend"] == "amct"
-CMAKE_FILES = [in_place(path) for path in sorted(NATIVE_DIR.glob("cmake/*"))]
+CMAKE_FILES = [unmanaged(path) for path in sorted(NATIVE_DIR.glob("cmake/*"))]
 
 
 rule mslite_runtime:
     input:
         script=script("mslite_runtime"),
-        modules=sources("mslite_runtime"),
+        modules=module_files("mslite_runtime"),
     output:
         runtime="results/native310/mslite/runtime.json",
     log:
@@ -28,10 +28,10 @@ rule mslite_runtime:
 rule build_native310:
     input:
         script=script("build_native310"),
-        modules=sources("build_native310"),
-        cmakelists=in_place(NATIVE_DIR / "CMakeLists.txt"),
+        modules=module_files("build_native310"),
+        cmakelists=unmanaged(NATIVE_DIR / "CMakeLists.txt"),
         cmake=CMAKE_FILES,
-        code=[in_place(path) for path in sorted(NATIVE_DIR.glob("src/*"))],
+        code=[unmanaged(path) for path in sorted(NATIVE_DIR.glob("src/*"))],
         runtime=rules.mslite_runtime.output.runtime,
     output:
         program="results/native310/build/native310",
@@ -53,10 +53,10 @@ rule build_native310:
 rule build_converter:
     input:
         script=script("build_native310"),
-        modules=sources("build_native310"),
-        cmakelists=in_place(NATIVE_DIR / "CMakeLists.txt"),
+        modules=module_files("build_native310"),
+        cmakelists=unmanaged(NATIVE_DIR / "CMakeLists.txt"),
         cmake=CMAKE_FILES,
-        code=in_place(NATIVE_DIR / "tools" / "mslite_convert.cc"),
+        code=unmanaged(NATIVE_DIR / "tools" / "mslite_convert.cc"),
         runtime=rules.mslite_runtime.output.runtime,
     output:
         program="results/native310/converter/mslite_convert",

@@ -19,7 +19,7 @@ onstart:
 rule preflight:
     input:
         script=script("preflight"),
-        modules=sources("preflight"),
+        modules=module_files("preflight"),
     log:
         "logs/preflight.log",
     conda:

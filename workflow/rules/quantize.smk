@@ -18,7 +18,7 @@ if ENGINE in SUFFIX_OF:
         input:
             unpack(FLOAT_MODEL),
             script=script("convert_model"),
-            modules=sources("convert_model"),
+            modules=module_files("convert_model"),
             converter=rules.build_converter.output.program if ENGINE == "lite" else [],
         output:
             **described(f"results/native_model/{EXPORTED}.{SUFFIX_OF[ENGINE]}"),
@@ -44,7 +44,7 @@ rule post_quant:
     input:
         unpack(exported("mindir" if BACKEND == "amct" else "onnx", f"quantize.quant_backend {BACKEND}")),
         script=script("post_quant"),
-        modules=sources("post_quant"),
+        modules=module_files("post_quant"),
         calibration=rules.calibration_bins.output.index,
         checkpoint=CHECKPOINT if BACKEND == "amct" else [],
         converter=rules.build_converter.output.program if BACKEND == "mslite" else [],
@@ -62,7 +62,7 @@ rule post_quant:
         options=option_words(
             {key: value for key, value in config["quantize"].items() if BACKEND == "amct" or key not in AMCT_KEYS}
         ),
-        general=general("device_target"),
+        general=top_level_options("device_target"),
         converter=lambda wildcards, input: option_words({"converter": input.converter} if input.converter else {}),
         checkpoint=lambda wildcards, input: option_words({"ckpt_file": input.checkpoint} if input.checkpoint else {}),
     shell:

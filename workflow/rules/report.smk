@@ -32,8 +32,8 @@ SHOWN_CONFIG = {section: values for section, values in config.items() if section
 rule report:
     input:
         script=script("report"),
-        modules=sources("report"),
-        template=in_place(ROOT / "workflow" / "report" / "report.html.j2"),
+        modules=module_files("report"),
+        template=unmanaged(ROOT / "workflow" / "report" / "report.html.j2"),
         manifest=rules.download.output.manifest,
         train_metrics=rules.train.output.metrics if TRAINS else [],
         train_summary=rules.train.output.summary if TRAINS else [],
@@ -54,7 +54,7 @@ rule report:
     conda:
         "../../envs/main.yaml"
     params:
-        options=words("report"),
+        options=section_options("report"),
         network=lambda wildcards, input: option_words(
             {"train_metrics": input.train_metrics, "train_summary": input.train_summary}
             if TRAINS

@@ -8,13 +8,13 @@ rule train:
     input:
         script=script("train"),
         # Without evaluations in between, an edit to the post-processing does not concern the training.
-        modules=sources(
+        modules=module_files(
             "train",
-            without=() if VALIDATES else ("yolov3.evaluation.validation", "yolov3.evaluation.evaluate_options"),
+            without=() if VALIDATES else ("yolov3.evaluation.validation", "yolov3.evaluation.evaluate"),
         ),
         manifest=rules.download.output.manifest,
         backbone=rules.convert_backbone.output.checkpoint if HAS_BACKBONE else [],
-        start=in_place(config["train"]["resume_yolov3"]) if config["train"]["resume_yolov3"] else [],
+        start=unmanaged(config["train"]["resume_yolov3"]) if config["train"]["resume_yolov3"] else [],
         anchors=rules.cluster_anchors.output.anchors if CLUSTERS_ANCHORS else [],
         rank_table=rules.rank_table.output.table if HAS_RANK_TABLE else [],
     output:
@@ -38,9 +38,9 @@ rule train:
     resources:
         **training_devices(),
     params:
-        options=words("network", "train"),
-        general=general("device_target", "seed"),
-        validation=words("eval") if VALIDATES else "",
+        options=section_options("network", "train"),
+        general=top_level_options("device_target", "seed"),
+        validation=section_options("eval") if VALIDATES else "",
         backbone=lambda wildcards, input: option_words(
             {"pretrained_backbone": input.backbone} if input.backbone else {}
         ),

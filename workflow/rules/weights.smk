@@ -7,9 +7,9 @@ TRAINS = not PRETRAINED
 rule convert_weights:
     input:
         script=script("convert_weights"),
-        modules=sources("convert_weights"),
+        modules=module_files("convert_weights"),
         manifest=rules.download.output.manifest,
-        weights=in_place(PRETRAINED) if PRETRAINED and "://" not in PRETRAINED else [],
+        weights=unmanaged(PRETRAINED) if PRETRAINED and "://" not in PRETRAINED else [],
     output:
         checkpoint="results/weights/yolov3.ckpt",
         summary="results/weights/yolov3.json",
@@ -20,7 +20,7 @@ rule convert_weights:
     conda:
         "../../envs/main.yaml"
     params:
-        options=words("network"),
+        options=section_options("network"),
         source=lambda wildcards, input: option_words({"pretrained": input.weights or PRETRAINED}),
     shell:
         "python {input.script:q} {params.options} {params.source} --manifest {input.manifest:q}"

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from yolov3.config.stage import run_stage, stage_parser
-from yolov3.cpus import available_cpus
 from yolov3.files import read_json
 from yolov3.native.build import BuildSettings, build, openvino_cmake_dir
+from yolov3.process import available_cpus
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.export.description import ModelDescription
-from yolov3.native.atc import compile_om
-from yolov3.native.mslite_converter import convert
+from yolov3.native.converters import compile_om, convert
 
 
 def main(argv: list[str] | None = None) -> int:

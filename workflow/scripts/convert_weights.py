@@ -23,7 +23,7 @@ from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.files import write_json
 from yolov3.network.options import network_settings_from
-from yolov3.weights.backbone_source import is_url
+from yolov3.weights.backbone import is_url
 from yolov3.weights.convert import convert_weights, network_to_darknet
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
-from yolov3.data.checks import CheckSettings, CustomSettings, describe_data
+from yolov3.data.checks import CheckSettings, CustomSettings, check_dataset
 from yolov3.data.coco2014 import Coco2014Settings, prepare_coco2014
 from yolov3.data.shapes.dataset import ShapesSettings, prepare_shapes
 
@@ -18,7 +18,7 @@ from yolov3.data.shapes.dataset import ShapesSettings, prepare_shapes
 def run(arguments: argparse.Namespace) -> None:
     """Run the stage."""
     places = find_data(arguments)
-    manifest = describe_data(arguments.provider, places, settings_from(CheckSettings, arguments))
+    manifest = check_dataset(arguments.provider, places, settings_from(CheckSettings, arguments))
     manifest.write(arguments.manifest)
 
 

@@ -18,8 +18,7 @@ from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.errors import InputError
 from yolov3.evaluation.coco_metrics import coco_result
 from yolov3.evaluation.coco_results import write_results
-from yolov3.evaluation.evaluate import run_over
-from yolov3.evaluation.evaluate_options import evaluation_settings_from
+from yolov3.evaluation.evaluate import detect_split, evaluation_settings_from
 from yolov3.files import write_json, write_text
 
 
@@ -53,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     split = load_split(manifest, "val")
     with tqdm(total=len(split), unit="image", disable=None, dynamic_ncols=True) as bar:
-        result = run_over(
+        result = detect_split(
             inference_of(network),
             network_settings,
             split,

@@ -13,7 +13,7 @@ from pathlib import Path
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.network.settings import NetworkSettings
-from yolov3.weights.backbone_source import fetch_backbone
+from yolov3.weights.backbone import fetch_backbone
 
 NETWORK_OPTIONS = ("backbone_shape", "backbone_layers", "compatibility", "batch_norm_momentum")
 

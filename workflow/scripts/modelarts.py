@@ -24,7 +24,7 @@ from yolov3.config.options import option_words, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.distributed.modelarts import ModelArtsSettings, Platform, Server, manifest_path, run_on_modelarts
 from yolov3.errors import InputError
-from yolov3.interrupts import sigterm_as_interrupt
+from yolov3.process import sigterm_as_interrupt
 
 PROGRAMS = {"train": "train.py", "eval": "eval_coco.py"}
 SECTIONS = {"train": ("network", "train", "eval"), "eval": ("eval",)}

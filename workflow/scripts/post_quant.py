@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
         output.name,
         report["int8_model"]["bytes"],
         report["float_model"]["bytes"],
-        len(details["float_layers"]),
+        len(details["layers_kept_float"]),
     )
 
 

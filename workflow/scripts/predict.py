@@ -15,17 +15,16 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from yolov3.config.config import ONLY_DEVICE
+from yolov3.config.config import DEVICE_OF_ENGINE
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
-from yolov3.cpus import available_cpus
 from yolov3.distributed.worker import start_runtime
 from yolov3.evaluation.postprocess import Detections, PostprocessSettings
 from yolov3.native.run import NativeRunSettings
 from yolov3.prediction.detector import Classes, load_detector, read_description
-from yolov3.prediction.image_files import find_images
 from yolov3.prediction.native import native_detections
-from yolov3.prediction.predict import predict_files
+from yolov3.prediction.predict import find_images, predict_files
+from yolov3.process import available_cpus
 
 # Of files that the native program runs: what runs them.
 NATIVE_ENGINES = {".ms": "lite", ".om": "acl"}
@@ -61,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
             NativeRunSettings,
             arguments,
             engine=engine,
-            device=ONLY_DEVICE.get(engine, arguments.device),
+            device=DEVICE_OF_ENGINE.get(engine, arguments.device),
             raw_maps=False,
             precision="float32",
             threads=available_cpus(),

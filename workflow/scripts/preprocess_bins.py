@@ -18,7 +18,7 @@ from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.annotations import load_split
 from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.native.bins import BinsSettings, write_bins
-from yolov3.network.normalisation import NORMALISATIONS
+from yolov3.network.settings import NORMALISATIONS
 from yolov3.quantization.calibration import calibration_bins, draw_images
 
 

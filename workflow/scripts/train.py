@@ -24,12 +24,11 @@ from yolov3.network.yolo import YOLOv3
 from yolov3.training.augment import AugmentSettings
 from yolov3.training.batches import BatchSource
 from yolov3.training.loop import train
-from yolov3.training.objectness_prior import set_objectness_prior
 from yolov3.training.results import TrainFiles
 from yolov3.training.sampler import SamplerSettings
 from yolov3.training.schedule import ScheduleSettings
 from yolov3.training.settings import TrainSettings
-from yolov3.training.step import OptimizerSettings
+from yolov3.training.step import OptimizerSettings, set_objectness_prior
 from yolov3.weights.checkpoint import load_for_finetuning, load_into
 
 
@@ -110,7 +109,7 @@ def train_as_worker(arguments: argparse.Namespace) -> None:
     validate = None
     if settings.eval_interval:
         # Imported only here: otherwise an edit to the post-processing would not concern a training.
-        from yolov3.evaluation.evaluate_options import evaluation_settings_from
+        from yolov3.evaluation.evaluate import evaluation_settings_from
         from yolov3.evaluation.validation import Validator
 
         validate = Validator(manifest, evaluation_settings_from(arguments))

@@ -12,7 +12,7 @@ import yaml
 from yolov3.errors import InputError
 
 # Native engines that run on one kind of device; lite runs on both.
-ONLY_DEVICE = {"openvino": "cpu", "acl": "ascend"}
+DEVICE_OF_ENGINE = {"openvino": "cpu", "acl": "ascend"}
 SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
 
 
@@ -176,7 +176,7 @@ def _check_across_fields(config: dict[str, Any]) -> None:
         raise InputError(
             f"config key infer.precision is bfloat16 but infer.engine is {config['infer']['engine']}: give openvino"
         )
-    only_device = ONLY_DEVICE.get(config["infer"]["engine"], config["infer"]["device"])
+    only_device = DEVICE_OF_ENGINE.get(config["infer"]["engine"], config["infer"]["device"])
     if config["infer"]["device"] != only_device:
         raise InputError(
             f"config key infer.device is {config['infer']['device']} but infer.engine {config['infer']['engine']} runs "

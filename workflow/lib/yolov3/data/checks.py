@@ -65,7 +65,7 @@ class CustomSettings:
         }
 
 
-def describe_data(provider: str, places: dict[str, tuple[Path, Path]], settings: CheckSettings) -> Manifest:
+def check_dataset(provider: str, places: dict[str, tuple[Path, Path]], settings: CheckSettings) -> Manifest:
     """Check both splits of a data set and describe it. Labels follow the categories of the training annotations.
 
     Args:

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from yolov3.data.manifest import Manifest
+from yolov3.data.checks import CheckSettings, check_dataset
+from yolov3.data.manifest import SPLITS, Manifest
 
 
 def add_manifest_options(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +25,16 @@ def manifest_of(arguments: argparse.Namespace) -> Manifest:
     if arguments.manifest:
         return Manifest.read(arguments.manifest)
     # The workflow always gives a manifest: how folders are checked then does not concern a stage.
-    from yolov3.data.data_folder import manifest_of_folder
+    from yolov3.data.options import manifest_of_folder
 
     return manifest_of_folder(arguments.data_dir)
+
+
+def manifest_of_folder(folder: Path) -> Manifest:
+    """Check annotations and image headers below `folder` and return their manifest.
+
+    Raises:
+        InputError: annotations or images are missing or not in order.
+    """
+    places = {split: (folder / split, folder / "annotations" / f"{split}.json") for split in SPLITS}
+    return check_dataset("custom", places, CheckSettings(check_images="header", skip_bad_images=False))

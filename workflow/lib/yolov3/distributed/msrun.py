@@ -24,7 +24,7 @@ import psutil
 from yolov3.distributed.platform_worker import is_rank_table_worker
 from yolov3.distributed.worker_logs import LogFollower, describe_failure, worker_failed
 from yolov3.errors import InputError
-from yolov3.interrupts import sigterm_as_interrupt
+from yolov3.process import sigterm_as_interrupt
 
 WORKER_ROLE = "MS_WORKER"
 SCHEDULER_ROLE = "MS_SCHED"

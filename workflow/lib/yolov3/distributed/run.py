@@ -12,13 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from yolov3.cpus import shared_cpus
 from yolov3.distributed.end_reports import HostReports, host_folder
 from yolov3.distributed.host_launchers import SshParts, part_words, run_srun, shell_text
 from yolov3.distributed.hosts import check_master, own_number, read_hosts, slurm_hosts, workers_per_host
 from yolov3.distributed.msrun import LaunchSettings, msrun_command, run_workers
 from yolov3.errors import InputError
-from yolov3.interrupts import sigterm_as_interrupt
+from yolov3.process import shared_cpus, sigterm_as_interrupt
 
 
 @dataclass(frozen=True)

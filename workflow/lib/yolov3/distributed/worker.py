@@ -1,15 +1,14 @@
 """MindSpore set up for one process: device, graph mode, seed, and the other workers."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import mindspore
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from yolov3.cpus import available_cpus
 from yolov3.distributed.platform_worker import own_device_id
-from yolov3.errors import InputError
+from yolov3.errors import InputError, first_line
+from yolov3.process import available_cpus
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,3 @@ class _Sum(nn.Cell):
 
     def construct(self, value: Tensor) -> Tensor:
         return self.all_reduce(value)
-
-
-def first_line(error: Any) -> str:
-    """Return the first line of an error's message that says something."""
-    lines = [line.strip(" -\t") for line in str(error).splitlines()]
-    return next((line for line in lines if line), type(error).__name__)

@@ -1,19 +1,63 @@
-"""Detections drawn on their image: boxes in the colours of the classes, with names and scores."""
+"""Detections drawn on their image: boxes in the colours of the classes, with names and scores in any script."""
 
+import logging
 import math
+from functools import lru_cache
+from pathlib import Path
 
+import matplotlib
 import numpy as np
+from matplotlib.font_manager import findSystemFonts
+from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
-from yolov3.drawing.label_font import font_for
 from yolov3.drawing.labels import TEXT_COLOUR, LabelPlaces, colour_of, shortened
 from yolov3.evaluation.postprocess import Detections
 
 # Smaller images are enlarged, so that names can be read beside the boxes.
-LEAST_SIDE = 480
+MIN_SIDE = 480
 # Text height as a share of the square root of the picture's area, and its least value in pixels.
-TEXT_SHARE, LEAST_TEXT = 1 / 38, 13
+TEXT_SHARE, MIN_TEXT_PIXELS = 1 / 38, 13
 OUTLINE_COLOUR = "#0008"
+
+
+@lru_cache(maxsize=256)
+def font_for(text: str, pixels: int) -> ImageFont.FreeTypeFont:
+    """Return a font of this host that can write `text`, `pixels` high: no single font has all scripts."""
+    return ImageFont.truetype(_font_file_for("".join(sorted(set(text)))), pixels)
+
+
+@lru_cache(maxsize=256)
+def _font_file_for(letters: str) -> str:
+    # Comes with matplotlib, and has Latin, Greek, Cyrillic and more.
+    usual = str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
+    missing = {usual: _missing(usual, letters)}
+    if missing[usual]:
+        for file in sorted(findSystemFonts()):
+            missing[file] = _missing(file, letters)
+            if not missing[file]:
+                return file
+        best = min(missing, key=lambda file: missing[file])
+        lacked = "".join(letter for letter in letters if ord(letter) not in _characters(best))
+        logging.warning("no font of this host has %s: install one, such as the package fonts-noto-cjk", lacked)
+        return best
+    return usual
+
+
+def _missing(file: str, letters: str) -> int:
+    """Return how many of the letters a font file lacks; of one that cannot be used, more than all."""
+    known = _characters(file)
+    return sum(ord(letter) not in known for letter in letters) if known else len(letters) + 1
+
+
+@lru_cache(maxsize=4096)
+def _characters(file: str) -> frozenset[int]:
+    try:
+        font = FT2Font(file)
+        return frozenset(font.get_charmap()) if font.scalable else frozenset()
+    # What a damaged or foreign font file raises depends on the library.
+    except Exception:
+        return frozenset()
 
 
 def draw_detections(image_rgb: np.ndarray, detections: Detections, class_names: tuple[str, ...]) -> np.ndarray:
@@ -25,13 +69,13 @@ def draw_detections(image_rgb: np.ndarray, detections: Detections, class_names: 
         class_names: by label.
 
     Returns:
-        uint8 [k * H, k * W, 3]; k is 1 if the longer side has at least LEAST_SIDE pixels, else the whole factor that
+        uint8 [k * H, k * W, 3]; k is 1 if the longer side has at least MIN_SIDE pixels, else the whole factor that
         makes it that long.
     """
-    factor = math.ceil(LEAST_SIDE / max(image_rgb.shape[:2]))
+    factor = math.ceil(MIN_SIDE / max(image_rgb.shape[:2]))
     height, width = (factor * side for side in image_rgb.shape[:2])
     picture = Image.fromarray(image_rgb).resize((width, height), Image.Resampling.BICUBIC)
-    text_pixels = max(LEAST_TEXT, round(TEXT_SHARE * math.sqrt(width * height)))
+    text_pixels = max(MIN_TEXT_PIXELS, round(TEXT_SHARE * math.sqrt(width * height)))
     line = max(2, text_pixels // 6)
     # Mode RGBA blends what is not opaque.
     draw = ImageDraw.Draw(picture, "RGBA")

@@ -5,8 +5,8 @@ import colorsys
 import numpy as np
 
 # Share of a picture that labels may cover.
-MOST_COVERED = 0.25
-MOST_LABEL_LETTERS = 28
+MAX_COVERED_SHARE = 0.25
+MAX_LABEL_LETTERS = 28
 TEXT_COLOUR = "#111"
 
 
@@ -16,7 +16,7 @@ def colour_of(label: int) -> str:
     return "#" + "".join(f"{round(channel * 255):02x}" for channel in channels)
 
 
-def shortened(text: str, most_letters: int = MOST_LABEL_LETTERS) -> str:
+def shortened(text: str, most_letters: int = MAX_LABEL_LETTERS) -> str:
     """Return a text of at most so many letters, with an ellipsis where it was cut."""
     return text if len(text) <= most_letters else f"{text[: most_letters - 1]}…"
 
@@ -49,7 +49,7 @@ class LabelPlaces:
 
     def _is_covered(self) -> bool:
         covered = float((self.taken_xyxy[:, 2:] - self.taken_xyxy[:, :2]).prod(axis=1).sum())
-        return covered > MOST_COVERED * self.width * self.height
+        return covered > MAX_COVERED_SHARE * self.width * self.height
 
     def _is_taken(self, left: float, top: float, width: float) -> bool:
         taken = self.taken_xyxy

@@ -15,16 +15,16 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from yolov3.cpus import available_cpus
+from yolov3.process import available_cpus
 
 METRIC_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 RESULT_HEADING = "=============coco eval result========="
 # Fewer detections are evaluated sooner than other processes start.
 DETECTIONS_FOR_PROCESSES = 200_000
-MOST_PROCESSES = 8
+MAX_PROCESSES = 8
 
 # Axes of COCOeval's precision array: IoU thresholds .50:.05:.95, 101 recalls, classes, areas, detections an image.
-IOU_50, IOU_75, ALL_AREAS, MOST_DETECTIONS = 0, 5, 0, -1
+IOU_50, IOU_75, ALL_AREAS, MAX_DETECTIONS = 0, 5, 0, -1
 CLASS_AXES = {"precision": 2, "scores": 2, "recall": 1}
 
 
@@ -76,7 +76,7 @@ def coco_result(ground_truth: dict[str, Any], rows: np.ndarray) -> CocoResult:
         evaluation.summarize()
     metrics: dict[str, Any] = {name: float(value) for name, value in zip(METRIC_NAMES, evaluation.stats, strict=True)}
     names = [category["name"] for category in categories]
-    precision = evaluation.eval["precision"][:, :, :, ALL_AREAS, MOST_DETECTIONS]
+    precision = evaluation.eval["precision"][:, :, :, ALL_AREAS, MAX_DETECTIONS]
     counts = [int(len(one.truth) - one.truth[:, 6].sum()) for one in classes]
     metrics["per_class"] = _per_class(names, precision, counts)
     metrics["precision_recall"] = _precision_recall(names, precision, evaluation.params.recThrs)
@@ -97,7 +97,7 @@ def _evaluate_all(classes: list[_ClassBoxes]) -> list[dict[str, np.ndarray]]:
         return [_evaluate(one) for one in classes]
     # The largest first, so that none of them is begun when the others are done.
     order = sorted(range(len(classes)), key=lambda index: -len(classes[index].rows))
-    with ProcessPoolExecutor(min(available_cpus(), MOST_PROCESSES), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(min(available_cpus(), MAX_PROCESSES), mp_context=get_context("spawn")) as pool:
         found = dict(zip(order, pool.map(_evaluate, [classes[index] for index in order]), strict=True))
     return [found[index] for index in range(len(classes))]
 

@@ -1,5 +1,6 @@
 """Run a network over a data set: read and preprocess ahead, infer, post-process batch by batch."""
 
+import argparse
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -9,16 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from yolov3.config.options import settings_from
 from yolov3.data.annotations import CocoSplit
 from yolov3.data.images import read_image_rgb
 from yolov3.evaluation.coco_results import coco_rows
 from yolov3.evaluation.postprocess import PostprocessSettings, detect
-from yolov3.network.normalisation import MeanStd
+from yolov3.network.grid import RawMaps
 from yolov3.network.preprocess import Placement, normalise, place_image
-from yolov3.network.settings import NetworkSettings
-
-RawMaps = tuple[np.ndarray, ...]
-"""Raw outputs of strides 8, 16, 32, each float32 [N, 3 * (5 + C), gh, gw]."""
+from yolov3.network.settings import MeanStd, NetworkSettings
 
 BATCHES_AHEAD = 2
 
@@ -34,7 +33,7 @@ class EvaluationSettings:
 
 
 @dataclass
-class StageSeconds:
+class InferenceSeconds:
     """Wall time of a run over a data set, in seconds; `read` is only the time the network waited for images."""
 
     read: float = 0.0
@@ -52,10 +51,10 @@ class InferenceResult:
     """
 
     rows: np.ndarray
-    seconds: StageSeconds
+    seconds: InferenceSeconds
 
 
-def run_over(
+def detect_split(
     infer: Callable[[np.ndarray], RawMaps],
     network: NetworkSettings,
     split: CocoSplit,
@@ -73,7 +72,7 @@ def run_over(
         settings: see `EvaluationSettings`.
         on_images: called with the number of images just finished.
     """
-    seconds = StageSeconds()
+    seconds = InferenceSeconds()
     found_rows = [np.zeros((0, 7))]
     input_size = (settings.testing_shape, settings.testing_shape)
     clock = time.perf_counter()
@@ -128,3 +127,8 @@ def _input_batches(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def evaluation_settings_from(arguments: argparse.Namespace) -> EvaluationSettings:
+    """Build the settings of an evaluation from the options of config section `eval`."""
+    return settings_from(EvaluationSettings, arguments, postprocess=settings_from(PostprocessSettings, arguments))

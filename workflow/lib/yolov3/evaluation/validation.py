@@ -3,7 +3,7 @@
 from yolov3.data.annotations import ground_truth, load_split
 from yolov3.data.manifest import Manifest
 from yolov3.evaluation.coco_metrics import coco_result
-from yolov3.evaluation.evaluate import EvaluationSettings, run_over
+from yolov3.evaluation.evaluate import EvaluationSettings, detect_split
 from yolov3.network.inference import inference_of
 from yolov3.network.yolo import YOLOv3
 
@@ -24,5 +24,5 @@ class Validator:
 
     def __call__(self, network: YOLOv3) -> dict[str, float]:
         """Return the COCO metrics of the network as it is."""
-        result = run_over(inference_of(network), network.settings, self.split, self.category_ids, self.settings)
+        result = detect_split(inference_of(network), network.settings, self.split, self.category_ids, self.settings)
         return coco_result(self.truth, result.rows).metrics

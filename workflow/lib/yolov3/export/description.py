@@ -7,8 +7,7 @@ from pathlib import Path
 from yolov3.errors import InputError
 from yolov3.files import read_json, write_json
 from yolov3.network.grid import InputSize
-from yolov3.network.normalisation import MeanStd
-from yolov3.network.settings import AnchorSize
+from yolov3.network.settings import AnchorSize, MeanStd
 
 FORMAT_VERSION = 1
 

@@ -8,8 +8,7 @@ import numpy as np
 import onnxruntime
 from mindspore import Tensor, nn
 
-from yolov3.distributed.worker import first_line
-from yolov3.errors import InputError
+from yolov3.errors import InputError, first_line
 
 Outputs = tuple[np.ndarray, ...]
 Runner = Callable[[np.ndarray], Outputs]

@@ -22,8 +22,8 @@ from yolov3.data.annotations import CocoSplit
 from yolov3.data.images import read_image_rgb
 from yolov3.errors import InputError
 from yolov3.files import write_json, write_text
-from yolov3.network.normalisation import MeanStd
 from yolov3.network.preprocess import normalise, place_image
+from yolov3.network.settings import MeanStd
 
 FORMAT_VERSION = 1
 INDEX_NAME = "index.json"

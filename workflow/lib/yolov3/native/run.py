@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yolov3.cpus import available_cpus
 from yolov3.data.annotations import ground_truth
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
@@ -18,7 +17,7 @@ from yolov3.evaluation.coco_metrics import CocoResult, coco_result
 from yolov3.evaluation.coco_results import read_results
 from yolov3.external_tool import find_tool
 from yolov3.files import read_json
-from yolov3.interrupts import sigterm_as_interrupt
+from yolov3.process import available_cpus, sigterm_as_interrupt
 
 
 @dataclass(frozen=True)

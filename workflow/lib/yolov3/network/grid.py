@@ -11,6 +11,10 @@ import numpy as np
 from yolov3.network.settings import ANCHORS_PER_STRIDE, STRIDES, AnchorSize
 
 InputSize = tuple[int, int]
+"""(height, width) in pixels."""
+
+RawMaps = tuple[np.ndarray, ...]
+"""Raw outputs of strides 8, 16, 32, each float32 [N, 3 * (5 + C), gh, gw]."""
 
 
 def predictions_per_stride(input_size: InputSize) -> list[int]:

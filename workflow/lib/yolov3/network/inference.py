@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from mindspore import Tensor, nn
 
-from yolov3.evaluation.evaluate import RawMaps
+from yolov3.network.grid import RawMaps
 
 
 def inference_of(network: nn.Cell) -> Callable[[np.ndarray], RawMaps]:

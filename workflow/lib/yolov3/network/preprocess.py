@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from yolov3.network.grid import InputSize
-from yolov3.network.normalisation import MeanStd
+from yolov3.network.settings import MeanStd
 
 CANVAS_GREY = 128
 

@@ -1,10 +1,24 @@
-"""The shape of a network: all that is needed to build it again."""
+"""The shape of a network, all that is needed to build it again, and what it sees of a pixel."""
 
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from yolov3.network.normalisation import NORMALISATIONS, MeanStd
+
+@dataclass(frozen=True)
+class MeanStd:
+    """The network sees (x / 255 - mean) / std, per channel in RGB order."""
+
+    mean_rgb: tuple[float, float, float]
+    std_rgb: tuple[float, float, float]
+
+
+NORMALISATIONS = {
+    # ImageNet's, as in the original code.
+    "imagenet": MeanStd((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    # x / 255 only, as in Darknet.
+    "unit": MeanStd((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
 
 STRIDES = (8, 16, 32)
 ANCHORS_PER_STRIDE = 3

@@ -20,9 +20,8 @@ from yolov3.export.description import ModelDescription
 from yolov3.export.runners import Runner, mindir_runner, onnx_runner
 from yolov3.network.grid import InputSize
 from yolov3.network.inference import inference_of
-from yolov3.network.normalisation import MeanStd
 from yolov3.network.preprocess import normalise, place_image
-from yolov3.network.settings import AnchorSize
+from yolov3.network.settings import AnchorSize, MeanStd
 from yolov3.weights.checkpoint import load_network
 
 EXPORTED_RUNNERS = {".mindir": mindir_runner, ".onnx": onnx_runner}

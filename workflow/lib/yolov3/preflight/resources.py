@@ -16,7 +16,7 @@ COCO_CLASSES, COCO_VAL_IMAGES = 80, 40_504
 FULL_NETWORK_BYTES, FULL_TOP_CHANNELS = 248_007_048, 1024
 # Weights in all that a run keeps: state with moments, result, backbone, three exports, converted and int8 models.
 COPIES_OF_WEIGHTS = 10
-LARGEST_TRAINING_SHAPE = 608
+MAX_TRAINING_SHAPE = 608
 # Memory of a process with MindSpore and a compiled training step, besides six times its weights; of one that prepares
 # batches; and on the CPU of an image of 416 px in the full network. Measured: 2.7 GiB with two images of 224 px, with
 # six 3.25.
@@ -73,7 +73,7 @@ def _coco2014_needs(
 def missing_memory(settings: PreflightSettings) -> Iterator[str]:
     """Compare the memory of this host with what its part of the training needs."""
     workers, loaders = settings.local_workers, settings.loader_workers
-    shape = int(settings.training_shape or LARGEST_TRAINING_SHAPE)
+    shape = int(settings.training_shape or MAX_TRAINING_SHAPE)
     batches = (max(loaders, 1) + BATCHES_AHEAD) * settings.per_batch_size * 3 * shape**2
     worker: float = WORKER_BYTES + COPIES_IN_MEMORY * _weight_bytes(settings) + loaders * LOADER_BYTES + batches
     if settings.device_target == "CPU":

@@ -12,10 +12,10 @@ import numpy as np
 from yolov3.errors import InputError
 from yolov3.export.description import ModelDescription
 from yolov3.external_tool import find_tool, run_tool
-from yolov3.native.atc import compile_om
+from yolov3.native.converters import compile_om
 from yolov3.quantization import amct_worker
 from yolov3.quantization.calibration import CalibrationFolder
-from yolov3.quantization.quant_layers import float_layers
+from yolov3.quantization.common import layers_kept_float
 from yolov3.weights.checkpoint import load_network
 from yolov3.weights.layers import network_layers
 
@@ -54,7 +54,7 @@ def quantize_amct(
         description: of the exported network; gives size and batch size of the input.
         output: .om file.
         calibration: images to find the activations' ranges on.
-        skip_layers: see `float_layers`.
+        skip_layers: see `layers_kept_float`.
         tools: see `AmctTools`.
 
     Returns:
@@ -66,7 +66,7 @@ def quantize_amct(
     python = find_tool(tools.amct_python, "make the environment envs/amct.yaml and give its Python as amct_python")
     network, settings = load_network(checkpoint)
     layers = network_layers(network)
-    skipped = float_layers(skip_layers, [layer.name for layer in layers])
+    skipped = layers_kept_float(skip_layers, [layer.name for layer in layers])
     # AMCT knows layers by their cells.
     cells = {layer.name: f"{layer.name}.conv" if layer.has_batch_norm else layer.name for layer in layers}
     with tempfile.TemporaryDirectory(prefix="amct-") as name:
@@ -94,4 +94,4 @@ def quantize_amct(
         lines = compile_om(air, output, tools.soc_version, tools.atc)
         config = folder / "quant_config.json"
         configuration = config.read_text(encoding="utf-8") if config.is_file() else ""
-    return {"float_layers": skipped, "amct_configuration": configuration, "atc_said": lines[-3:]}
+    return {"layers_kept_float": skipped, "amct_configuration": configuration, "atc_said": lines[-3:]}

@@ -12,7 +12,7 @@ from yolov3.errors import InputError
 from yolov3.files import read_json
 from yolov3.native.bins import FORMAT_VERSION, IMAGES_FOLDER, INDEX_NAME, BinsSettings
 from yolov3.network.grid import InputSize
-from yolov3.network.normalisation import MeanStd
+from yolov3.network.settings import MeanStd
 
 # What MindSpore Lite's converter reads.
 CALIBRATION_DTYPE, CALIBRATION_LAYOUT = "float32", "NHWC"

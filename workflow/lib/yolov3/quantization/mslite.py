@@ -8,10 +8,9 @@ from typing import Any
 from yolov3.errors import InputError
 from yolov3.export.description import ModelDescription
 from yolov3.export.onnx_file import layer_of, read_onnx
-from yolov3.native.mslite_converter import convert
+from yolov3.native.converters import convert
 from yolov3.quantization.calibration import CalibrationFolder
-from yolov3.quantization.quant_layers import float_layers
-from yolov3.quantization.quantized_tensor import describe_tensor
+from yolov3.quantization.common import describe_tensor, layers_kept_float
 
 # What the converter writes of scales and zero points where it is asked for debug information.
 TENSORS_NAME = "quant_param.csv"
@@ -27,7 +26,7 @@ def quantize_mslite(
         output: .ms file for CPUs, or .mindir file for Ascend.
         calibration: images to find the activations' ranges on.
         method: MAX_MIN, KL or REMOVAL_OUTLIER, as the converter names them.
-        skip_layers: see `float_layers`.
+        skip_layers: see `layers_kept_float`.
         converter: path or name of the converter.
 
     Returns:
@@ -45,7 +44,7 @@ def quantize_mslite(
         )
     is_ascend = output.suffix == ".mindir"
     layers = [layer_of(node) for node in read_onnx(model).graph.node if node.op_type == "Conv"]
-    skipped = float_layers(skip_layers, layers)
+    skipped = layers_kept_float(skip_layers, layers)
     # The config file parts names and folders at colons and commas, so the folder gets a plain name.
     with tempfile.TemporaryDirectory(prefix="calibration-") as folder:
         plain = Path(folder) / "images"
@@ -56,7 +55,7 @@ def quantize_mslite(
         config = config_text(description.input_name, plain, len(calibration), method, skipped, debug_dir)
         lines = convert(converter, model, output, config, ("--optimize=ascend_oriented",) if is_ascend else ())
         tensors = quantized_tensors(debug_dir / TENSORS_NAME) if debug_dir else {}
-    return {"float_layers": skipped, "converter_said": lines[-3:], "tensors": tensors}
+    return {"layers_kept_float": skipped, "converter_said": lines[-3:], "tensors": tensors}
 
 
 def config_text(

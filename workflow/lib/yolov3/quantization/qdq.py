@@ -16,8 +16,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from yolov3.export.onnx_file import layer_of, read_onnx
 from yolov3.files import complete_file
 from yolov3.quantization.calibration import CalibrationFolder
-from yolov3.quantization.quant_layers import float_layers
-from yolov3.quantization.quantized_tensor import describe_tensor
+from yolov3.quantization.common import describe_tensor, layers_kept_float
 
 # The first in which DequantizeLinear takes a scale a channel; MindSpore exports 11.
 OPSET = 13
@@ -67,7 +66,7 @@ def quantize_qdq(
         output: .onnx file.
         calibration: images to find the activations' ranges on.
         method: MAX_MIN (smallest and largest value), KL (least loss of information) or REMOVAL_OUTLIER (percentile).
-        skip_layers: see `float_layers`.
+        skip_layers: see `layers_kept_float`.
 
     Returns:
         What to report: the layers left in float, and scale, zero point and range of each quantized tensor.
@@ -76,7 +75,7 @@ def quantize_qdq(
         InputError: the model is missing or cut off, or a name in `skip_layers` is unknown.
     """
     source = read_onnx(model)
-    skipped = float_layers(skip_layers, [layer_of(node) for node in source.graph.node if node.op_type == "Conv"])
+    skipped = layers_kept_float(skip_layers, [layer_of(node) for node in source.graph.node if node.op_type == "Conv"])
     image = source.graph.input[0]
     reader = _CalibrationReader(calibration, image.name, image.type.tensor_type.shape.dim[0].dim_value)
     with (
@@ -106,7 +105,7 @@ def quantize_qdq(
             },
         )
         tensors = quantized_tensors(onnx.load(temporary))
-    return {"float_layers": skipped, "tensors": tensors}
+    return {"layers_kept_float": skipped, "tensors": tensors}
 
 
 def quantized_tensors(model: onnx.ModelProto) -> dict[str, dict[str, Any]]:

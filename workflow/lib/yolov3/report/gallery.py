@@ -21,8 +21,8 @@ FOUND_IOU = 0.5
 
 # Units of the drawing. A picture is as wide as a phone, so a unit is about a pixel there.
 VIEW_WIDTH = 360
-LEAST_VIEW_HEIGHT = 90
-MOST_VIEW_HEIGHT = 440
+MIN_VIEW_HEIGHT = 90
+MAX_VIEW_HEIGHT = 440
 LABEL_HEIGHT = 18
 # Em widths of the 13-unit label text; the reader's font is not known here.
 LETTER_WIDTH, WIDE_LETTER_WIDTH = 8.0, 13.5
@@ -163,8 +163,8 @@ def gallery(
     pictures = []
     for index in indices:
         width, height = (int(side) for side in split.sizes_wh[index])
-        scale = min(VIEW_WIDTH / width, MOST_VIEW_HEIGHT / height)
-        view_height = max(height * scale, LEAST_VIEW_HEIGHT)
+        scale = min(VIEW_WIDTH / width, MAX_VIEW_HEIGHT / height)
+        view_height = max(height * scale, MIN_VIEW_HEIGHT)
         view_box = ((width * scale - VIEW_WIDTH) / 2, (height * scale - view_height) / 2, VIEW_WIDTH, view_height)
         drawings = tuple(
             _drawing(program.name, split, index, program.by_image[int(split.image_ids[index])], class_names, scale)

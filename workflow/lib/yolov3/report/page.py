@@ -21,7 +21,7 @@ TEMPLATE_PATH = Path(__file__).parents[3] / "report" / "report.html.j2"
 
 NONE = "–"
 # Longer tables begin folded.
-MOST_OPEN_ROWS = 20
+MAX_OPEN_ROWS = 20
 
 METRIC_MEANINGS = {
     "AP": "mean over IoU 0.50 to 0.95",
@@ -159,7 +159,7 @@ def page(content: ReportContent, settings: ReportSettings) -> str:
         training_charts=_training_charts(training) if training else [],
         precision_recall_charts=_precision_recall_charts(accuracy),
         class_charts=report_plots.class_charts(accuracy.per_class),
-        classes_open=len(accuracy.per_class) <= MOST_OPEN_ROWS,
+        classes_open=len(accuracy.per_class) <= MAX_OPEN_ROWS,
         pictures=content.pictures,
         config_sections=config_sections(content.config),
     )

@@ -27,10 +27,10 @@ PAGE_COLOURS = {INK: "var(--ink)", LINE: "var(--line)"}
 # Told apart by the colour blind, and readable on white and on black (Okabe and Ito's set, adjusted in lightness).
 COLOURS = ("#2f7ed8", "#e0751a", "#0f9d73", "#b55fc0", "#c9950c", "#d6455d", "#5b6ee1", "#4f9bb3", "#8a7a5c", "#7d8791")
 # More classes than these cannot be told apart in a legend.
-MOST_LEGEND_ENTRIES = 10
-MOST_NAME_LETTERS = 22
+MAX_LEGEND_ENTRIES = 10
+MAX_NAME_LETTERS = 22
 # More bars than these are split over two charts.
-MOST_BARS = 25
+MAX_BARS = 25
 SMOOTHING_PARTS = 25
 
 SETTINGS = {
@@ -134,7 +134,7 @@ def validation_chart(training: Training) -> Markup:
 def class_charts(per_class: tuple[ClassAccuracy, ...]) -> list[Markup]:
     """Return bars of AP and AP50 for the classes with ground truth, in the given order; of many, in two charts."""
     rows = [entry for entry in per_class if entry.AP >= 0]
-    in_first = len(rows) if len(rows) <= MOST_BARS else (len(rows) + 1) // 2
+    in_first = len(rows) if len(rows) <= MAX_BARS else (len(rows) + 1) // 2
     return [
         _class_chart(f"classes-{number}", part)
         for number, part in enumerate((rows[:in_first], rows[in_first:]), start=1)
@@ -177,7 +177,7 @@ def mean_precision_recall_chart(curves: PrecisionRecall) -> Markup:
 
 def class_precision_recall_chart(curves: PrecisionRecall) -> Markup:
     """Return precision over recall at IoU 0.50, a thin line for each class and a thick one for their mean."""
-    few = len(curves.classes) <= MOST_LEGEND_ENTRIES
+    few = len(curves.classes) <= MAX_LEGEND_ENTRIES
 
     def draw(axes: Axes) -> None:
         for index, (name, precision) in enumerate(curves.classes.items()):
@@ -231,7 +231,7 @@ def _use_log_scale(axes: Axes, curves: list[np.ndarray]) -> None:
 
 def _shortened(name: str) -> str:
     # matplotlib leaves names with a leading underscore out of legends.
-    name = name if len(name) <= MOST_NAME_LETTERS else f"{name[: MOST_NAME_LETTERS - 1]}…"
+    name = name if len(name) <= MAX_NAME_LETTERS else f"{name[: MAX_NAME_LETTERS - 1]}…"
     return f"\u200b{name}" if name.startswith("_") else name
 
 

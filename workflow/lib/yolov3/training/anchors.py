@@ -10,13 +10,13 @@ from yolov3.data.annotations import CocoSplit
 from yolov3.errors import InputError
 from yolov3.network.grid import InputSize
 from yolov3.network.settings import ANCHORS_PER_STRIDE, STRIDES, AnchorSize
-from yolov3.training.augment import SMALLEST_BOX
+from yolov3.training.augment import MIN_BOX_PIXELS
 
 ANCHORS = ANCHORS_PER_STRIDE * len(STRIDES)
 RESTARTS = 10
 # The starts are tried on a sample; the best of them is then refined on all boxes.
 SAMPLE_BOXES = 20_000
-MOST_ROUNDS = 100
+MAX_ROUNDS = 100
 RECALL_IOU = 0.5
 # Boxes whose IoUs are computed at once: what fits in a CPU's cache is fastest.
 BOXES_AT_A_TIME = 16_384
@@ -44,7 +44,7 @@ def network_box_sizes(split: CocoSplit, input_size: InputSize, letterbox: bool) 
     geometric mean of 0.99. Scale 1 is thus the middle of what the network learns from, and what it is used on.
 
     Args:
-        split: the data set; crowds, and boxes under SMALLEST_BOX in the input, are left out as in training.
+        split: the data set; crowds, and boxes under MIN_BOX_PIXELS in the input, are left out as in training.
         input_size: (height, width) of the network input in pixels.
         letterbox: images keep their aspect ratio.
 
@@ -57,10 +57,10 @@ def network_box_sizes(split: CocoSplit, input_size: InputSize, letterbox: bool) 
     image_of_box = np.repeat(np.arange(len(split)), np.diff(split.first_box))
     boxes_xyxy = split.boxes_xyxy.astype(np.float64)
     sizes_wh = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]) * scale_wh[image_of_box]
-    sizes_wh = sizes_wh[~split.is_crowd & (sizes_wh >= SMALLEST_BOX).all(axis=1)]
+    sizes_wh = sizes_wh[~split.is_crowd & (sizes_wh >= MIN_BOX_PIXELS).all(axis=1)]
     if not len(sizes_wh):
         raise InputError(
-            f"no box of the images in {split.image_dir} is {SMALLEST_BOX:g} pixel wide and high at an input of "
+            f"no box of the images in {split.image_dir} is {MIN_BOX_PIXELS:g} pixel wide and high at an input of "
             f"{input_size[1]} x {input_size[0]}: raise testing_shape"
         )
     return sizes_wh
@@ -122,7 +122,7 @@ def _refine(sizes_wh: np.ndarray, centres_wh: np.ndarray) -> np.ndarray:
     """
     best, best_mean = centres_wh, -1.0
     before = None
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         nearest, iou = best_matches(sizes_wh, centres_wh)
         if iou.mean() > best_mean:
             best, best_mean = centres_wh, float(iou.mean())

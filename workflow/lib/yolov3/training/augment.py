@@ -11,7 +11,7 @@ from yolov3.network.preprocess import CANVAS_GREY
 
 INTERPOLATIONS = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA, cv2.INTER_NEAREST, cv2.INTER_LANCZOS4)
 PLACEMENT_TRIES = 20
-SMALLEST_BOX = 1.0
+MIN_BOX_PIXELS = 1.0
 
 Rectangle = tuple[int, int, int, int]
 """Left, top, right, bottom in whole pixels."""
@@ -96,7 +96,7 @@ def _place_with_a_box(
 
 
 def _is_usable(boxes_xyxy: np.ndarray) -> np.ndarray:
-    return (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2] >= SMALLEST_BOX).all(axis=1)
+    return (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2] >= MIN_BOX_PIXELS).all(axis=1)
 
 
 def _random_target(

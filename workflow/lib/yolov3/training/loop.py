@@ -17,11 +17,11 @@ from yolov3.network.yolo import YOLOv3
 from yolov3.training.batches import BatchSource, batches
 from yolov3.training.loss import YoloLoss
 from yolov3.training.metrics_log import MetricsLog, StepMetrics
-from yolov3.training.profiler import no_profile, profiled_steps, tell_profile
+from yolov3.training.profiler import log_profile, no_profile, profiled_steps
 from yolov3.training.results import TrainFiles, write_results
 from yolov3.training.schedule import learning_rates
 from yolov3.training.settings import TrainSettings
-from yolov3.training.state import Progress, load_state, run_fingerprint, save_state
+from yolov3.training.state import Progress, load_state, save_state, training_fingerprint
 from yolov3.training.step import ForwardLoss, TrainStep, new_optimizer
 from yolov3.weights.checkpoint import save_checkpoint
 
@@ -59,7 +59,7 @@ def train(
     train_step = TrainStep(forward, new_optimizer(network, rates, settings.optimizer), worker.group_size)
 
     deciding = {**settings.deciding_values(), **identity, "network": network.settings.to_json()}
-    fingerprint = run_fingerprint({**deciding, "workers": worker.group_size})
+    fingerprint = training_fingerprint({**deciding, "workers": worker.group_size})
     progress = load_state(files.resume, train_step, fingerprint)
     if progress is None:
         progress = Progress(step=0, best_ap=-1.0, best_epoch=0, validation=[], seconds=0.0)
@@ -84,11 +84,11 @@ def train(
                 assert validate is not None
                 _validate(validate, network, done, steps_per_epoch, progress, files.best)
             if saves and (done % checkpoint_interval == 0 or done == len(rates)):
-                refuse_broken_loss(parts.asnumpy(), step, steps_per_epoch)
+                require_finite_loss(parts.asnumpy(), step, steps_per_epoch)
                 progress.step, progress.seconds = done, time.perf_counter() - started
                 save_state(files.state, train_step, fingerprint, progress)
     if profiles:
-        tell_profile(files.profile)
+        log_profile(files.profile)
     if saves:
         write_results(network, settings, files, worker, progress, loop.mean_images_per_second)
 
@@ -116,7 +116,7 @@ def _validate(
         save_checkpoint(best, network, network.settings)
 
 
-def refuse_broken_loss(parts: np.ndarray, step: int, steps_per_epoch: int) -> None:
+def require_finite_loss(parts: np.ndarray, step: int, steps_per_epoch: int) -> None:
     """Raise InputError if a part of the loss, float32 [4], is NaN or infinite."""
     if not np.isfinite(parts).all():
         raise InputError(
@@ -183,7 +183,7 @@ class _Loop:
                     recent_speed.start(step)
                 if step % self.settings.log_interval == 0 or step == len(self.rates) - 1:
                     values = parts.asnumpy()
-                    refuse_broken_loss(values, step, self.steps_per_epoch)
+                    require_finite_loss(values, step, self.steps_per_epoch)
                     speed, self.mean_images_per_second = recent_speed.since_start(step), run_speed.since_start(step)
                     recent_speed.start(step)
                     if metrics is not None:

@@ -45,7 +45,7 @@ def no_profile() -> Iterator[Callable[[], None]]:
     yield lambda: None
 
 
-def tell_profile(folder: Path) -> None:
+def log_profile(folder: Path) -> None:
     """Log where the profile of a training is, or that it was too short for one."""
     if any(folder.rglob("trace_view.json")):
         logging.info("the profile is in %s: open its trace_view.json in chrome://tracing or Perfetto", folder)

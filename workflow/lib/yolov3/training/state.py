@@ -36,7 +36,7 @@ class Progress:
     seconds: float
 
 
-def run_fingerprint(values: dict[str, Any]) -> str:
+def training_fingerprint(values: dict[str, Any]) -> str:
     """Return a digest of all that decides a training's result: `values` and the code of this package in use."""
     digest = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode())
     for name in sorted(sys.modules):

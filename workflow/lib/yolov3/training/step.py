@@ -1,11 +1,13 @@
 """One training step as a compiled graph: normalise, network, loss, gradients, update."""
 
+import math
 from dataclasses import dataclass
 
 import mindspore
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
+from yolov3.network.settings import ANCHORS_PER_STRIDE, STRIDES
 from yolov3.network.yolo import YOLOv3
 from yolov3.training.loss import YoloLoss
 
@@ -105,3 +107,15 @@ def split_parameters(network: YOLOv3) -> tuple[list[Parameter], list[Parameter]]
     decayed = [parameter for parameter, weight in zip(parameters, is_weight, strict=True) if weight]
     others = [parameter for parameter, weight in zip(parameters, is_weight, strict=True) if not weight]
     return decayed, others
+
+
+def set_objectness_prior(network: YOLOv3, prior: float) -> None:
+    """Set the head biases so that every prediction starts with confidence `prior` (0..1).
+
+    Most predictions are background, so a low start spares the first thousand steps of a run from scratch.
+    """
+    for stride in STRIDES:
+        bias = getattr(network, f"branch_{stride}").head.bias
+        values = bias.asnumpy().reshape(ANCHORS_PER_STRIDE, network.settings.values_per_anchor)
+        values[:, 4] = math.log(prior / (1 - prior))
+        bias.set_data(Tensor(values.reshape(-1)))

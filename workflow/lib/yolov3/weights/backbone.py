@@ -1,17 +1,92 @@
-"""The backbone's weights from Darknet to MindSpore and back."""
+"""The backbone's weights: fetched, checked or freshly initialised as a Darknet file, and converted to a checkpoint."""
 
 import json
 import logging
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import numpy as np
+from numpy.typing import NDArray
+
+from yolov3.data.fetch import fetch
 from yolov3.errors import InputError
+from yolov3.files import sha256_of
 from yolov3.network.darknet53 import DarkNet53
 from yolov3.network.settings import NetworkSettings
 from yolov3.weights.checkpoint import read_checkpoint, save_checkpoint
 from yolov3.weights.darknet_file import DarknetHeader, read_weights, write_weights
 from yolov3.weights.layers import DarknetLayer, backbone_layers
 
+FRESH_SOURCE = "fresh"
 HEADER_KEY = "darknet_header"
+_URL_SCHEMES = ("http", "https", "file")
+
+
+def is_url(source: str) -> bool:
+    """Return whether a backbone source is a URL rather than a path."""
+    return urlsplit(source).scheme in _URL_SCHEMES
+
+
+def fetch_backbone(source: str, output_file: Path | None, sha256: str, settings: NetworkSettings, seed: int) -> None:
+    """Bring the Darknet weight file of the backbone to `output_file` and check it.
+
+    Args:
+        source: "fresh" for newly initialised weights, a URL, or a path, which is checked where it is.
+        output_file: file to write; None for a path.
+        sha256: the file's SHA-256 in hexadecimal, or "" for any.
+        settings: the network; its anchors and classes do not matter.
+        seed: seed of fresh weights.
+
+    Raises:
+        InputError: the source is missing or is not the weight file of this backbone.
+    """
+    layers = layers_of(settings)
+    if source != FRESH_SOURCE and not is_url(source):
+        read_weights(source, layers)
+        found = sha256_of(source) if sha256 else ""
+        if found != sha256:
+            raise InputError(
+                f"weight file {source} has SHA-256 {found}, not {sha256}: give the right file or "
+                "correct backbone.sha256"
+            )
+        logging.info("backbone %s is right and used in place", source)
+        return
+    if output_file is None:
+        raise InputError(f"backbone source {source} needs a file to write: give --output_file")
+    if source == FRESH_SOURCE:
+        write_weights(output_file, DarknetHeader(), layers, fresh_weights(layers, seed))
+        logging.info("%s: %d freshly initialised convolutions, seed %d", output_file, len(layers), seed)
+        return
+    # Under the final name only when its content has been checked, so that a wrong answer is not taken for the file.
+    download = output_file.with_name(output_file.name + ".download")
+    fetch(source, download, sha256=sha256 or None)
+    try:
+        read_weights(download, layers)
+    except InputError as error:
+        download.unlink(missing_ok=True)
+        raise InputError(f"{source} did not send the backbone: {error}") from None
+    download.replace(output_file)
+    logging.info("%s: %s", output_file, source)
+
+
+def fresh_weights(layers: list[DarknetLayer], seed: int) -> dict[str, NDArray[np.float32]]:
+    """Return newly initialised values for each parameter of `layers`, float32.
+
+    Convolutions are uniform in +-1/sqrt(fan_in), which is Kaiming's uniform initialisation with a = sqrt(5);
+    normalisation starts as the identity.
+    """
+    generator = np.random.default_rng(seed)
+    constants = {"beta": 0.0, "gamma": 1.0, "moving_mean": 0.0, "moving_variance": 1.0}
+    arrays = {}
+    for layer in layers:
+        bound = 1.0 / np.sqrt(np.prod(layer.weight_shape[1:]))
+        for name, shape in layer.parameters:
+            field = name.rpartition(".")[2]
+            if field in constants:
+                arrays[name] = np.full(shape, constants[field], np.float32)
+            else:
+                arrays[name] = ((2.0 * generator.random(shape, np.float32) - 1.0) * bound).astype(np.float32)
+    return arrays
 
 
 def layers_of(settings: NetworkSettings) -> list[DarknetLayer]:

@@ -16,7 +16,7 @@ from yolov3.weights.layers import DarknetLayer
 
 VALUE_TYPE = np.dtype("<f4")
 _VERSION = struct.Struct("<3i")
-_LARGEST_VERSION = 1000
+_MAX_VERSION = 1000
 # Texts that servers send in place of a file begin like this, after a byte order mark and blanks.
 _HTML_STARTS = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<!--")
 
@@ -32,7 +32,7 @@ class DarknetHeader:
 
     @property
     def _seen_format(self) -> struct.Struct:
-        is_long = self.major * 10 + self.minor >= 2 and self.major < _LARGEST_VERSION and self.minor < _LARGEST_VERSION
+        is_long = self.major * 10 + self.minor >= 2 and self.major < _MAX_VERSION and self.minor < _MAX_VERSION
         return struct.Struct("<q" if is_long else "<i")
 
     @property
@@ -142,7 +142,7 @@ def _checked_header(path: Path, layers: Sequence[DarknetLayer]) -> DarknetHeader
     is_long_enough = len(start) >= DarknetHeader().size
     header = DarknetHeader.from_bytes(start) if is_long_enough else DarknetHeader()
     version = (header.major, header.minor, header.revision)
-    if not all(0 <= number < _LARGEST_VERSION for number in version):
+    if not all(0 <= number < _MAX_VERSION for number in version):
         raise InputError(
             f"weight file {path} begins with the version {'.'.join(map(str, version))}, which is none of Darknet's: "
             "it is not a Darknet weight file"
