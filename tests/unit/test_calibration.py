@@ -42,7 +42,7 @@ def test_images_are_drawn_once_each_by_the_seed(manifest):
 
 def test_folder_holds_training_images_as_float_nhwc_and_nothing_else(folder, manifest):
     opened = CalibrationFolder.read(folder, (SIZE, SIZE), IMAGENET)
-    assert sorted(opened.bins_dir.iterdir()) == sorted(opened.files) and len(opened) == 3
+    assert sorted(folder.rglob("*.bin")) == sorted(opened.files) and len(opened) == 3
     train = manifest.parent / "train" / "images"
     for entry, file in zip(json.loads((folder / "index.json").read_text())["images"], opened.files, strict=True):
         image = read_image_rgb(train / f"{entry['name']}.png")

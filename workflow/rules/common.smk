@@ -1,21 +1,29 @@
-# What all rules share: the checked configuration, the stages' programs, and the words of their command lines.
+# What all rules share: the checked configuration, and what identifies a result of a stage.
+#
+# A rule is rerun when one of its `params` changes: the digest of the code that it runs, the settings that can change its
+# result, and the content of the user's files. What only says where and how it runs is in globals of the shell commands,
+# which Snakemake does not track.
 
 import sys
 from pathlib import Path
 
-ROOT = Path(workflow.basedir)
-sys.path.insert(0, str(ROOT / "workflow" / "lib"))
+WORKFLOW_DIR = Path(str(workflow.current_basedir)).parent
+NATIVE_DIR = WORKFLOW_DIR.parent / "native310"
+SCRIPTS = WORKFLOW_DIR / "scripts"
+if not SCRIPTS.is_dir():
+    raise WorkflowError(
+        f"the workflow is used from {WORKFLOW_DIR}, which is no folder of this host: clone the repository and name the "
+        "clone's workflow/Snakefile"
+    )
+sys.path.insert(0, str(WORKFLOW_DIR / "lib"))
 
-from snakemake.io import sourcecache_entry
-
-from yolov3.config.config import DEVICE_OF_ENGINE, complete_config
-from yolov3.process import available_cpus
-from yolov3.errors import InputError
-from yolov3.native.mslite_runtime import home_of_user
-from yolov3.native.build import cann_of_user
+from yolov3.config.config import complete_config
+from yolov3.config.identity import tracked_contents, tracked_values, untracked_values
 from yolov3.config.options import option_words
-from yolov3.config.python_path import prefer_this_python
-from yolov3.config.sources import python_sources
+from yolov3.config.plan import Plan
+from yolov3.config.sources import code_digest, files_digest, prefer_this_python
+from yolov3.errors import InputError
+from yolov3.process import available_cpus
 
 prefer_this_python()
 
@@ -24,43 +32,75 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 
-
-def unmanaged(path):
-    """A file of the sources or the user's: where results are kept in a storage (Kubernetes), it is not looked for there."""
-    return sourcecache_entry(str(path), str(path)) if workflow.storage_settings.default_storage_provider else str(path)
-
-
-def script(name):
-    """The program of a stage."""
-    return unmanaged(ROOT / "workflow" / "scripts" / f"{name}.py")
-
-
-def module_files(name, without=()):
-    """The modules that a stage's program imports: an edit to one of them reruns the stage."""
-    # The workflow gives every stage a manifest, so none describes a bare folder.
-    without = ("yolov3.data.options", *without)
-    return [unmanaged(path) for path in python_sources(Path(script(name)), without)]
+PLAN = Plan.of(config)
+EXPORTED = config["export"]["file_name"]
+# Options of each section that are passed on but identify no result.
+UNTRACKED = {
+    section: option_words(untracked_values(section, values))
+    for section, values in config.items()
+    if isinstance(values, dict)
+}
+# How images are fitted into the network.
+NETWORK_INPUT = {key: config["eval"][key] for key in ("testing_shape", "letterbox")}
+# Stages whose time the report shows, with whether they take part.
+TIMED_STAGES = {}
 
 
-def section_options(*sections, **more):
-    """Sections of the configuration, then single options, as the words of a command line."""
-    values = {key: value for section in sections for key, value in config[section].items()}
-    return option_words({**values, **more})
+def code(name, without=()):
+    """The digest of a stage's program and of what it imports."""
+    return lambda wildcards: code_digest(SCRIPTS / f"{name}.py", without)
+
+
+def native_code(*patterns):
+    """The digest of source files of the native program."""
+    return lambda wildcards: files_digest(path for pattern in patterns for path in NATIVE_DIR.glob(pattern))
+
+
+def options_of(section, *keys):
+    """Tracked options of a section, all or those named, as words of a command line."""
+    values = {key: value for key, value in config[section].items() if not keys or key in keys}
+    return lambda wildcards: option_words(tracked_values(section, values))
 
 
 def top_level_options(*names):
-    """Keys outside of sections, as the words of a command line."""
-    return option_words({name: config[name] for name in names})
+    """Tracked options outside of sections, as words of a command line."""
+    return lambda wildcards: option_words(tracked_values("", {name: config[name] for name in names}))
 
 
-def own_threads():
-    """Threads of a stage that uses all that it gets, but no more than there are: more only slow it down."""
+def contents_of(section, *keys):
+    """The content of the user's files that a section names, in all keys or those given."""
+    values = {key: value for key, value in config[section].items() if not keys or key in keys}
+    return lambda wildcards: repr(tracked_contents(section, values))
+
+
+def file_option(name, file):
+    """An option that names an input file, empty where there is none."""
+    return option_words({name: file}) if file else ""
+
+
+def timed(stage, takes_part=True):
+    """The file with the time and memory that a stage took."""
+    TIMED_STAGES[stage] = takes_part
+    return f"results/benchmarks/{stage}.tsv"
+
+
+def threads_of(on_cluster):
+    """Threads of a stage that uses all that it gets: those there are, more only slow it down; on a cluster as many as given."""
+    if not workflow.local_exec:
+        return on_cluster
     return min(workflow.resource_settings.cores or sys.maxsize, available_cpus())
 
 
-def all_threads():
+def all_threads(on_cluster):
     """Threads of a stage that is timed: all that are given, also beyond those that there are, so that it runs alone."""
+    if not workflow.local_exec:
+        return on_cluster
     return workflow.resource_settings.cores or available_cpus()
+
+
+def devices(target, count=1):
+    """What a stage asks a cluster for: GPUs, or NPUs under the name that Slurm's administrators give them in gres.conf."""
+    return {"GPU": {"gpu": count}, "Ascend": {"gres": f"npu:{count}"}}.get(target, {})
 
 
 def training_devices():
@@ -75,19 +115,14 @@ def training_devices():
     return devices(config["device_target"], config["train"]["group_size"] // hosts)
 
 
-def devices(target, count=1):
-    """What a stage asks a cluster for: GPUs, or NPUs under the name that Slurm's administrators give them in gres.conf."""
-    return {"GPU": {"gpu": count}, "Ascend": {"gres": f"npu:{count}"}}.get(target, {})
+def declared_folder(path):
+    """A folder as output of a rule; where results are kept in a storage (Kubernetes), it stays beside them, undeclared."""
+    return [] if workflow.storage_settings.default_storage_provider else directory(path)
 
 
-def network_input():
-    """How images are fitted into the network, as evaluation does."""
-    return {key: config["eval"][key] for key in ("testing_shape", "letterbox")}
-
-
-def native_thresholds():
-    """What of the evaluation's settings the native program takes over."""
-    return {key: config["eval"][key] for key in ("eval_ignore_threshold", "nms_thresh", "max_detections")}
+def present(folder):
+    """A folder as input that only has to be there."""
+    return ancient(folder) if folder else []
 
 
 def described(model):
@@ -99,7 +134,7 @@ def exported(suffix, user):
     """An exported model as inputs of a rule; a format that the config leaves out is told in one sentence."""
 
     def files(wildcards):
-        if suffix.upper() not in FORMATS:
+        if suffix not in PLAN.formats:
             raise WorkflowError(
                 f"config key export.file_format is {config['export']['file_format']} but {user} needs "
                 f"{suffix.upper()}: add it"
@@ -107,10 +142,3 @@ def exported(suffix, user):
         return described(f"results/export/{EXPORTED}.{suffix}")
 
     return files
-
-
-def native_model(wildcards):
-    """What the native program runs; OpenVINO runs the export as it is."""
-    if ENGINE in SUFFIX_OF:
-        return described(f"results/native_model/{EXPORTED}.{SUFFIX_OF[ENGINE]}")
-    return FLOAT_MODEL(wildcards)

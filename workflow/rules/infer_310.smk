@@ -1,20 +1,25 @@
 # The native program over the evaluation images: the float model and the int8 model.
 
+# What of the evaluation's settings the native program takes over.
+THRESHOLDS = options_of("eval", "eval_ignore_threshold", "nms_thresh", "max_detections")
 # The engine of the int8 model may run elsewhere than that of the float model.
-INT8_DEVICE = DEVICE_OF_ENGINE.get(INT8_ENGINE, config["infer"]["device"])
-INT8_INFERENCE = {"engine": INT8_ENGINE, "device": INT8_DEVICE}
-if INT8_ENGINE != "openvino":
+INT8_INFERENCE = {"engine": PLAN.int8_engine, "device": PLAN.int8_device}
+if PLAN.int8_engine != "openvino":
     INT8_INFERENCE["precision"] = "float32"
+
+
+def raw_maps(stage):
+    """The folder of raw outputs, where they are wanted."""
+    return declared_folder(f"results/{stage}/result_Files") if config["infer"]["raw_maps"] else []
 
 
 rule infer_310:
     input:
         unpack(native_model),
-        script=script("infer_310"),
-        modules=module_files("infer_310"),
         program=rules.build_native310.output.program,
         bins=rules.preprocess_bins.output.index,
-        manifest=rules.download.output.manifest,
+        images=present(rules.preprocess_bins.output.images),
+        manifest=rules.download_val.output.manifest,
     output:
         log=report(
             "results/infer_310/acc.log",
@@ -25,32 +30,35 @@ rule infer_310:
         metrics="results/infer_310/metrics.json",
         detections="results/infer_310/detections.json",
         timings="results/infer_310/benchmark.json",
+        raw_maps=raw_maps("infer_310"),
     log:
         "logs/infer_310.log",
     benchmark:
-        "results/benchmarks/infer_310.tsv"
+        timed("infer_310")
     conda:
         "../../envs/main.yaml"
-    threads: all_threads()
+    threads: all_threads(on_cluster=8)
     resources:
-        **devices("Ascend" if IS_ASCEND else "CPU"),
+        **devices("Ascend" if PLAN.device == "ascend" else "CPU"),
+        runtime="12h",
     params:
-        options=option_words({**config["infer"], **native_thresholds()}),
+        code=code("infer_310", without=["yolov3.data.checks"]),
+        options=options_of("infer"),
+        thresholds=THRESHOLDS,
     shell:
-        "python {input.script:q} {params.options} --threads {threads} --program {input.program:q}"
-        ' --model {input.model:q} --bins "$(dirname {input.bins:q})" --manifest {input.manifest:q}'
-        ' --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'
+        "python {SCRIPTS:q}/infer_310.py {params.options} {params.thresholds} {UNTRACKED[infer]} --threads {threads}"
+        ' --program {input.program:q} --model {input.model:q} --bins "$(dirname {input.bins:q})"'
+        ' --manifest {input.manifest:q} --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'
 
 
-rule quant_infer_310:
+use rule infer_310 as quant_infer_310 with:
     input:
-        script=script("infer_310"),
-        modules=module_files("infer_310"),
-        program=rules.build_native310.output.program,
         model=rules.post_quant.output.model,
         description=rules.post_quant.output.description,
+        program=rules.build_native310.output.program,
         bins=rules.preprocess_bins.output.index,
-        manifest=rules.download.output.manifest,
+        images=present(rules.preprocess_bins.output.images),
+        manifest=rules.download_val.output.manifest,
     output:
         log=report(
             "results/quant_infer_310/acc.log",
@@ -61,18 +69,15 @@ rule quant_infer_310:
         metrics="results/quant_infer_310/metrics.json",
         detections="results/quant_infer_310/detections.json",
         timings="results/quant_infer_310/benchmark.json",
+        raw_maps=raw_maps("quant_infer_310"),
     log:
         "logs/quant_infer_310.log",
     benchmark:
-        "results/benchmarks/quant_infer_310.tsv"
-    conda:
-        "../../envs/main.yaml"
-    threads: all_threads()
+        timed("quant_infer_310")
     resources:
-        **devices("Ascend" if INT8_DEVICE == "ascend" else "CPU"),
+        **devices("Ascend" if PLAN.int8_device == "ascend" else "CPU"),
+        runtime="12h",
     params:
-        options=option_words({**config["infer"], **native_thresholds(), **INT8_INFERENCE}),
-    shell:
-        "python {input.script:q} {params.options} --threads {threads} --program {input.program:q}"
-        ' --model {input.model:q} --bins "$(dirname {input.bins:q})" --manifest {input.manifest:q}'
-        ' --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'
+        code=code("infer_310", without=["yolov3.data.checks"]),
+        options=option_words({**tracked_values("infer", config["infer"]), **INT8_INFERENCE}),
+        thresholds=THRESHOLDS,

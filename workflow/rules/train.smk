@@ -1,22 +1,17 @@
-# Training. A killed run leaves its state in results/train/checkpoints, undeclared, so that the next run goes on from it.
+# Training. A killed run leaves its state in results/train/checkpoints, undeclared, so that the next run resumes from it.
 
-HAS_BACKBONE = config["backbone"]["source"] != "none" and not config["train"]["resume_yolov3"]
-VALIDATES = config["train"]["eval_interval"] > 0
+VALIDATION_ROOMS = () if PLAN.validates else ("yolov3.evaluation",)
 
 
 rule train:
     input:
-        script=script("train"),
-        # Without evaluations in between, an edit to the post-processing does not concern the training.
-        modules=module_files(
-            "train",
-            without=() if VALIDATES else ("yolov3.evaluation.validation", "yolov3.evaluation.evaluate"),
-        ),
-        manifest=rules.download.output.manifest,
-        backbone=rules.convert_backbone.output.checkpoint if HAS_BACKBONE else [],
-        start=unmanaged(config["train"]["resume_yolov3"]) if config["train"]["resume_yolov3"] else [],
-        anchors=rules.cluster_anchors.output.anchors if CLUSTERS_ANCHORS else [],
-        rank_table=rules.rank_table.output.table if HAS_RANK_TABLE else [],
+        manifest=rules.download_train.output.manifest,
+        images=present(rules.download_train.output.images),
+        validation=rules.download_val.output.manifest if PLAN.validates else [],
+        validation_images=present(rules.download_val.output.images) if PLAN.validates else [],
+        backbone=rules.convert_backbone.output.checkpoint if PLAN.has_backbone else [],
+        anchors=rules.cluster_anchors.output.anchors if PLAN.clusters_anchors else [],
+        rank_table=rules.rank_table.output.table if PLAN.has_rank_table else [],
     output:
         checkpoint="results/train/yolov3.ckpt",
         metrics=report(
@@ -29,24 +24,28 @@ rule train:
     log:
         "logs/train.log",
     benchmark:
-        "results/benchmarks/train.tsv"
+        timed("train", PLAN.trains)
     group:
-        TRAINING_GROUP
+        "train" if config["train"]["is_distributed"] else None
     conda:
         "../../envs/main.yaml"
-    threads: own_threads()
+    threads: threads_of(on_cluster=32)
     resources:
         **training_devices(),
+        mem_mb=128000,
+        runtime="5d",
     params:
-        options=section_options("network", "train"),
+        code=code("train", without=("yolov3.data.checks", *VALIDATION_ROOMS)),
+        network=options_of("network"),
+        options=options_of("train"),
         general=top_level_options("device_target", "seed"),
-        validation=section_options("eval") if VALIDATES else "",
-        backbone=lambda wildcards, input: option_words(
-            {"pretrained_backbone": input.backbone} if input.backbone else {}
-        ),
-        anchors=lambda wildcards, input: option_words({"anchors_file": input.anchors} if input.anchors else {}),
-        rank_table=lambda wildcards, input: option_words({"rank_table": input.rank_table} if input.rank_table else {}),
+        start=contents_of("train"),
+        evaluation=options_of("eval") if PLAN.validates else "",
+        backbone=lambda wildcards, input: file_option("pretrained_backbone", input.backbone),
+        anchors=lambda wildcards, input: file_option("anchors_file", input.anchors),
+        rank_table=lambda wildcards, input: file_option("rank_table", input.rank_table),
     shell:
-        "python {input.script:q} {params.general} {params.options} {params.validation} {params.backbone}"
-        ' {params.anchors} {params.rank_table} --manifest {input.manifest:q} --ckpt_path "$(dirname {output.checkpoint:q})"'
+        "python {SCRIPTS:q}/train.py {params.general} {params.network} {params.options} {params.evaluation}"
+        " {params.backbone} {params.anchors} {params.rank_table} {UNTRACKED[train]}"
+        ' --manifest {input.manifest:q} {input.validation:q} --ckpt_path "$(dirname {output.checkpoint:q})"'
         " --log_file {log:q}"

@@ -2,40 +2,54 @@
 """Make, fetch or find the data set, check it, and describe it in a manifest.
 
 download.py --provider shapes --data_dir dataset --manifest results/data/manifest.json
+download.py --merge results/data/train.json results/data/val.json --manifest results/data/manifest.json
 """
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.checks import CheckSettings, CustomSettings, check_dataset
 from yolov3.data.coco2014 import Coco2014Settings, prepare_coco2014
+from yolov3.data.links import link_places
+from yolov3.data.manifest import SPLITS, Manifest, Places
 from yolov3.data.shapes.dataset import ShapesSettings, prepare_shapes
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the stage."""
-    places = find_data(arguments)
-    manifest = check_dataset(arguments.provider, places, settings_from(CheckSettings, arguments))
-    manifest.write(arguments.manifest)
+    if arguments.merge:
+        Manifest.read(*arguments.merge).write(arguments.manifest)
+        return
+    places = find_data(arguments, (arguments.split,) if arguments.split else SPLITS)
+    if arguments.links_dir:
+        places = link_places(places, arguments.links_dir)
+    categories = Manifest.read(arguments.categories_from).categories if arguments.categories_from else ()
+    settings = settings_from(CheckSettings, arguments)
+    check_dataset(arguments.provider, places, settings, categories).write(arguments.manifest)
 
 
-def find_data(arguments: argparse.Namespace) -> dict[str, tuple[Path, Path]]:
-    """Return image folder and annotation file of "train" and "val", made or fetched if need be."""
+def find_data(arguments: argparse.Namespace, splits: Sequence[str]) -> Places:
+    """Return image folder and annotation file of each split, made or fetched if need be."""
     data_dir = Path(arguments.data_dir)
     if arguments.provider == "shapes":
-        return prepare_shapes(data_dir, settings_from(ShapesSettings, arguments))
+        return prepare_shapes(data_dir, settings_from(ShapesSettings, arguments), splits)
     if arguments.provider == "coco2014":
-        return prepare_coco2014(data_dir, settings_from(Coco2014Settings, arguments))
-    return settings_from(CustomSettings, arguments).places()
+        return prepare_coco2014(data_dir, settings_from(Coco2014Settings, arguments), splits)
+    return settings_from(CustomSettings, arguments).places(splits)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line and run; return the exit code."""
     parser = stage_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="manifest to write")
+    parser.add_argument("--split", choices=("", *SPLITS), default="", help="this split only (default: both)")
+    parser.add_argument("--categories_from", type=Path, help="with --split val: manifest of the training images")
+    parser.add_argument("--links_dir", type=Path, help="name the data set by links in this folder (default: directly)")
+    parser.add_argument("--merge", type=Path, nargs=2, help="put the manifests of two splits together instead")
     for section in ("data", "shapes", "coco2014", "custom"):
         add_options(parser, section)
     return run_stage(run, parser.parse_args(argv))

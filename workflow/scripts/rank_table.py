@@ -20,6 +20,7 @@ from yolov3.distributed.rank_table import (
     ascend_rank_table,
     complete_rank_table,
     default_file_name,
+    empty_rank_table,
     has_ascend_tools,
     host_rank_table,
     merge_rank_tables,
@@ -35,6 +36,9 @@ def run(arguments: argparse.Namespace) -> None:
         table = merge_rank_tables(arguments.merge)
     elif arguments.merged_table:
         table = complete_rank_table(arguments.merged_table, arguments.group_size)
+    elif arguments.hosts or arguments.host_launcher == "slurm":
+        # A host can ask its own devices only: MindSpore numbers the ranks by itself.
+        table = empty_rank_table()
     elif arguments.device_target in ("CPU", "GPU"):
         table = host_rank_table(arguments.group_size, arguments.server_ip)
     elif arguments.device_target == "Ascend" or arguments.device_ips or has_ascend_tools(arguments.hccn_conf):
@@ -65,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--hccn_conf", type=Path, default=HCCN_CONF, help=f"device addresses (default: {HCCN_CONF})")
     add_options(parser, "rank_table")
-    add_options(parser, "train", only=("group_size",))
+    add_options(parser, "train", only=("group_size", "hosts", "host_launcher"))
     return run_stage(run, parser.parse_args(argv))
 
 

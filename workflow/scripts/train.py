@@ -7,8 +7,10 @@ started by msrun itself, it is one of the workers.
 """
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
+from typing import Any
 
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
@@ -97,7 +99,7 @@ def train_as_worker(arguments: argparse.Namespace) -> None:
         ),
         settings_from(AugmentSettings, arguments),
         network.settings.anchors,
-        max_box=min(arguments.max_box, manifest.splits["train"].max_boxes),
+        max_box=min(arguments.max_box, manifest.split("train").max_boxes),
     )
     settings = settings_from(
         TrainSettings,
@@ -106,15 +108,19 @@ def train_as_worker(arguments: argparse.Namespace) -> None:
         optimizer=settings_from(OptimizerSettings, arguments),
         augment=settings_from(AugmentSettings, arguments),
     )
-    validate = None
+    validate, splits = None, ["train"]
+    origin: dict[str, Any] = {"weights": sha256_of(weights) if weights.name else ""}
     if settings.eval_interval:
-        # Imported only here: otherwise an edit to the post-processing would not concern a training.
+        # Imported only here: without a validation, an edit to the post-processing does not concern the training.
         from yolov3.evaluation.evaluate import evaluation_settings_from
         from yolov3.evaluation.validation import Validator
 
-        validate = Validator(manifest, evaluation_settings_from(arguments))
-    identity = {"data": manifest.fingerprint, "weights": sha256_of(weights) if weights.name else ""}
-    train(network, source, settings, TrainFiles.under(arguments.ckpt_path, worker), worker, identity, validate)
+        evaluation = evaluation_settings_from(arguments)
+        validate = Validator(manifest, evaluation)
+        splits.append("val")
+        origin["validation"] = dataclasses.asdict(evaluation)
+    origin["data"] = manifest.fingerprint(*splits)
+    train(network, source, settings, TrainFiles.under(arguments.ckpt_path, worker), worker, origin, validate)
 
 
 if __name__ == "__main__":

@@ -1,49 +1,137 @@
-"""The modules of this package that a program imports, for the workflow's rerun rules."""
+"""The code that a stage runs, as digests of what it does: comments, docstrings and formatting do not change them.
+
+The workflow gives a stage's digest to its rule as a parameter, and a training keeps those of its modules in its state.
+"""
 
 import ast
+import hashlib
+import os
+import re
+import sys
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-
-import grimp
 
 PACKAGE = "yolov3"
 PACKAGE_DIR = Path(__file__).parents[1]
 
+# String and character literals stay as they are; what lies between the other tokens is a gap.
+_CPP = (r"""R"(?P<mark>[^()\s\\]*)\(.*?\)(?P=mark)"|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""", r"\s|//[^\n]*|/\*.*?\*/")
+_CMAKE = (r'"(?:\\.|[^"\\])*"', r"\s|#[^\n]*")
+_JINJA = (r"(?!)", r"\s|\{#.*?#\}")
+_LANGUAGES = {".cc": _CPP, ".h": _CPP, ".txt": _CMAKE, ".cmake": _CMAKE, ".j2": _JINJA}
+_NO_GAP_BESIDE = "(){}[];,"
 
-@lru_cache(maxsize=1)
-def _import_graph() -> grimp.ImportGraph:
-    return grimp.build_graph(PACKAGE, cache_dir=None)
+
+def prefer_this_python() -> None:
+    """Make `python` in the stages' commands the interpreter that runs Snakemake, whether its environment is active."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
-def python_sources(script: Path, without: Iterable[str] = ()) -> list[Path]:
-    """Return the files of this package that `script` imports, directly or through others, sorted.
+def module_digests(script: Path, without: Iterable[str] = ()) -> dict[str, str]:
+    """Return a digest of each module of this package that a program imports, and of the program itself under "".
 
     Args:
-        script: a Python program outside the package.
-        without: modules that the program imports but does not use as it is run; they and what only they import are
-            left out.
+        script: a Python program outside of the package.
+        without: modules or rooms, by dotted name, that the program imports but does not use as it is run; what only
+            they import is left out too.
     """
-    graph = _import_graph()
-    left_out = set(without)
-    found = {PACKAGE}
-    waiting = [name for name in _imported_names(script) if name not in left_out]
+    left_out = tuple(without)
+    digests = {"": python_digest(script)}
+    waiting = list(_imports_of(script, ""))
     while waiting:
         module = waiting.pop()
-        if module not in found:
-            found.add(module)
-            waiting.extend(graph.find_modules_directly_imported_by(module) - left_out)
-    return sorted(_file_of(module) for module in found)
+        if module in digests or any(module == name or module.startswith(f"{name}.") for name in left_out):
+            continue
+        path = _file_of(module)
+        digests[module] = python_digest(path)
+        waiting.extend(_imports_of(path, module))
+    return digests
 
 
-def _imported_names(script: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:
-            names.add(node.module)
-    return names
+def loaded_digests() -> dict[str, str]:
+    """Return a digest of each module of this package that this process has imported, and of its program under ""."""
+    loaded = sorted(name for name in sys.modules if name.split(".")[0] == PACKAGE)
+    program = getattr(sys.modules["__main__"], "__file__", None)
+    return {
+        **({"": python_digest(Path(program))} if program else {}),
+        **{name: python_digest(_file_of(name)) for name in loaded},
+    }
+
+
+def code_digest(script: Path, without: Iterable[str] = ()) -> str:
+    """Return one digest of a program and the modules that it imports; arguments as of `module_digests`."""
+    return _short_digest(repr(sorted(module_digests(script, without).items())))
+
+
+def files_digest(paths: Iterable[Path]) -> str:
+    """Return one digest of C++, CMake and template files, by name and content without comments and white space."""
+    return _short_digest(repr([(path.name, _significant_text(path)) for path in sorted(paths)]))
+
+
+@cache
+def python_digest(path: Path) -> str:
+    """Return a digest of a Python file's syntax tree without docstrings and other strings that stand alone."""
+    tree = _syntax_tree(path)
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            if isinstance(block := getattr(node, name, None), list):
+                setattr(node, name, [statement for statement in block if not _is_bare_string(statement)])
+    # Python 3.12 has a field more than 3.11; empty, it means nothing.
+    return _short_digest(ast.dump(tree).replace(", type_params=[]", ""))
+
+
+def _is_bare_string(statement: ast.AST) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def _significant_text(path: Path) -> str:
+    literal, gap = _LANGUAGES[path.suffix]
+    text = path.read_text(encoding="utf-8").strip()
+
+    def kept(token: re.Match[str]) -> str:
+        if token["gap"] is None:
+            return token[0]
+        beside = text[max(token.start() - 1, 0)] + text[min(token.end(), len(text) - 1)]
+        return "" if any(character in _NO_GAP_BESIDE for character in beside) else " "
+
+    return re.sub(f"(?:{literal})|(?P<gap>(?:{gap})+)", kept, text, flags=re.DOTALL)
+
+
+@cache
+def _imports_of(path: Path, module: str) -> frozenset[str]:
+    """Return the modules of this package that a file imports, in functions too, with the packages that hold them."""
+    names: set[str] = set()
+    for node in ast.walk(_syntax_tree(path)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute_name(node, path, module)
+            names.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
+    parts = [name.split(".") for name in names if name.split(".")[0] == PACKAGE]
+    candidates = {".".join(part[:length]) for part in parts for length in range(1, len(part) + 1)}
+    return frozenset(name for name in candidates if _file_of(name).is_file())
+
+
+def _absolute_name(node: ast.ImportFrom, path: Path, module: str) -> str:
+    if not node.level:
+        return node.module or ""
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    return ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
+
+
+def _syntax_tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def _file_of(module: str) -> Path:
     path = PACKAGE_DIR.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _short_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -192,7 +192,7 @@ def load_split(manifest: Manifest, split: str) -> CocoSplit:
     Raises:
         InputError: the annotation file is gone or no longer in order.
     """
-    files = manifest.splits[split]
+    files = manifest.split(split)
     dataset = without_images(read_annotations(files.annotation_file), files.excluded_images)
     return split_of(dataset, annotation_rows(dataset, manifest.categories), files.image_dir)
 
@@ -205,7 +205,7 @@ def ground_truth(manifest: Manifest, split: str) -> dict[str, Any]:
     Raises:
         InputError: the annotation file is gone or no longer in order.
     """
-    files = manifest.splits[split]
+    files = manifest.split(split)
     dataset = without_images(read_annotations(files.annotation_file), files.excluded_images)
     usable = annotation_rows(dataset, manifest.categories).usable
     annotations: list[dict[str, Any]] = []

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from yolov3.data.annotations import (
     without_images,
 )
 from yolov3.data.images import SizeWH, check_image_header, read_image_digest
-from yolov3.data.manifest import SPLITS, Category, Manifest, SplitFiles
+from yolov3.data.manifest import SPLITS, Category, Manifest, Places, SplitFiles, folder_places
 from yolov3.errors import InputError
 from yolov3.files import sha256_of
 
@@ -50,40 +50,53 @@ class CustomSettings:
     val_image_dir: str
     val_annotations: str
 
-    def places(self) -> dict[str, tuple[Path, Path]]:
-        """Return image folder and annotation file of "train" and "val".
+    def places(self, splits: Sequence[str] = SPLITS) -> Places:
+        """Return image folder and annotation file of each split.
 
         Raises:
             InputError: one is not given.
         """
-        for key, value in vars(self).items():
-            if not value:
-                raise InputError(f"custom.{key} is empty: give its path for data.provider custom")
-        return {
-            "train": (Path(self.train_image_dir), Path(self.train_annotations)),
-            "val": (Path(self.val_image_dir), Path(self.val_annotations)),
-        }
+        places = {}
+        for split in splits:
+            keys = (f"{split}_image_dir", f"{split}_annotations")
+            for key in keys:
+                if not getattr(self, key):
+                    raise InputError(f"custom.{key} is empty: give its path for data.provider custom")
+            places[split] = (Path(getattr(self, keys[0])), Path(getattr(self, keys[1])))
+        return places
 
 
-def check_dataset(provider: str, places: dict[str, tuple[Path, Path]], settings: CheckSettings) -> Manifest:
-    """Check both splits of a data set and describe it. Labels follow the categories of the training annotations.
+def check_dataset(
+    provider: str, places: Places, settings: CheckSettings, categories: tuple[Category, ...] = ()
+) -> Manifest:
+    """Check a data set, or one split of it, and describe it.
 
     Args:
         provider: name for the manifest.
-        places: image folder and annotation file of "train" and "val".
+        places: image folder and annotation file of each split.
         settings: how to check.
+        categories: those of the training annotations, which labels follow; () where `places` has "train".
 
     Raises:
         InputError: annotations or images are not in order; the sentence says which.
     """
-    datasets = {name: read_annotations(places[name][1]) for name in SPLITS}
-    categories = categories_of(datasets["train"])
-    _refuse_renamed_categories(categories, categories_of(datasets["val"]), places["val"][1])
     splits = {}
-    for name in SPLITS:
-        # Popped, so that the parsed annotations of one split are freed before the other is checked.
-        splits[name] = check_split(name, *places[name], datasets.pop(name), categories, settings)
+    for name in sorted(places, key=SPLITS.index):
+        dataset = read_annotations(places[name][1])
+        categories = categories or categories_of(dataset)
+        _refuse_renamed_categories(categories, categories_of(dataset), places[name][1])
+        splits[name] = check_split(name, *places[name], dataset, categories, settings)
     return Manifest(provider, categories, splits)
+
+
+def manifest_of_folder(folder: Path) -> Manifest:
+    """Check annotations and image headers of a folder in coco2014's layout and return their manifest.
+
+    Raises:
+        InputError: annotations or images are missing or not in order.
+    """
+    settings = CheckSettings(check_images="header", skip_bad_images=False)
+    return check_dataset("custom", folder_places(folder), settings)
 
 
 def check_split(
@@ -100,7 +113,7 @@ def check_split(
         name: "train" or "val".
         image_dir: folder of the images.
         annotation_file: file that `dataset` was read from.
-        dataset: result of `coco_data.read_annotations`.
+        dataset: result of `annotations.read_annotations`.
         categories: classes that count, by ascending id.
         settings: how to check.
 

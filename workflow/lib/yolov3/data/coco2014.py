@@ -1,5 +1,6 @@
 """The COCO 2014 data set from its official archives or a mirror of them."""
 
+import fcntl
 import logging
 import shutil
 import stat
@@ -11,11 +12,12 @@ from pathlib import Path, PurePosixPath
 from tqdm import tqdm
 
 from yolov3.data.fetch import fetch
-from yolov3.data.manifest import SPLITS
+from yolov3.data.manifest import SPLITS, Places, folder_places
 from yolov3.errors import InputError
 from yolov3.files import read_json, write_json
 
 MARKER = ".unpacked.json"
+ANNOTATIONS_FOLDER = "annotations"
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ ARCHIVES = (
         "annotations/annotations_trainval2014.zip",
         252_872_794,
         "031296bbc80c45a1d1f76bf9a90ead27e94e99ec629208449507a4917a3bf009",
-        "annotations",
+        ANNOTATIONS_FOLDER,
         (
             ("annotations/instances_train2014.json", "train.json"),
             ("annotations/instances_val2014.json", "val.json"),
@@ -86,31 +88,39 @@ class Coco2014Settings:
 
 
 def prepare_coco2014(
-    data_dir: Path, settings: Coco2014Settings, archives: tuple[Archive, ...] = ARCHIVES
-) -> dict[str, tuple[Path, Path]]:
-    """Fetch and unpack what is lacking of the data set under data_dir/coco2014.
+    data_dir: Path,
+    settings: Coco2014Settings,
+    splits: Sequence[str] = SPLITS,
+    archives: tuple[Archive, ...] = ARCHIVES,
+) -> Places:
+    """Fetch and unpack what is missing of splits of the data set under data_dir/coco2014.
 
-    A folder that was unpacked before and is complete is kept, so is one that the user put there.
+    A folder that was unpacked before and is complete is kept, so is one that the user put there. Processes that prepare
+    the same folder wait for each other: the annotations of both splits are in one archive.
 
     Returns:
-        Image folder and annotation file of "train" and "val".
+        Image folder and annotation file of each split.
 
     Raises:
         InputError: an archive cannot be fetched, is another file or unsafe, or the disk is too small.
     """
     folder = data_dir / "coco2014"
-    lacking = [archive for archive in archives if not _stands(folder, archive)]
     folder.mkdir(parents=True, exist_ok=True)
-    for archive in lacking:
-        shutil.rmtree(_part_of(folder, archive), ignore_errors=True)
-    _refuse_small_disk(folder, lacking, settings.keep_archives)
-    for archive in lacking:
-        file = folder / "archives" / archive.name
-        fetch(f"{settings.mirror.rstrip('/')}/{archive.path}", file, archive.size, archive.sha256)
-        unpack(file, archive, folder)
-        if not settings.keep_archives:
-            file.unlink()
-    return {split: (folder / split, folder / "annotations" / f"{split}.json") for split in SPLITS}
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        needed = [archive for archive in archives if archive.folder in (ANNOTATIONS_FOLDER, *splits)]
+        missing = [archive for archive in needed if not _is_complete(folder, archive)]
+        for archive in missing:
+            shutil.rmtree(_part_of(folder, archive), ignore_errors=True)
+        _refuse_small_disk(folder, missing, settings.keep_archives)
+        for archive in missing:
+            file = folder / "archives" / archive.name
+            fetch(f"{settings.mirror.rstrip('/')}/{archive.path}", file, archive.size, archive.sha256)
+            unpack(file, archive, folder)
+            if not settings.keep_archives:
+                file.unlink()
+    places = folder_places(folder)
+    return {split: places[split] for split in splits}
 
 
 def unpack(file: Path, archive: Archive, folder: Path) -> None:
@@ -156,7 +166,7 @@ def _refuse_unsafe(file: Path, info: zipfile.ZipInfo) -> None:
         raise InputError(f"archive {file} has the link {info.filename!r}: it is unsafe, get another one")
 
 
-def _stands(folder: Path, archive: Archive) -> bool:
+def _is_complete(folder: Path, archive: Archive) -> bool:
     """Return whether an archive's folder is complete, or the user's own."""
     place = folder / archive.folder
     if not place.is_dir():
@@ -164,8 +174,9 @@ def _stands(folder: Path, archive: Archive) -> bool:
     if not (place / MARKER).is_file():
         logging.warning("%s was not unpacked by this program: used as it is, remove it to fetch it", place)
         return True
-    found = [path.stat().st_size for path in place.rglob("*") if path.is_file() and path.name != MARKER]
-    expected = {"sha256": archive.sha256, "files": len(found), "bytes": sum(found)}
+    # Hidden files are the marker and Snakemake's own.
+    sizes = [path.stat().st_size for path in place.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    expected = {"sha256": archive.sha256, "files": len(sizes), "bytes": sum(sizes)}
     if read_json(place / MARKER) == expected:
         logging.info("%s is there already and complete", place)
         return True

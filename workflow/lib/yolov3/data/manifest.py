@@ -1,4 +1,4 @@
-"""The manifest: one file that says where a data set is and what it holds; all later stages depend on it."""
+"""The manifest: a file that says where a data set, or one split of it, is and what it holds, for all later stages."""
 
 import dataclasses
 import hashlib
@@ -12,7 +12,9 @@ from yolov3.errors import InputError
 from yolov3.files import read_json, write_json
 
 SPLITS = ("train", "val")
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+Places = dict[str, tuple[Path, Path]]
+"""Image folder and annotation file of each split, by its name."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Category:
 
 @dataclass(frozen=True)
 class SplitFiles:
-    """One half of the data set.
+    """One split of a data set.
 
     Attributes:
         image_dir: folder that the annotations' file names are relative to.
@@ -52,23 +54,32 @@ class SplitFiles:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A data set.
+    """A data set, or one split of it.
 
     Attributes:
         provider: where it came from: shapes, coco2014 or custom.
-        categories: classes by ascending id; a class's label is its index here.
-        splits: files and counts of "train" and "val".
+        categories: classes by ascending id, those of the training annotations; a class's label is its index here.
+        splits: files and counts of "train", "val" or both.
     """
 
     provider: str
     categories: tuple[Category, ...]
     splits: dict[str, SplitFiles]
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over categories and content, in hexadecimal; the same wherever the data set is stored."""
+    def split(self, name: str) -> SplitFiles:
+        """Return the files and counts of a split.
+
+        Raises:
+            InputError: the manifest describes the other split only.
+        """
+        if name not in self.splits:
+            raise InputError(f"the manifest has no split {name}: give results/data/manifest.json, which has both")
+        return self.splits[name]
+
+    def fingerprint(self, *splits: str) -> str:
+        """Return the SHA-256 over categories and content of splits, in hexadecimal, wherever they are stored."""
         categories = [[category.id, category.name] for category in self.categories]
-        content = [categories, [[name, self.splits[name].fingerprint] for name in SPLITS]]
+        content = [categories, [[name, self.split(name).fingerprint] for name in splits]]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def write(self, path: str | Path) -> None:
@@ -78,30 +89,45 @@ class Manifest:
         for split in value["splits"].values():
             split["image_dir"] = _stored_path(split["image_dir"], folder)
             split["annotation_file"] = _stored_path(split["annotation_file"], folder)
-        write_json(path, {"format_version": FORMAT_VERSION, **value, "fingerprint": self.fingerprint})
+        write_json(path, {"format_version": FORMAT_VERSION, **value})
 
     @classmethod
-    def read(cls, path: str | Path) -> "Manifest":
-        """Read a manifest.
+    def read(cls, *paths: str | Path) -> "Manifest":
+        """Read a manifest, or put together those of the two splits of a data set.
 
         Raises:
-            InputError: the file is missing or is not a manifest of this version.
+            InputError: a file is missing or is not a manifest of this version, or the files are of two data sets.
         """
-        path = Path(path)
-        value = read_json(path, "manifest")
-        try:
-            if value["format_version"] != FORMAT_VERSION:
-                raise ValueError(f"format version {value['format_version']}")
-            return cls(
-                provider=value["provider"],
-                categories=tuple(Category(**category) for category in value["categories"]),
-                splits={name: _split_files(value["splits"][name], path.parent) for name in SPLITS},
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"manifest {path} is not one of this version ({type(error).__name__}: {error}): "
-                "run the download stage again"
-            ) from None
+        manifests = [_read_manifest(Path(path)) for path in paths]
+        first = manifests[0]
+        for path, other in zip(paths[1:], manifests[1:], strict=True):
+            if (other.provider, other.categories) != (first.provider, first.categories):
+                raise InputError(
+                    f"manifests {paths[0]} and {path} are of different data sets: run the download stage again"
+                )
+        return cls(first.provider, first.categories, {name: m.splits[name] for m in manifests for name in m.splits})
+
+
+def folder_places(folder: Path) -> Places:
+    """Return where coco2014's layout has images and annotations: <split>/ and annotations/<split>.json."""
+    return {split: (folder / split, folder / "annotations" / f"{split}.json") for split in SPLITS}
+
+
+def _read_manifest(path: Path) -> Manifest:
+    value = read_json(path, "manifest")
+    try:
+        if value["format_version"] != FORMAT_VERSION:
+            raise ValueError(f"format version {value['format_version']}")
+        return Manifest(
+            provider=value["provider"],
+            categories=tuple(Category(**category) for category in value["categories"]),
+            splits={name: _split_files(files, path.parent) for name, files in value["splits"].items()},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"manifest {path} is not one of this version ({type(error).__name__}: {error}): "
+            "run the download stage again"
+        ) from None
 
 
 def _stored_path(path: Path, folder: Path) -> str:

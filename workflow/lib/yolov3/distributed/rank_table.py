@@ -72,6 +72,16 @@ def host_rank_table(group_size: int, server_ip: str = "") -> RankTable:
     return _one_server(address, list(range(group_size)), [address] * group_size)
 
 
+def empty_rank_table() -> RankTable:
+    """Return the table of a training over several hosts that has none: no server is listed."""
+    return {"version": "1.0", "server_count": "0", "server_list": [], "status": "completed"}
+
+
+def lists_devices(path: str) -> bool:
+    """Return whether a rank table file is given and is not that of `empty_rank_table`."""
+    return bool(path) and read_json(path, "rank table") != empty_rank_table()
+
+
 def select_devices(device_num: str, visible_devices: str) -> list[int]:
     """Return the physical ids at the positions `device_num` of `visible_devices` (see `ascend_rank_table`).
 

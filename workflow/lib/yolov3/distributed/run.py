@@ -16,6 +16,7 @@ from yolov3.distributed.end_reports import HostReports, host_folder
 from yolov3.distributed.host_launchers import SshParts, part_words, run_srun, shell_text
 from yolov3.distributed.hosts import check_master, own_number, read_hosts, slurm_hosts, workers_per_host
 from yolov3.distributed.msrun import LaunchSettings, msrun_command, run_workers
+from yolov3.distributed.rank_table import lists_devices
 from yolov3.errors import InputError
 from yolov3.process import shared_cpus, sigterm_as_interrupt
 
@@ -131,7 +132,7 @@ def _launch_settings(
         node_rank=number,
         log_dir=log_dir,
         cluster_time_out=settings.cluster_time_out,
-        rank_table_file=settings.rank_table if is_ascend else "",
+        rank_table_file=settings.rank_table if is_ascend and lists_devices(settings.rank_table) else "",
         bind_core="True" if is_ascend else json.dumps(bound) if bound else "",
         worker_threads=len(cpus[0]) if cpus else 0,
     )

@@ -8,7 +8,7 @@ import psutil
 
 from yolov3.data.coco2014 import ARCHIVES, bytes_needed
 from yolov3.network.settings import STRIDES
-from yolov3.preflight.settings import NATIVE_STAGES, PreflightSettings
+from yolov3.preflight.settings import DOWNLOADS, NATIVE_STAGES, PreflightSettings
 
 GIB = 2**30
 COCO_CLASSES, COCO_VAL_IMAGES = 80, 40_504
@@ -55,7 +55,7 @@ def _coco2014_needs(
     settings: PreflightSettings, results_dir: Path, stages: frozenset[str]
 ) -> Iterator[tuple[Path, str, int]]:
     """Yield (folder, what goes there, bytes)."""
-    if "download" in stages:
+    if stages & DOWNLOADS:
         folder = Path(settings.data_dir) / "coco2014"
         lacking = [archive for archive in ARCHIVES if not (folder / archive.folder).is_dir()]
         yield folder, "data set", bytes_needed(folder, lacking, settings.keep_archives)

@@ -29,7 +29,8 @@ KEYS = {
 # Rules of the workflow that run the network, those that deploy it, and all that need something of the host.
 NETWORK_STAGES = frozenset({"train", "eval_coco", "export"})
 NATIVE_STAGES = frozenset({"infer_310", "quant_infer_310"})
-ALL_STAGES = NETWORK_STAGES | NATIVE_STAGES | {"download", "preprocess_bins", "convert_model", "post_quant"}
+DOWNLOADS = frozenset({"download_train", "download_val"})
+ALL_STAGES = NETWORK_STAGES | NATIVE_STAGES | DOWNLOADS | {"preprocess_bins", "convert_model", "post_quant"}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from yolov3.data.annotations import CocoSplit
 from yolov3.errors import InputError
 from yolov3.files import read_json
-from yolov3.native.bins import FORMAT_VERSION, IMAGES_FOLDER, INDEX_NAME, BinsSettings
+from yolov3.native.bins import FORMAT_VERSION, INDEX_NAME, BinsSettings
 from yolov3.network.grid import InputSize
 from yolov3.network.settings import MeanStd
 
@@ -41,12 +41,10 @@ class CalibrationFolder:
     """Calibration images on disk.
 
     Attributes:
-        bins_dir: folder that holds the .bin files and nothing else, float32 NHWC.
-        files: the .bin files.
+        files: the .bin files, float32 NHWC.
         input_size: (height, width) in pixels.
     """
 
-    bins_dir: Path
     files: tuple[Path, ...]
     input_size: InputSize
 
@@ -98,7 +96,7 @@ class CalibrationFolder:
         for file in files:
             if not file.is_file() or file.stat().st_size != length:
                 raise InputError(f"calibration bin {file} is missing or not of {length} bytes: draw the images again")
-        return cls(folder / IMAGES_FOLDER, files, (input_size[0], input_size[1]))
+        return cls(files, (input_size[0], input_size[1]))
 
     def batches(self, batch_size: int) -> Iterator[np.ndarray]:
         """Yield the images as float32 [batch_size, 3, H, W]; the last batch is filled up with the first images."""

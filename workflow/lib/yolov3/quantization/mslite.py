@@ -45,10 +45,12 @@ def quantize_mslite(
     is_ascend = output.suffix == ".mindir"
     layers = [layer_of(node) for node in read_onnx(model).graph.node if node.op_type == "Conv"]
     skipped = layers_kept_float(skip_layers, layers)
-    # The config file parts names and folders at colons and commas, so the folder gets a plain name.
+    # The converter reads every file of the folder, whose name it splits at colons and commas.
     with tempfile.TemporaryDirectory(prefix="calibration-") as folder:
         plain = Path(folder) / "images"
-        plain.symlink_to(calibration.bins_dir.absolute(), target_is_directory=True)
+        plain.mkdir()
+        for number, file in enumerate(calibration.files):
+            (plain / f"{number}.bin").symlink_to(file.absolute())
         debug_dir = None if is_ascend else Path(folder) / "debug"
         if debug_dir:
             debug_dir.mkdir()

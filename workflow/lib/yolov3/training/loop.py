@@ -21,7 +21,7 @@ from yolov3.training.profiler import log_profile, no_profile, profiled_steps
 from yolov3.training.results import TrainFiles, write_results
 from yolov3.training.schedule import learning_rates
 from yolov3.training.settings import TrainSettings
-from yolov3.training.state import Progress, load_state, save_state, training_fingerprint
+from yolov3.training.state import Progress, load_state, save_state, set_aside, training_identity
 from yolov3.training.step import ForwardLoss, TrainStep, new_optimizer
 from yolov3.weights.checkpoint import save_checkpoint
 
@@ -35,7 +35,7 @@ def train(
     settings: TrainSettings,
     files: TrainFiles,
     worker: Worker,
-    identity: dict[str, Any],
+    origin: dict[str, Any],
     validate: Validate | None = None,
 ) -> None:
     """Train `network` and write the results; go on from the last state of the same run if there is one.
@@ -46,7 +46,7 @@ def train(
         settings: see `TrainSettings`.
         files: where to write.
         worker: this process among those that train together.
-        identity: what else decides the result: fingerprints of data and initial weights.
+        origin: what else decides the result: fingerprints of data and initial weights, settings of the validation.
         validate: evaluates the network, every `eval_interval` epochs.
 
     Raises:
@@ -58,15 +58,16 @@ def train(
     forward = ForwardLoss(network, YoloLoss(network.settings.num_classes, smoothing), settings.optimizer.loss_scale)
     train_step = TrainStep(forward, new_optimizer(network, rates, settings.optimizer), worker.group_size)
 
-    deciding = {**settings.deciding_values(), **identity, "network": network.settings.to_json()}
-    fingerprint = training_fingerprint({**deciding, "workers": worker.group_size})
-    progress = load_state(files.resume, train_step, fingerprint)
-    if progress is None:
-        progress = Progress(step=0, best_ap=-1.0, best_epoch=0, validation=[], seconds=0.0)
-    else:
+    identity = training_identity(settings, network.settings, worker.group_size, origin)
+    loaded, reason = load_state(files.resume, train_step, identity)
+    progress = loaded or Progress(step=0, best_ap=-1.0, best_epoch=0, validation=[], seconds=0.0)
+    if loaded:
         logging.info("resuming from %s after %d of %d steps", files.resume, progress.step, len(rates))
     if worker.group_size > 1:
+        # After it, all ranks have read rank 0's state, which may then be set aside.
         _refuse_different_steps(progress.step, worker)
+    if not loaded and files.state.exists():
+        set_aside(files.state.parent, reason)
     saves = worker.is_master or not settings.is_save_on_master
 
     loop = _Loop(train_step, source, settings, worker, rates, steps_per_epoch)
@@ -86,7 +87,7 @@ def train(
             if saves and (done % checkpoint_interval == 0 or done == len(rates)):
                 require_finite_loss(parts.asnumpy(), step, steps_per_epoch)
                 progress.step, progress.seconds = done, time.perf_counter() - started
-                save_state(files.state, train_step, fingerprint, progress)
+                save_state(files.state, train_step, identity, progress)
     if profiles:
         log_profile(files.profile)
     if saves:

@@ -98,7 +98,7 @@ def _summary(
             "opencv": cv2.__version__,
         },
         "platform": f"{platform.system()} {platform.machine()}",
-        "settings": {**settings.deciding_values(), "argv": sys.argv[1:]},
+        "settings": {**settings.config_values(), "argv": sys.argv[1:]},
         "seconds": round(progress.seconds, 1),
         "images_per_second": round(images_per_second, 2),
         "steps": progress.step,

@@ -33,9 +33,7 @@ class TrainSettings:
     optimizer: OptimizerSettings
     augment: AugmentSettings
 
-    def deciding_values(self) -> dict[str, Any]:
-        """Return the settings that decide the result; how often it is logged or saved does not."""
+    def config_values(self) -> dict[str, Any]:
+        """Return all settings by the names of their config keys."""
         values = dataclasses.asdict(self)
-        for name in ("loader_workers", "log_interval", "ckpt_interval", "is_save_on_master", "need_profiler"):
-            del values[name]
-        return values
+        return {**values.pop("schedule"), **values.pop("optimizer"), **values.pop("augment"), **values}

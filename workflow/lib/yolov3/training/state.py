@@ -1,9 +1,8 @@
-"""What a running training needs to go on after it was killed: one file, written whole or not at all."""
+"""What a running training needs to resume after it was killed: one file, written whole or not at all."""
 
-import hashlib
 import json
 import logging
-import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,21 @@ from typing import Any
 import mindspore
 from mindspore import nn
 
+from yolov3.config.identity import tracked_values
+from yolov3.config.sources import loaded_digests
+from yolov3.errors import InputError
 from yolov3.files import complete_file
+from yolov3.network.settings import NetworkSettings
+from yolov3.training.settings import TrainSettings
 
 # The rates of all steps, which the optimizer keeps as a parameter, follow from the settings.
 NOT_SAVED = ("learning_rate",)
+MAX_DIFFERENCES_SHOWN = 6
 
 
 @dataclass
 class Progress:
-    """Where a training stands.
+    """How far a training has come.
 
     Attributes:
         step: steps done.
@@ -36,43 +41,97 @@ class Progress:
     seconds: float
 
 
-def training_fingerprint(values: dict[str, Any]) -> str:
-    """Return a digest of all that decides a training's result: `values` and the code of this package in use."""
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode())
-    for name in sorted(sys.modules):
-        if name.split(".")[0] == "yolov3":
-            source = getattr(sys.modules[name], "__file__", None)
-            digest.update(name.encode() + (Path(source).read_bytes() if source else b""))
-    return digest.hexdigest()
+def training_identity(
+    settings: TrainSettings, network: NetworkSettings, ranks: int, origin: dict[str, Any]
+) -> dict[str, Any]:
+    """Return all that decides a training's result, as JSON values.
+
+    Args:
+        settings: those that differ from the schema's baseline count.
+        network: the network that is trained.
+        ranks: number of training processes.
+        origin: fingerprints of the data and of the initial weights, and settings of the validation.
+    """
+    values = settings.config_values()
+    general = {key: values.pop(key) for key in ("seed", "device_target")}
+    identity = {
+        "settings": {**tracked_values("", general), **tracked_values("train", values)},
+        "network": json.loads(network.to_json()),
+        "ranks": ranks,
+        **origin,
+        "code": loaded_digests(),
+        "MindSpore": mindspore.__version__,
+    }
+    return json.loads(json.dumps(identity))
 
 
-def save_state(path: Path, train_step: nn.Cell, fingerprint: str, progress: Progress) -> None:
+def save_state(path: Path, train_step: nn.Cell, identity: dict[str, Any], progress: Progress) -> None:
     """Write network, optimizer and progress to `path`."""
-    parameters = [
-        {"name": parameter.name, "data": parameter}
-        for _, parameter in train_step.parameters_and_names()
-        if not parameter.name.startswith(NOT_SAVED)
-    ]
-    about = {"fingerprint": fingerprint, "progress": json.dumps(vars(progress))}
+    parameters = [{"name": name, "data": value} for name, value in _saved_parameters(train_step).items()]
+    texts = {"identity": json.dumps(identity), "progress": json.dumps(vars(progress))}
     with complete_file(path) as temporary:
-        mindspore.save_checkpoint(parameters, str(temporary), append_dict=about)
+        mindspore.save_checkpoint(parameters, str(temporary), append_dict=texts)
 
 
-def load_state(path: Path, train_step: nn.Cell, fingerprint: str) -> Progress | None:
-    """Load a state into network and optimizer and return its progress, or None if there is none of this run.
+def load_state(path: Path, train_step: nn.Cell, identity: dict[str, Any]) -> tuple[Progress | None, str]:
+    """Load a state into network and optimizer.
 
-    A state of other settings, data or code is not used: the training starts afresh, and the log says so.
+    Returns:
+        Its progress, or None if there is no state of this training; and why a state that is there was not loaded.
+
+    Raises:
+        InputError: MindSpore did not load a parameter of the state.
     """
     if not path.exists():
-        return None
+        return None, ""
     try:
         state = mindspore.load_checkpoint(str(path))
     except (ValueError, RuntimeError) as error:
-        logging.warning("%s cannot be read (%s): training starts afresh", path, type(error).__name__)
-        return None
-    if state.pop("fingerprint", None) != fingerprint:
-        logging.info("%s is of other settings, data or code: training starts afresh", path)
-        return None
-    progress = Progress(**json.loads(state.pop("progress")))
-    mindspore.load_param_into_net(train_step, state, strict_load=True)
-    return progress
+        return None, f"it cannot be read ({type(error).__name__})"
+    if "identity" not in state:
+        return None, "an earlier version of this program wrote it"
+    texts = {name: state.pop(name) for name in ("identity", "progress")}
+    differences = list(_differences(json.loads(texts["identity"]), identity))
+    if differences:
+        shown = "; ".join(differences[:MAX_DIFFERENCES_SHOWN])
+        rest = len(differences) - MAX_DIFFERENCES_SHOWN
+        return None, shown + (f"; and {rest} more differences" if rest > 0 else "")
+    missing, unused = mindspore.load_param_into_net(train_step, state, strict_load=True)
+    if unused or any(not name.startswith(NOT_SAVED) for name in missing):
+        names = ", ".join([*missing, *unused][:3])
+        raise InputError(
+            f"state {path} does not fit this training (parameters {names}): move its folder away to start again"
+        )
+    return Progress(**json.loads(texts["progress"])), ""
+
+
+def set_aside(folder: Path, reason: str) -> None:
+    """Rename the folder of another training's state to the first free name <folder>_<n>, and log why."""
+    numbered = (folder.with_name(f"{folder.name}_{number}") for number in range(1, 10_000))
+    kept = next(path for path in numbered if not path.exists())
+    folder.rename(kept)
+    logging.warning(
+        "%s holds the state of another training (%s): it is kept as %s and this training starts at its first step; "
+        "delete it, or set the former values again and rename it back to resume it",
+        folder,
+        reason,
+        kept,
+    )
+
+
+def _saved_parameters(train_step: nn.Cell) -> dict[str, Any]:
+    named = ((parameter.name, parameter) for _, parameter in train_step.parameters_and_names())
+    return {name: parameter for name, parameter in named if not name.startswith(NOT_SAVED)}
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any], place: str = "") -> Iterator[str]:
+    """Yield what differs between two identities, by key or module."""
+    for key in dict.fromkeys([*before, *now]):
+        name, old, new = f"{place}{key}", before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differences(old, new, "" if key == "settings" else f"{key} ")
+        elif old != new and place == "code ":
+            yield f"code of {key or 'the program'}"
+        elif old != new:
+            shown = ["its baseline" if value is None else json.dumps(value) for value in (old, new)]
+            yield f"{name} was {shown[0]}, is {shown[1]}"

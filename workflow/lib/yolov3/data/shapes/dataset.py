@@ -1,9 +1,9 @@
 """The embedded data set: drawn scenes of six classes, annotated in COCO format."""
 
-import json
 import logging
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,14 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from yolov3.data.manifest import SPLITS
-from yolov3.data.shapes import outlines as shapes_outlines
-from yolov3.data.shapes import scene as shapes_scene
-from yolov3.data.shapes import surface as shapes_surface
+from yolov3.config.sources import python_digest
+from yolov3.data.manifest import SPLITS, Places, folder_places
 from yolov3.data.shapes.outlines import CLASS_NAMES, polygon_area
 from yolov3.data.shapes.scene import PlacedObject, draw_scene
-from yolov3.files import read_json, sha256_of, write_json
+from yolov3.files import read_json, write_json
 
 JPEG_QUALITY = 90
-SETTINGS_NAME = "settings.json"
+SETTINGS_NAME = ".settings.json"
 
 
 @dataclass(frozen=True)
@@ -32,29 +30,27 @@ class ShapesSettings:
     data_seed: int
 
 
-def prepare_shapes(data_dir: Path, settings: ShapesSettings) -> dict[str, tuple[Path, Path]]:
-    """Draw the data set under data_dir/shapes, unless it stands there already with the same settings.
+def prepare_shapes(data_dir: Path, settings: ShapesSettings, splits: Sequence[str] = SPLITS) -> Places:
+    """Draw splits of the data set under data_dir/shapes, unless they are there already with the same settings.
 
     Returns:
-        Image folder and annotation file of "train" and "val".
+        Image folder and annotation file of each split.
     """
     folder = data_dir / "shapes"
-    counts = dict(zip(SPLITS, (settings.train_images, settings.val_images), strict=True))
-    # The drawing code is part of the settings: an edit of it draws anew.
-    sources = [sha256_of(Path(str(module.__file__))) for module in (shapes_scene, shapes_surface, shapes_outlines)]
-    identity = {**asdict(settings), "drawn_by": sources}
-    if _stands(folder, identity, counts):
-        logging.info("shapes: %s stands already with these settings", folder)
-    else:
-        part = data_dir / ".shapes.part"
-        shutil.rmtree(part, ignore_errors=True)
-        for split, count in counts.items():
-            _draw_split(part, split, count, settings.data_seed)
-        write_json(part / SETTINGS_NAME, identity)
-        shutil.rmtree(folder, ignore_errors=True)
-        part.rename(folder)
-        logging.info("shapes: drew %d training and %d validation images in %s", *counts.values(), folder)
-    return {split: (folder / split, folder / "annotations" / f"{split}.json") for split in SPLITS}
+    places = folder_places(folder)
+    for split in splits:
+        identity = {
+            "images": settings.train_images if split == "train" else settings.val_images,
+            "data_seed": settings.data_seed,
+            # An edit of the drawing code draws again.
+            "drawn_by": [python_digest(path) for path in sorted(Path(__file__).parent.glob("*.py"))],
+        }
+        if _is_drawn(*places[split], identity):
+            logging.info("%s: %s is there already with these settings", split, folder)
+        else:
+            _draw_split(folder, split, identity)
+            logging.info("%s: drew %d images in %s", split, identity["images"], folder)
+    return {split: places[split] for split in splits}
 
 
 def scene(data_seed: int, split: str, index: int) -> tuple[np.ndarray, list[PlacedObject]]:
@@ -79,30 +75,32 @@ def coco_annotation(placed: PlacedObject) -> dict[str, Any]:
     }
 
 
-def _draw_split(folder: Path, split: str, count: int, data_seed: int) -> None:
-    image_dir = folder / split
-    image_dir.mkdir(parents=True)
+def _draw_split(folder: Path, split: str, identity: dict[str, Any]) -> None:
+    part = folder / f".{split}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for index in tqdm(range(count), f"draw {split}", unit="image", disable=None):
-        image, objects = scene(data_seed, split, index)
+    for index in tqdm(range(identity["images"]), f"draw {split}", unit="image", disable=None):
+        image, objects = scene(identity["data_seed"], split, index)
         name = f"{index + 1:012d}.jpg"
         _, encoded = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
-        encoded.tofile(image_dir / name)
+        encoded.tofile(part / name)
         images.append({"id": index + 1, "file_name": name, "width": image.shape[1], "height": image.shape[0]})
         for placed in objects:
             annotation = coco_annotation(placed)
             annotations.append({"id": len(annotations) + 1, "image_id": index + 1, **annotation})
     categories = [{"id": label + 1, "name": name, "supercategory": "shape"} for label, name in enumerate(CLASS_NAMES)]
     dataset = {"info": {}, "images": images, "annotations": annotations, "categories": categories}
-    write_json(folder / "annotations" / f"{split}.json", dataset, indent=None)
+    write_json(part / SETTINGS_NAME, identity)
+    image_dir, annotation_file = folder_places(folder)[split]
+    shutil.rmtree(image_dir, ignore_errors=True)
+    write_json(annotation_file, dataset, indent=None)
+    part.rename(image_dir)
 
 
-def _stands(folder: Path, identity: dict[str, Any], counts: dict[str, int]) -> bool:
-    settings_file = folder / SETTINGS_NAME
-    if not settings_file.is_file() or read_json(settings_file) != json.loads(json.dumps(identity)):
+def _is_drawn(image_dir: Path, annotation_file: Path, identity: dict[str, Any]) -> bool:
+    settings_file = image_dir / SETTINGS_NAME
+    if not settings_file.is_file() or not annotation_file.is_file() or read_json(settings_file) != identity:
         return False
-    return all(
-        (folder / "annotations" / f"{split}.json").is_file() and len(list((folder / split).glob("*.jpg"))) == count
-        for split, count in counts.items()
-    )
+    return len(list(image_dir.glob("*.jpg"))) == identity["images"]

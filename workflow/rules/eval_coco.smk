@@ -1,11 +1,12 @@
 # The trained network's accuracy on the validation images.
 
+EVALUATION_KEYS = [key for key in config["eval"] if key not in NETWORK_INPUT]
+
 
 rule eval_coco:
     input:
-        script=script("eval_coco"),
-        modules=module_files("eval_coco"),
-        manifest=rules.download.output.manifest,
+        manifest=rules.download_val.output.manifest,
+        images=present(rules.download_val.output.images),
         checkpoint=CHECKPOINT,
     output:
         log=report(
@@ -19,15 +20,19 @@ rule eval_coco:
     log:
         "logs/eval_coco.log",
     benchmark:
-        "results/benchmarks/eval_coco.tsv"
+        timed("eval_coco")
     conda:
         "../../envs/main.yaml"
-    threads: all_threads()
+    threads: all_threads(on_cluster=8)
     resources:
         **devices(config["device_target"]),
+        mem_mb=32000,
+        runtime="4h",
     params:
-        options=section_options("eval"),
+        code=code("eval_coco", without=["yolov3.data.checks"]),
+        options=options_of("eval", *EVALUATION_KEYS),
+        input=option_words(NETWORK_INPUT),
         general=top_level_options("device_target", "seed"),
     shell:
-        "python {input.script:q} {params.general} {params.options} --manifest {input.manifest:q}"
+        "python {SCRIPTS:q}/eval_coco.py {params.general} {params.options} {params.input} --manifest {input.manifest:q}"
         ' --pretrained {input.checkpoint:q} --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'

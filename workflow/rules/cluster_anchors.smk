@@ -1,24 +1,22 @@
 # Anchors that fit the data set's boxes: shown to choose from, and taken by the training if network.anchor_scales is auto.
 
-CLUSTERS_ANCHORS = config["network"]["anchor_scales"] == "auto"
-
 
 rule cluster_anchors:
     input:
-        script=script("cluster_anchors"),
-        modules=module_files("cluster_anchors"),
-        manifest=rules.download.output.manifest,
+        manifest=rules.download_train.output.manifest,
+        images=present(rules.download_train.output.images),
     output:
         anchors="results/anchors/anchors.json",
     log:
         "logs/cluster_anchors.log",
     benchmark:
-        "results/benchmarks/cluster_anchors.tsv"
+        timed("cluster_anchors", PLAN.clusters_anchors)
     conda:
         "../../envs/main.yaml"
     params:
-        options=option_words(network_input()),
+        code=code("cluster_anchors"),
+        options=option_words(NETWORK_INPUT),
         seed=top_level_options("seed"),
     shell:
-        "python {input.script:q} {params.options} {params.seed} --manifest {input.manifest:q}"
+        "python {SCRIPTS:q}/cluster_anchors.py {params.options} {params.seed} --manifest {input.manifest:q}"
         " --output {output.anchors:q} --log_file {log:q}"

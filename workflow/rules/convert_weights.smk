@@ -1,0 +1,27 @@
+# Whole trained weights from elsewhere, in place of a training.
+
+
+rule convert_weights:
+    input:
+        manifest=rules.download_train.output.manifest,
+    output:
+        checkpoint="results/weights/yolov3.ckpt",
+        summary="results/weights/yolov3.json",
+    log:
+        "logs/convert_weights.log",
+    benchmark:
+        timed("convert_weights", not PLAN.trains)
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code("convert_weights"),
+        options=options_of("network"),
+        source=contents_of("weights"),
+    shell:
+        "python {SCRIPTS:q}/convert_weights.py {params.options} {UNTRACKED[weights]} --manifest {input.manifest:q}"
+        " --output_file {output.checkpoint:q} --log_file {log:q}"
+
+
+# What is evaluated, exported and quantized.
+CHECKPOINT = rules.train.output.checkpoint if PLAN.trains else rules.convert_weights.output.checkpoint

@@ -1,0 +1,34 @@
+# The int8 model, quantized after the training.
+
+QUANTIZE_KEYS = ("quant_backend", "quant_method", "skip_layers", *(("soc_version",) if PLAN.backend == "amct" else ()))
+
+
+rule post_quant:
+    input:
+        unpack(exported("mindir" if PLAN.backend == "amct" else "onnx", f"quantize.quant_backend {PLAN.backend}")),
+        calibration=rules.calibration_bins.output.index,
+        images=present(rules.calibration_bins.output.images),
+        checkpoint=CHECKPOINT if PLAN.backend == "amct" else [],
+        converter=rules.build_converter.output.program if PLAN.backend == "mslite" else [],
+    output:
+        **described(f"results/quant/{EXPORTED}_int8.{PLAN.int8_suffix}"),
+        summary="results/quant/quant.json",
+    log:
+        "logs/post_quant.log",
+    benchmark:
+        timed("post_quant")
+    conda:
+        "../../envs/main.yaml"
+    threads: threads_of(on_cluster=8)
+    resources:
+        runtime="4h",
+    params:
+        code=code("post_quant"),
+        options=options_of("quantize", *QUANTIZE_KEYS),
+        general=top_level_options("device_target"),
+        converter=lambda wildcards, input: file_option("converter", input.converter),
+        checkpoint=lambda wildcards, input: file_option("ckpt_file", input.checkpoint),
+    shell:
+        "python {SCRIPTS:q}/post_quant.py {params.general} {params.options} {UNTRACKED[quantize]} {params.converter}"
+        ' {params.checkpoint} --model {input.model:q} --calibration_dir "$(dirname {input.calibration:q})"'
+        " --output {output.model:q} --report {output.summary:q} --log_file {log:q}"
