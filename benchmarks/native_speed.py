@@ -28,6 +28,7 @@ from yolov3.files import read_json
 from yolov3.native.bins import BinsSettings, write_bins
 from yolov3.native.build import BuildSettings, build
 from yolov3.native.converters import convert
+from yolov3.native.mslite_runtime import MsliteRuntime
 from yolov3.network.settings import NetworkSettings
 from yolov3.network.yolo import YOLOv3
 from yolov3.quantization.calibration import CalibrationFolder, calibration_bins, draw_images
@@ -110,7 +111,7 @@ def build_bare_predict(native: Path, work: Path) -> Path:
     source.mkdir()
     (source / "CMakeLists.txt").write_text(BARE_CMAKE.replace("@NATIVE_DIR@", NATIVE_DIR.as_posix()), encoding="utf-8")
     (source / "bare_predict.cc").write_text(BARE_SOURCE, encoding="utf-8")
-    root = read_json(native / "mslite/runtime.json", "runtime")["root"]
+    root = MsliteRuntime.read(native / "mslite/runtime.json").root
     build(BuildSettings(source, source / "build", "bare_predict", root, "", 1))
     return source / "build/bare_predict"
 

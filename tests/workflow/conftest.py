@@ -5,10 +5,12 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 import yaml
+from snakemake_forks import SnakemakeForks
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,14 +63,29 @@ class Project:
         path.write_text(yaml.safe_dump(config), encoding="utf-8")
         return path
 
-    def command(self, *words, config="config.yaml"):
+    def words(self, *words, config="config.yaml"):
         return [
-            *(sys.executable, "-m", "snakemake", *words, "--cores", "2", "--snakefile", str(self.root / "Snakefile")),
+            *(*words, "--cores", "2", "--snakefile", str(self.root / "Snakefile")),
             *("--directory", str(self.folder), "--configfile", str(self.folder / config)),
         ]
 
+    def command(self, *words, config="config.yaml"):
+        return [sys.executable, "-m", "snakemake", *self.words(*words, config=config)]
+
+    def dry_run(self, target="report", config="config.yaml"):
+        """Return the exit code of a dry run and what it prints."""
+        output = self.folder / "dry_run.txt"
+        words = self.words("--dry-run", target, config=config)
+        code = _forks().run(words, self.folder, self.environment(), output)
+        return code, output.read_text(encoding="utf-8")
+
     def environment(self):
-        return {**os.environ, "PYTHONPATH": str(self.root / "workflow" / "lib")}
+        packages = (self.root / "workflow" / "lib", ROOT / "tests" / "workflow" / "loaded_modules")
+        return {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, packages)),
+            "LOADED_MODULES_DIR": str(self.folder),
+        }
 
     def snakemake(self, *words, config="config.yaml", check=True):
         done = subprocess.run(
@@ -84,10 +101,16 @@ class Project:
 
     def wanted_rules(self, target="report", config="config.yaml"):
         """The rules that a dry run would run for a target."""
-        printed = self.snakemake("--dry-run", target, config=config)
-        lines = (printed.stdout + printed.stderr).splitlines()
+        code, printed = self.dry_run(target, config)
+        assert code == 0, printed
         # Those of a group are indented.
-        return {line.split()[-1].rstrip(":") for line in lines if line.lstrip().startswith(("rule ", "localrule "))}
+        starts = [line.lstrip() for line in printed.splitlines()]
+        return {line.split()[-1].rstrip(":") for line in starts if line.startswith(("rule ", "localrule "))}
+
+
+@lru_cache(maxsize=1)
+def _forks():
+    return SnakemakeForks()
 
 
 def copy_of_the_project(target):
@@ -95,6 +118,13 @@ def copy_of_the_project(target):
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copy(ROOT / "Snakefile", target)
     return target
+
+
+def edited(path, old, new):
+    """Replace a text that a file must have."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text, (path, old)
+    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

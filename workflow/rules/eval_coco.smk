@@ -29,7 +29,7 @@ rule eval_coco:
         mem_mb=32000,
         runtime="4h",
     params:
-        code=code("eval_coco", without=["yolov3.data.checks"]),
+        code=code("eval_coco"),
         options=options_of("eval", *EVALUATION_KEYS),
         input=option_words(NETWORK_INPUT),
         general=top_level_options("device_target", "seed"),

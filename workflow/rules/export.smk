@@ -3,8 +3,9 @@
 
 rule export:
     input:
-        manifest=rules.download_val.output.manifest,
-        images=present(rules.download_val.output.images),
+        # For an image to compare the exported files with the network on.
+        manifest=rules.download_train.output.manifest,
+        images=present(rules.download_train.output.images),
         checkpoint=CHECKPOINT,
     output:
         models=[f"results/export/{EXPORTED}.{name}" for name in PLAN.formats],
@@ -20,7 +21,7 @@ rule export:
     resources:
         **devices(config["device_target"]),
     params:
-        code=code("export", without=["yolov3.data.checks"]),
+        code=code("export"),
         options=options_of("export"),
         input=option_words(NETWORK_INPUT),
         general=top_level_options("device_target", "seed"),

@@ -42,7 +42,7 @@ rule infer_310:
         **devices("Ascend" if PLAN.device == "ascend" else "CPU"),
         runtime="12h",
     params:
-        code=code("infer_310", without=["yolov3.data.checks"]),
+        code=code("infer_310"),
         options=options_of("infer"),
         thresholds=THRESHOLDS,
     shell:
@@ -78,6 +78,6 @@ use rule infer_310 as quant_infer_310 with:
         **devices("Ascend" if PLAN.int8_device == "ascend" else "CPU"),
         runtime="12h",
     params:
-        code=code("infer_310", without=["yolov3.data.checks"]),
+        code=code("infer_310"),
         options=option_words({**tracked_values("infer", config["infer"]), **INT8_INFERENCE}),
         thresholds=THRESHOLDS,

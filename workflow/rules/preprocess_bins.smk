@@ -18,7 +18,7 @@ rule preprocess_bins:
     resources:
         runtime="4h",
     params:
-        code=code("preprocess_bins", without=["yolov3.data.checks"]),
+        code=code("preprocess_bins"),
         options=options_of("bins"),
         input=option_words(NETWORK_INPUT),
         network=options_of("network", "normalisation"),
@@ -39,7 +39,7 @@ use rule preprocess_bins as calibration_bins with:
     benchmark:
         timed("calibration_bins")
     params:
-        code=code("preprocess_bins", without=["yolov3.data.checks"]),
+        code=code("preprocess_bins"),
         options=lambda wildcards: "--calibration 1 " + options_of("calibration")(wildcards),
         input=option_words(NETWORK_INPUT),
         network=options_of("network", "normalisation"),

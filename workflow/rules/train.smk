@@ -1,5 +1,6 @@
 # Training. A killed run leaves its state in results/train/checkpoints, undeclared, so that the next run resumes from it.
 
+# Without a validation, an edit to the post-processing or to the metrics does not concern the training.
 VALIDATION_ROOMS = () if PLAN.validates else ("yolov3.evaluation",)
 
 
@@ -35,7 +36,7 @@ rule train:
         mem_mb=128000,
         runtime="5d",
     params:
-        code=code("train", without=("yolov3.data.checks", *VALIDATION_ROOMS)),
+        code=code("train", without=VALIDATION_ROOMS),
         network=options_of("network"),
         options=options_of("train"),
         general=top_level_options("device_target", "seed"),

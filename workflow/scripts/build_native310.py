@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from yolov3.config.stage import run_stage, stage_parser
-from yolov3.files import read_json
 from yolov3.native.build import BuildSettings, build, openvino_cmake_dir
+from yolov3.native.mslite_runtime import MsliteRuntime
 from yolov3.process import available_cpus
 
 
@@ -26,13 +26,12 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     """Configure and compile."""
-    runtime = read_json(arguments.runtime, "runtime description") if arguments.runtime else {"root": ""}
     build(
         BuildSettings(
             source_dir=arguments.source_dir,
             build_dir=arguments.build_dir,
             target=arguments.target,
-            mslite_root=runtime["root"],
+            mslite_root=MsliteRuntime.read(arguments.runtime).root if arguments.runtime else "",
             openvino_dir=openvino_cmake_dir(),
             jobs=available_cpus(),
         )

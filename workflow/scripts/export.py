@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"checkpoint {arguments.ckpt_file} has classes {', '.join(network_settings.class_names)} but the "
             f"data set has {', '.join(names)}: give the manifest of the data set it was trained for"
         )
-    split = load_split(manifest, "val")
+    split = load_split(manifest, "train")
     category_ids = tuple(category.id for category in manifest.categories)
     images = input_batch(split, network_settings.mean_std, settings)
     written = export_network(network, category_ids, settings, formats, images, arguments.output_dir)

@@ -5,11 +5,9 @@ python workflow/scripts/mslite_runtime.py --output_dir results/mslite
 
 import argparse
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 from yolov3.config.stage import run_stage, stage_parser
-from yolov3.files import write_json
 from yolov3.native.mslite_runtime import home_of_user, provide_runtime
 
 
@@ -22,8 +20,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     """Find or fetch the runtime and write runtime.json."""
-    runtime = provide_runtime(arguments.output_dir, home_of_user())
-    write_json(arguments.output_dir / "runtime.json", asdict(runtime))
+    provide_runtime(arguments.output_dir, home_of_user()).write(arguments.output_dir / "runtime.json")
 
 
 if __name__ == "__main__":

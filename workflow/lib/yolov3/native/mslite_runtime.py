@@ -8,11 +8,11 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from yolov3.errors import InputError
-from yolov3.files import sha256_of
+from yolov3.files import read_json, sha256_of, write_json
 
 VERSION = "2.0.0"
 HOME_VARIABLE = "MSLITE_HOME"
@@ -56,6 +56,24 @@ class MsliteRuntime:
     layout: str
     version: str
     converter: str
+
+    def write(self, path: Path) -> None:
+        """Write as JSON; a copy beside the file is named relative to it, so that both can be moved."""
+        folder = path.absolute().parent
+        is_beside = Path(self.root).is_relative_to(folder)
+        write_json(path, {**asdict(self), "root": os.path.relpath(self.root, folder) if is_beside else self.root})
+
+    @classmethod
+    def read(cls, path: Path) -> "MsliteRuntime":
+        """Look again at the copy that a file of `write` names.
+
+        Raises:
+            InputError: the file is missing or broken, or the copy is gone.
+        """
+        value = read_json(path, "runtime description")
+        if not isinstance(value, dict) or not isinstance(value.get("root"), str):
+            raise InputError(f"runtime description {path} names no root: run the stage mslite_runtime again")
+        return inspect_runtime(path.absolute().parent / value["root"])
 
 
 def provide_runtime(output_dir: Path, home: str = "", machine: str = "") -> MsliteRuntime:
