@@ -2,9 +2,8 @@
 
 import argparse
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from yolov3.config.options import settings_from
 from yolov3.data.annotations import CocoSplit
 from yolov3.data.images import read_image_rgb
+from yolov3.data.read_ahead import read_ahead
 from yolov3.evaluation.coco_results import coco_rows
 from yolov3.evaluation.postprocess import PostprocessSettings, detect
 from yolov3.network.grid import RawMaps
@@ -73,7 +73,7 @@ def detect_split(
         on_images: called with the number of images just finished.
     """
     seconds = InferenceSeconds()
-    found_rows = [np.zeros((0, 7))]
+    all_rows = [np.zeros((0, 7))]
     input_size = (settings.testing_shape, settings.testing_shape)
     clock = time.perf_counter()
 
@@ -87,7 +87,7 @@ def detect_split(
         raw_maps = infer(images)
         seconds.network += lap()
         for position, index in enumerate(indices):
-            found = detect(
+            detections = detect(
                 tuple(raw[position] for raw in raw_maps),
                 input_size,
                 network.anchors,
@@ -95,10 +95,10 @@ def detect_split(
                 settings.postprocess,
             )
             image_id = int(split.image_ids[index])
-            found_rows.append(coco_rows(found.boxes_xyxy, found.scores, found.labels, image_id, category_ids))
+            all_rows.append(coco_rows(detections, image_id, category_ids))
         seconds.postprocess += lap()
         on_images(len(indices))
-    return InferenceResult(np.concatenate(found_rows), seconds)
+    return InferenceResult(np.concatenate(all_rows), seconds)
 
 
 def _input_batches(
@@ -119,14 +119,8 @@ def _input_batches(
             placements.append(placement)
         return indices, images, placements
 
-    with ThreadPoolExecutor(1, thread_name_prefix="images") as executor:
-        waiting: deque[Future[Any]] = deque()
-        for first in range(0, len(split), size):
-            waiting.append(executor.submit(build, np.arange(first, min(first + size, len(split)))))
-            if len(waiting) > BATCHES_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    batches = ((np.arange(first, min(first + size, len(split))),) for first in range(0, len(split), size))
+    return read_ahead(ThreadPoolExecutor(1, thread_name_prefix="images"), build, batches, BATCHES_AHEAD)
 
 
 def evaluation_settings_from(arguments: argparse.Namespace) -> EvaluationSettings:

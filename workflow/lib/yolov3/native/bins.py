@@ -20,10 +20,12 @@ import numpy as np
 
 from yolov3.data.annotations import CocoSplit
 from yolov3.data.images import read_image_rgb
+from yolov3.data.read_ahead import read_ahead
 from yolov3.errors import InputError
-from yolov3.files import write_json, write_text
+from yolov3.files import require_free_space, write_json, write_text
 from yolov3.network.preprocess import normalise, place_image
 from yolov3.network.settings import MeanStd
+from yolov3.process import available_cpus
 
 FORMAT_VERSION = 1
 INDEX_NAME = "index.json"
@@ -87,7 +89,12 @@ def write_bins(
     if not (output_dir / INDEX_NAME).exists():
         # Older bins whose index a workflow has taken are of no use, and the new ones need their space.
         _remove_bins(output_dir)
-    _refuse_small_disk(output_dir.parent, len(indices) * (settings.bytes_per_image + SPARE_BYTES_PER_IMAGE))
+    require_free_space(
+        output_dir.parent,
+        len(indices) * (settings.bytes_per_image + SPARE_BYTES_PER_IMAGE),
+        f"bins of {len(indices)} images",
+        "free some, choose another folder, or set bins_dtype to uint8, which takes a quarter of float32",
+    )
     work = Path(tempfile.mkdtemp(prefix=f".{output_dir.name}.", dir=output_dir.parent))
     try:
         (work / IMAGES_FOLDER).mkdir()
@@ -120,19 +127,12 @@ def _write_images(
 ) -> list[dict[str, Any]]:
     names = image_names(split, indices)
     # OpenCV and the file system work outside of Python's lock, so threads use all cores.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        waiting = [
-            pool.submit(_write_image, split, index, name, settings, folder)
-            for index, name in zip(indices, names, strict=True)
-        ]
-        entries = []
-        try:
-            for one in waiting:
-                entries.append(one.result())
-                on_images(1)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    threads = available_cpus()
+    arguments = ((split, index, name, settings, folder) for index, name in zip(indices, names, strict=True))
+    entries = []
+    for entry in read_ahead(ThreadPoolExecutor(threads), _write_image, arguments, 2 * threads):
+        entries.append(entry)
+        on_images(1)
     return entries
 
 
@@ -176,12 +176,3 @@ def _remove_bins(folder: Path) -> None:
         # The large part first: what an interruption leaves is still known as bins.
         shutil.rmtree(folder / IMAGES_FOLDER, ignore_errors=True)
         shutil.rmtree(folder)
-
-
-def _refuse_small_disk(folder: Path, needed_bytes: int) -> None:
-    free_bytes = shutil.disk_usage(folder).free
-    if needed_bytes > free_bytes:
-        raise InputError(
-            f"the bins need {needed_bytes / 1e9:.1f} GB but {folder} has {free_bytes / 1e9:.1f} GB free: free some, "
-            "choose another folder, or set bins_dtype to uint8, which takes a quarter of float32"
-        )
