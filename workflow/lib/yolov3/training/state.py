@@ -19,6 +19,8 @@ from yolov3.training.settings import TrainSettings
 
 # The rates of all steps, which the optimizer keeps as a parameter, follow from the settings.
 NOT_SAVED = ("learning_rate",)
+# What a checkpoint tells the later stages, which the training itself does not use.
+CARRIED = ("input_size", "letterbox")
 MAX_DIFFERENCES_SHOWN = 6
 
 
@@ -56,7 +58,7 @@ def training_identity(
     general = {key: values.pop(key) for key in ("seed", "device_target")}
     identity = {
         "settings": {**tracked_values("", general), **tracked_values("train", values)},
-        "network": json.loads(network.to_json()),
+        "network": {key: value for key, value in json.loads(network.to_json()).items() if key not in CARRIED},
         "ranks": ranks,
         **origin,
         "code": loaded_digests(),
