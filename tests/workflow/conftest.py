@@ -115,7 +115,9 @@ def _forks():
 
 def copy_of_the_project(target):
     for name in ("workflow", "config", "envs", "profiles", "native310"):
-        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(
+            ROOT / name, target / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
     shutil.copy(ROOT / "Snakefile", target)
     return target
 

@@ -20,7 +20,7 @@ from yolov3.training.settings import TrainSettings
 # The rates of all steps, which the optimizer keeps as a parameter, follow from the settings.
 NOT_SAVED = ("learning_rate",)
 # What a checkpoint tells the later stages, which the training itself does not use.
-CARRIED = ("input_size", "letterbox")
+CARRIED = ("testing_shape", "letterbox")
 MAX_DIFFERENCES_SHOWN = 6
 
 
