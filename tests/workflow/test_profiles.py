@@ -30,14 +30,10 @@ SIXTEEN_BY_SLURM = {"train.is_distributed": 1, "train.group_size": 16, "train.ho
 
 
 @pytest.mark.parametrize("profile", ["slurm", "kubernetes"])
-def test_names_rules_that_exist_and_do_not_run_locally(rules, profile):
-    named = set(settings(profile)["set-threads"]) | set(settings(profile)["set-resources"])
-    local = re.search(r"^localrules:\n((?: +\w+,\n)+)", (ROOT / "Snakefile").read_text(), re.MULTILINE)[1]
-    local = {name.strip(" ,") for name in local.splitlines()}
-    assert named <= rules
-    assert local <= rules
-    # rank_table takes a moment on the host that trains.
-    assert rules - local - {"rank_table"} == set(settings(profile)["set-threads"])
+def test_profiles_name_no_stage(rules, profile):
+    """Threads, memory and hours of a stage are in its rule, where a new stage gives its own."""
+    text = (ROOT / "profiles" / profile / "config.yaml").read_text()
+    assert not {rule for rule in rules - {"all"} if re.search(rf"^ *{rule}:", text, re.MULTILINE)}
 
 
 @pytest.mark.parametrize(
@@ -72,12 +68,14 @@ def test_slurm_is_asked_for_the_devices_of_the_config(tmp_path, changes, train, 
         *("--dry-run", "eval_coco", "--workflow-profile", profile, "--directory", tmp_path, "--configfile", config),
         *more,
     )
-    asked = {}
+    asked, memory = {}, {}
     for line in printed.splitlines():
         if found := re.match(r" *rule (\w+):$", line):
             rule = found[1]
         elif line.strip().startswith("resources:"):
             asked[rule] = re.findall(r"\b(?:gpu|gres)=[\w:]+", line)
+            memory |= {rule: found[1]} if (found := re.search(r"\bmem_mb=(\d+)", line)) else {}
     assert asked["train"] == ([train] if train else [])
     assert asked["eval_coco"] == ([eval_coco] if eval_coco else [])
-    assert asked["download"] == []
+    assert asked["download_train"] == []
+    assert (memory["train"], memory["eval_coco"]) == ("128000", "32000")

@@ -89,16 +89,16 @@ def timed(stage, takes_part=True):
 
 def threads_of(on_cluster):
     """Threads of a stage that uses all that it gets: those there are, more only slow it down; on a cluster as many as given."""
-    if not workflow.local_exec:
-        return on_cluster
-    return min(workflow.resource_settings.cores or sys.maxsize, available_cpus())
+    return lambda wildcards: (
+        min(workflow.resource_settings.cores or sys.maxsize, available_cpus()) if workflow.local_exec else on_cluster
+    )
 
 
 def all_threads(on_cluster):
     """Threads of a stage that is timed: all that are given, also beyond those that there are, so that it runs alone."""
-    if not workflow.local_exec:
-        return on_cluster
-    return workflow.resource_settings.cores or available_cpus()
+    return lambda wildcards: (
+        (workflow.resource_settings.cores or available_cpus()) if workflow.local_exec else on_cluster
+    )
 
 
 def devices(target, count=1):
