@@ -2,7 +2,7 @@
 
 mutmut's operators make one change at a time, such as another number, operator or argument; a mutant is killed if one of
 the module's unit tests fails with it. mutmut's own runner changes neither module constants nor decorated functions,
-expects the package at the root, and runs the tests in the process that it forks later, where MindSpore then has threads.
+expects the package at the root, and forks from a process in which the tests, and so MindSpore's threads, ran before.
 Here a child is forked for each mutant from a process that has only imported the libraries, and compiles the mutated
 source itself: nothing on disk changes, and a mutant takes less than a second.
 
