@@ -11,6 +11,7 @@ Left out are annotations, decorators, docstrings, the texts of messages and `str
 
 import argparse
 import difflib
+import gc
 import importlib
 import importlib.util
 import os
@@ -123,7 +124,7 @@ def is_killed(module, source, time_out, tests):
         sys.meta_path.insert(0, MutantFinder(f"yolov3.{module.replace('/', '.')}", PACKAGE / f"{module}.py", source))
         code = 1
         try:
-            code = pytest.main(["-x", "-p", "no:cacheprovider", "-p", "no:xdist", *tests])
+            code = pytest.main(["-x", "-p", "no:cacheprovider", "-p", "no:unraisableexception", *tests])
         finally:
             os._exit(int(code != 0))
     deadline = time.monotonic() + time_out
@@ -171,10 +172,14 @@ def main():
     importlib.import_module("yolov3")
     for library in LIBRARIES:
         importlib.import_module(library)
+    # No plug-ins, and pytest's own modules are loaded before the forks: its start is most of a mutant's time.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    pytest.main(["--version"])
     results = {}
     for module in arguments.modules:
         if module == "training/loss":
             importlib.import_module("mindspore")
+        gc.freeze()
         results[module] = test_module(module, arguments.share)
     print("\nmodule                    killed  survived")
     for module, (killed, survived) in results.items():
