@@ -138,6 +138,8 @@ def test_the_place_is_drawn_over_the_free_space():
     # 96 x 48 on 192 x 128: 96 px free beside it and 80 below.
     assert placed_rectangle((200, 100), (128, 192), HALF, corner=(1, 0)) == [96, 0, 192, 48]
     assert placed_rectangle((200, 100), (128, 192), HALF, corner=(0.25, 1)) == [24, 80, 120, 128]
+    assert placed_rectangle((100, 100), (100, 100), HALF, corner=(1, 0)) == [50, 0, 100, 50]
+    assert placed_rectangle((100, 100), (100, 100), HALF, corner=(0, 1)) == [0, 50, 50, 100]
 
 
 def test_the_scale_is_drawn_between_its_limits():
@@ -174,6 +176,45 @@ def test_an_enlarged_image_is_cropped_and_boxes_move_with_it():
     assert labels.tolist() == [3, 4, 6]
     assert (placed.dtype, labels.dtype, image.dtype) == (np.float32, np.int32, np.uint8)
     assert image.flags.c_contiguous
+
+
+# Size and scale of an image on a canvas of 100 x 100, and which part of it is seen in which part of the canvas.
+@pytest.mark.parametrize(
+    ("image_wh", "scale", "corner", "source", "visible"),
+    [
+        ((100, 100), 2, (1, 0), (0, 50, 50, 100), (0, 0, 100, 100)),
+        ((100, 100), 2, (0, 1), (50, 0, 100, 50), (0, 0, 100, 100)),
+        ((120, 60), 2, (0.2, 0), (48, 0, 108, 60), (0, 0, 100, 100)),
+        ((60, 120), 2, (0, 0.5), (0, 30, 60, 90), (0, 0, 100, 100)),
+        ((120, 60), 1.5, (0.5, 1), (20, 0, 100, 60), (0, 25, 100, 100)),
+        ((60, 120), 1.5, (1, 0.5), (0, 20, 60, 100), (25, 0, 100, 100)),
+    ],
+)
+def test_the_seen_part_of_an_image_that_sticks_out(image_wh, scale, corner, source, visible):
+    grey = np.random.default_rng(4).integers(0, 256, (image_wh[1], image_wh[0], 1), np.uint8).repeat(3, axis=2)
+    boxes, labels = np.array([[0, 0, *image_wh]], np.float32), np.zeros(1, np.int32)
+    changes = settings(scale_min=scale, scale_max=scale)
+    image, placed, _ = augment(grey, boxes, labels, (100, 100), changes, Drawn(corner=corner))
+    left, top, right, bottom = visible
+    seen = grey[source[1] : source[3], source[0] : source[2]]
+    expected = np.full((100, 100, 3), GREY, np.uint8)
+    expected[top:bottom, left:right] = cv2.resize(seen, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
+    assert np.array_equal(image, expected)
+    assert placed.tolist() == [list(visible)]
+
+
+# Four times as large, less than half a pixel of the image may be seen, which is none: then another place is drawn.
+@pytest.mark.parametrize(
+    ("image_wh", "corner", "is_seen"),
+    [((1, 1), (1, 1), False), ((1, 1), (0, 0), True), ((1, 2), (1, 5 / 6), False), ((2, 1), (5 / 6, 1), False)],
+)
+def test_a_place_without_a_pixel_is_drawn_again(image_wh, corner, is_seen):
+    image = np.full((image_wh[1], image_wh[0], 3), 255, np.uint8)
+    boxes, labels = np.array([[0, 0, *image_wh]], np.float32), np.zeros(1, np.int32)
+    empty, whole = (0.5, 0.5, 1, *corner), (0.5, 0.5, 0, 0, 0)
+    rng = Drawn(placements=[empty] if is_seen else [empty, whole])
+    _, placed, _ = augment(image, boxes, labels, (100, 100), settings(scale_min=1, scale_max=4), rng)
+    assert placed.tolist() == [[0, 0, 100 * image_wh[0] / max(image_wh), 100 * image_wh[1] / max(image_wh)]]
 
 
 def test_all_five_interpolations_are_used():
@@ -226,6 +267,8 @@ def test_tiny_and_thin_images(width, height):
         canvas, placed, _ = augment(image, boxes, labels, (64, 96), EVERYTHING, np.random.default_rng(seed))
         assert len(placed) == 1
         assert (white_box(canvas) == placed[0]).all()
+        if max(width, height) == 1000:
+            assert (placed[0, 2:] - placed[0, :2]).min() == 1
 
 
 def coloured(colours, changes, **drawn):
