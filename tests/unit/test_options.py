@@ -36,10 +36,9 @@ def test_words_with_spaces_quotes_and_other_letters_stay_whole():
     assert parsed("coco2014", shlex.split(option_words(values))).mirror == values["mirror"]
 
 
-# The options of the original train.py, except ckpt_interval (none there) and is_distributed (1 there).
+# Options of the original train.py that keep the default which its documentation gives.
 PUBLISHED = {
     "training_shape": "",
-    "resize_rate": 10,
     "per_batch_size": 32,
     "max_epoch": 320,
     "lr": 0.001,
@@ -59,8 +58,7 @@ PUBLISHED = {
     "need_profiler": 0,
     "group_size": 1,
     "rank": 0,
-    "ckpt_interval": 0,
-    "is_distributed": 0,
+    "resume_yolov3": "",
 }
 
 
