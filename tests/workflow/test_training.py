@@ -155,12 +155,10 @@ def test_the_best_network_of_the_validations_is_the_result(finished, undisturbed
     for validation in validations:
         said = f"epoch[{validation['epoch'] - 1}], validation AP:{validation['AP']:.4f}, AP50:{validation['AP50']:.4f}"
         assert said in done.stderr
-    # Validations leave the training as it is, so the last of them saw what it ends with.
+    # Validations leave the training as it is.
     validated, whole = curve(tmp_path / "metrics.csv"), curve(undisturbed / "metrics.csv")
     assert list(validated) == list(whole)
     assert list(validated.values()) == pytest.approx(list(whole.values()), rel=1e-3)
-    last = eval_coco(finished, undisturbed / "yolov3.ckpt", tmp_path / "last")
-    assert last["AP"] == pytest.approx(validations[-1]["AP"], rel=1e-3)
 
 
 def test_only_the_first_of_two_workers_saves(finished, tmp_path):

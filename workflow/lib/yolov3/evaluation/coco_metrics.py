@@ -25,7 +25,7 @@ MAX_PROCESSES = 8
 
 # Axes of COCOeval's precision array: IoU thresholds .50:.05:.95, 101 recalls, classes, areas, detections an image.
 IOU_50, IOU_75, ALL_AREAS, MAX_DETECTIONS = 0, 5, 0, -1
-CLASS_AXES = {"precision": 2, "scores": 2, "recall": 1}
+CLASS_AXES = {"precision": 2, "recall": 1}
 
 
 @dataclass(frozen=True)
