@@ -109,7 +109,7 @@ def _evaluate(boxes: _ClassBoxes) -> dict[str, np.ndarray]:
         for index, (image, *bbox, area, crowd) in enumerate(boxes.truth.tolist())
     ]
     found = [
-        {"id": index + 1, "image_id": int(image), "bbox": bbox, "area": bbox[2] * bbox[3], "score": score, "iscrowd": 0}
+        {"id": index + 1, "image_id": int(image), "bbox": bbox, "area": bbox[2] * bbox[3], "score": score}
         for index, (image, *bbox, score, _) in enumerate(boxes.rows.tolist())
     ]
     with contextlib.redirect_stdout(io.StringIO()):
