@@ -9,7 +9,7 @@ CORES ?= 8
 PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: report test test-slow lint lock setup clean
+.PHONY: report test test-slow mutants lint lock setup clean
 
 report: setup
 	$(BIN)/snakemake --cores $(CORES) report
@@ -20,6 +20,15 @@ test: setup
 # What waits for time-outs: killed workers and hosts.
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+# Mutation testing (docs/mutation_testing.md). MUTANTS="training/loss --share 0.2" chooses modules and a share of the mutants.
+mutants: setup $(VENV)/mutants/.ready
+	PYTHONPATH=$(VENV)/mutants nice -n 19 $(BIN)/python tests/mutants/run.py $(MUTANTS)
+
+$(VENV)/mutants/.ready: envs/mutants.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		--upgrade --target $(VENV)/mutants -r envs/mutants.lock
+	@touch $@
 
 lint: setup
 	$(BIN)/ruff check .
@@ -44,6 +53,8 @@ lock:
 		envs/requirements.in --output-file envs/requirements.lock
 	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		envs/kubernetes.in --constraint envs/requirements.lock --output-file envs/kubernetes.lock
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		envs/mutants.in --constraint envs/requirements.lock --output-file envs/mutants.lock
 
 clean:
 	rm -rf $(VENV) results logs dataset .snakemake

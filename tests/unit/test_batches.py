@@ -13,10 +13,10 @@ ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 
 AUGMENT = AugmentSettings(jitter=0.3, scale_min=0.25, scale_max=2, flip=0.5, hue=0.1, saturation=1.5, value=1.5)
 
 
-def source_of(folder, batch_size=2, shape=64, max_box=4, **small):
+def source_of(folder, batch_size=2, shape=64, max_box=4, sampler_seed=5, **small):
     place = write_small_coco(folder, **small)
     manifest = check_dataset("custom", {"train": place, "val": place}, CheckSettings("decode", False))
-    sampler = SamplerSettings(seed=5, batch_size=batch_size, rank=0, group_size=1, training_shape=shape, resize_rate=1)
+    sampler = SamplerSettings(sampler_seed, batch_size, rank=0, group_size=1, training_shape=shape, resize_rate=1)
     return BatchSource.of(load_split(manifest, "train"), sampler, AUGMENT, ANCHORS, max_box)
 
 
@@ -52,6 +52,13 @@ def test_an_epoch_differs_from_the_next(tmp_path):
     source = source_of(tmp_path, images=1, batch_size=1)
     first, second = batches(source, 0, 2, workers=0)
     assert not np.array_equal(first.images, second.images)
+
+
+def test_the_augmentation_follows_the_seed(tmp_path):
+    # With one image only its augmentation can differ.
+    sources = [source_of(tmp_path / str(seed), images=1, batch_size=1, sampler_seed=seed) for seed in (5, 6)]
+    first, other = (next(batches(source, 0, 1, workers=0)) for source in sources)
+    assert not np.array_equal(first.images, other.images)
 
 
 def test_more_boxes_than_max_box(tmp_path):

@@ -72,6 +72,93 @@ def test_odd_boxes_are_clipped_or_dropped(tmp_path, bbox, corners):
     assert len(ground_truth(manifest, "train")["annotations"]) == len(expected)
 
 
+@pytest.mark.parametrize("side", range(4))
+@pytest.mark.parametrize(("beyond", "is_outside"), [(0.3, False), (0.5, False), (0.51, True), (1.4, True)])
+def test_a_box_beyond_half_a_pixel_is_outside(side, beyond, is_outside):
+    dataset = {"images": [{"id": 1, "file_name": "a.jpg", "width": 60, "height": 50}]}
+    dataset["categories"] = [{"id": 1, "name": "one"}]
+    corners = np.array([20.0, 10, 30, 40])
+    corners[side] = (0 - beyond, 0 - beyond, 60 + beyond, 50 + beyond)[side]
+    dataset["annotations"] = [annotation(1, 1, 1, [*corners[:2], *(corners[2:] - corners[:2])])]
+    rows = annotation_rows(dataset, categories_of(dataset))
+    assert rows.outside.tolist() == [is_outside]
+    assert rows.usable.tolist() == [True]
+    assert rows.boxes_xyxy[0, side] == (0, 0, 60, 50)[side]
+
+
+def test_what_is_said_of_each_annotation():
+    dataset = small_dataset()
+    dataset["images"].sort(key=lambda image: image["id"])
+    dataset["categories"].sort(key=lambda category: category["id"])
+    dataset["annotations"] = [
+        annotation(1, 20, 7, [1, 2, 10, 8]),
+        annotation(2, 10, 3, [5, 5, 20, 10], iscrowd=1),
+        annotation(3, 15, 3, [1000, 5, 2000, 10]),
+        annotation(4, 10, 5, [5, 5, 20, 10]),
+        annotation(5, 10, 3, [5, math.nan, 20, 10]),
+        annotation(6, 10, 3, [5, 5, 0, 10]),
+        annotation(7, 99, 99, None),
+        annotation(8, 20, 3, [39, 29, 10, 10]),
+    ]
+    del dataset["annotations"][0]["iscrowd"], dataset["annotations"][6]["bbox"]
+    rows = annotation_rows(dataset, categories_of(dataset))
+    assert rows.image_index.tolist() == [1, 0, -1, 0, 0, 0, -1, 1]
+    assert rows.labels.tolist() == [1, 0, 0, -1, 0, 0, -1, 0]
+    assert np.flatnonzero(rows.is_crowd).tolist() == [1]
+    assert np.flatnonzero(rows.not_finite).tolist() == [4, 6]
+    assert np.flatnonzero(rows.empty).tolist() == [5]
+    assert np.flatnonzero(rows.outside).tolist() == [7]
+    assert np.flatnonzero(rows.usable).tolist() == [0, 1, 7]
+    assert rows.boxes_xyxy[[0, 2, 7]].tolist() == [[1, 2, 11, 10], [1000, 5, 3000, 15], [39, 29, 40, 30]]
+    types = {name: values.dtype for name, values in vars(rows).items()}
+    assert types == {
+        "image_index": np.int64,
+        "labels": np.int32,
+        "boxes_xyxy": np.float64,
+        **dict.fromkeys(("is_crowd", "not_finite", "empty", "outside", "usable"), np.dtype(bool)),
+    }
+
+
+def test_arrays_of_a_split_have_the_documented_types(tmp_path):
+    split = load_split(manifest_of(tmp_path, small_dataset()), "train")
+    types = {
+        name: getattr(split, name).dtype for name in ("image_ids", "sizes_wh", "first_box", "boxes_xyxy", "labels")
+    }
+    assert types == {
+        "image_ids": np.int64,
+        "sizes_wh": np.int32,
+        "first_box": np.int64,
+        "boxes_xyxy": np.float32,
+        "labels": np.int32,
+    }
+    assert split.is_crowd.dtype == bool
+
+
+def test_boxes_keep_the_order_of_the_file_within_an_image(tmp_path):
+    dataset = small_dataset()
+    # Enough rows that an unstable sort would exchange some.
+    dataset["annotations"] = [
+        annotation(index + 1, (20, 10)[index % 2], (3, 7)[index % 3 == 0], [index % 30, 0, 1, 1 + index % 7])
+        for index in range(200)
+    ]
+    split = load_split(manifest_of(tmp_path, dataset), "train")
+    assert split.boxes_of(0)[0][:, 0].tolist() == [index % 30 for index in range(1, 200, 2)]
+    assert split.boxes_of(1)[0][:, 0].tolist() == [index % 30 for index in range(0, 200, 2)]
+    assert split.box_counts().tolist() == [100, 100]
+
+
+def test_nothing_annotated_and_no_images_left():
+    dataset = {"images": [], "annotations": [annotation(1, 1, 1, [0, 0, 1, 1])], "categories": [{"id": 1, "name": "a"}]}
+    rows = annotation_rows(dataset, categories_of(dataset))
+    assert rows.image_index.tolist() == [-1] and not rows.usable.any()
+    split = split_of(dataset, rows, Path("x"))
+    assert (len(split), split.sizes_wh.shape, split.boxes_xyxy.shape) == (0, (0, 2), (0, 4))
+    dataset = {**small_dataset(), "annotations": []}
+    rows = annotation_rows(dataset, categories_of(dataset))
+    assert rows.boxes_xyxy.shape == (0, 4)
+    assert split_of(dataset, rows, Path("x")).box_counts().tolist() == [0, 0]
+
+
 def test_a_box_too_thin_for_float32_is_dropped():
     dataset = {"images": [{"id": 1, "file_name": "a.jpg", "width": 10_000, "height": 10}]}
     dataset["categories"] = [{"id": 1, "name": "one"}]
@@ -96,9 +183,25 @@ def test_ground_truth_serves_pycocotools(tmp_path):
     assert min(coco.getAnnIds()) > 0
     (first,) = coco.loadAnns(coco.getAnnIds(imgIds=[20]))
     assert (first["area"], first["iscrowd"], first["bbox"]) == (80, 0, [1, 2, 10, 8])
+    assert [row["id"] for row in truth["annotations"]] == [1, 2, 3]
+    assert truth["images"] == [
+        {"id": 10, "file_name": "a.jpg", "width": 60, "height": 50},
+        {"id": 20, "file_name": "b.jpg", "width": 40, "height": 30},
+    ]
+    assert truth["categories"] == [{"id": 3, "name": "early"}, {"id": 7, "name": "late"}]
+    assert coco.info() is None
     # As annotated, though it reaches outside.
     assert [row["bbox"] for row in coco.loadAnns(coco.getAnnIds(imgIds=[10], catIds=[3]))] == [[50, 40, 30, 30]]
     assert [row["iscrowd"] for row in coco.loadAnns(coco.getAnnIds(imgIds=[10], catIds=[7]))] == [1]
+
+
+def test_the_area_is_the_annotated_one_where_it_is_a_number(tmp_path):
+    dataset = small_dataset()
+    # Segmented objects cover less than their box.
+    dataset["annotations"][0]["area"], dataset["annotations"][1]["area"] = 33.5, "large"
+    truth = ground_truth(manifest_of(tmp_path, dataset), "val")
+    assert [row["area"] for row in truth["annotations"]] == [33.5, 200, 3000]
+    assert [row["iscrowd"] for row in truth["annotations"]] == [0, 0, 1]
 
 
 def test_excluded_images_are_nowhere(tmp_path):
@@ -176,10 +279,21 @@ WRONG = [
     (lambda dataset: dataset.update(categories=[]), "has no categories"),
     (lambda dataset: dataset.update(images=[]), "has no images"),
     (lambda dataset: dataset["annotations"].append(5), "entry in annotations that is no object"),
+    (lambda dataset: dataset["images"].append([]), "entry in images that is no object"),
+    (lambda dataset: dataset["categories"].insert(0, "a"), "entry in categories that is no object"),
     (replace("images", 1, id=20), "image id 20 twice"),
     (replace("annotations", 1, id=1), "annotation id 1 twice"),
     (replace("categories", 1, id=7), "category id 7 twice"),
-    (replace("images", 0, width=0), "width 0 and height 30"),
+    (replace("images", 0, width=0), "image 'b.jpg' with id 20, width 0 and height 30"),
+    (replace("images", 1, height=-1), "width 60 and height -1"),
+    (replace("images", 0, height=True), "height True"),
+    (replace("images", 0, width=40.0), "width 40.0"),
+    (replace("images", 0, file_name=""), "image 20 without file_name"),
+    (replace("images", 0, file_name=["b.jpg"]), "image 20 without file_name"),
+    (replace("images", 1, id=None), "id None"),
+    (replace("annotations", 1, category_id=None), "category_id None"),
+    (replace("annotations", 1, category_id=3.0), "annotation 2 with image_id 10 and category_id 3.0"),
+    (replace("categories", 1, id="3"), "category {'id': '3', 'name': 'early'}"),
     (replace("images", 0, height="30"), "height '30'"),
     (replace("images", 0, id="x"), "id 'x'"),
     (replace("images", 0, file_name=None), "image 20 without file_name"),
@@ -197,3 +311,21 @@ def test_wrong_fields_are_named(tmp_path, spoil, sentence):
     path.write_text(json.dumps(dataset))
     with pytest.raises(InputError, match=sentence):
         read_annotations(path)
+
+
+def test_the_smallest_image_and_annotations_without_id_are_read(tmp_path):
+    dataset = small_dataset()
+    dataset["images"].append({"id": 1, "file_name": "c.jpg", "width": 1, "height": 1})
+    for row in dataset["annotations"][:2]:
+        del row["id"]
+    path = tmp_path / "annotations.json"
+    path.write_text(json.dumps(dataset))
+    read = read_annotations(path)
+    assert [image["id"] for image in read["images"]] == [1, 10, 20]
+    assert [category["id"] for category in read["categories"]] == [3, 7]
+    assert read["annotations"] == dataset["annotations"]
+
+
+def test_a_missing_annotation_file_is_called_so(tmp_path):
+    with pytest.raises(InputError, match=r"annotation file .*none\.json does not exist"):
+        read_annotations(tmp_path / "none.json")

@@ -9,7 +9,10 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from yolov3.evaluation import coco_metrics as coco_eval
-from yolov3.evaluation.coco_metrics import METRIC_NAMES, RESULT_HEADING, coco_result
+from yolov3.evaluation.coco_metrics import coco_result
+
+HEADING = "=============coco eval result========="
+NAMES = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
 
 
 def ground_truth(boxes, categories=((1, "a"), (7, "b"))):
@@ -73,8 +76,9 @@ def test_no_detections_and_missing_sizes():
 def test_the_log_has_the_twelve_lines_under_the_heading():
     result = coco_result(ground_truth(TRUTH), rows(*(found(*box, 0.9) for box in TRUTH)))
     lines = result.summary.rstrip("\n").splitlines()
-    assert lines[0] == RESULT_HEADING
-    assert len(lines) == 1 + len(METRIC_NAMES) == 13
+    assert lines[0] == HEADING
+    assert len(lines) == 13
+    assert list(result.metrics)[:12] == NAMES
     assert lines[1] == " Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 1.000"
     assert lines[12].startswith(" Average Recall     (AR) @[ IoU=0.50:0.95 | area= large | maxDets=100 ]")
 
@@ -105,7 +109,7 @@ def crowded_scene(rng):
     return truth, np.concatenate([near, many, rows(found(3, 7, (1, 1, 20, 20), 0.5))])
 
 
-@pytest.mark.parametrize("least", [0, 10**9])
+@pytest.mark.parametrize("least", [10**9, 0])
 def test_class_by_class_equals_pycocotools_at_once(monkeypatch, least):
     monkeypatch.setattr(coco_eval, "DETECTIONS_FOR_PROCESSES", least)
     truth, detections = crowded_scene(np.random.default_rng(5))
@@ -120,6 +124,77 @@ def test_class_by_class_equals_pycocotools_at_once(monkeypatch, least):
         evaluation.accumulate()
     with contextlib.redirect_stdout(printed):
         evaluation.summarize()
-    assert result.summary == f"{RESULT_HEADING}\n{printed.getvalue()}"
-    assert [result.metrics[name] for name in METRIC_NAMES] == evaluation.stats.tolist()
+    assert result.summary == f"{HEADING}\n{printed.getvalue()}"
+    assert [result.metrics[name] for name in NAMES] == evaluation.stats.tolist()
     assert 0.05 < result.metrics["AP"] < 0.95
+    # What the report shows: precision by IoU threshold, recall and class, for all sizes and 100 detections an image.
+    precision = evaluation.eval["precision"][:, :, :, 0, 2]
+    for index, name in enumerate("abcd"):
+        of_class, at_50 = precision[:, :, index], precision[0, :, index]
+        shown = result.metrics["per_class"][name]
+        if name == "c":
+            assert shown == {"AP": -1, "AP50": -1, "boxes": 0}
+            assert name not in result.metrics["precision_recall"]["classes"]
+            continue
+        assert shown["AP"] == pytest.approx(of_class.mean(), abs=1e-12)
+        assert shown["AP50"] == pytest.approx(at_50.mean(), abs=1e-12)
+        boxes = [box for box in truth["annotations"] if box["category_id"] == (1, 5, 7, 9)[index]]
+        assert shown["boxes"] == sum(not box["iscrowd"] for box in boxes) < len(boxes)
+        np.testing.assert_allclose(result.metrics["precision_recall"]["classes"][name], at_50, atol=5e-5)
+    for label, threshold in (("0.50", 0), ("0.75", 5)):
+        curve = result.metrics["precision_recall"]["mean"][label]
+        np.testing.assert_allclose(curve, precision[threshold][:, [0, 1, 3]].mean(axis=1), atol=5e-5)
+
+
+def test_precision_and_recall_by_hand():
+    # Of two boxes of class a one is found, overlapping by 0.8, after a false detection: precision 1/2 up to recall 1/2.
+    boxes = [(1, 1, (10, 10, 50, 50)), (2, 1, (0, 0, 100, 100)), (1, 7, (100, 100, 20, 20))]
+    truth = ground_truth(boxes, categories=((7, "b"), (1, "a"), (8, "none")))
+    detections = rows(
+        found(1, 1, (150, 150, 20, 20), 0.9), found(1, 1, (10, 10, 50, 40), 0.8), found(1, 7, (100, 100, 20, 13), 0.3)
+    )
+    metrics = coco_result(truth, detections).metrics
+    curves = metrics["precision_recall"]
+    assert curves["recall"] == [index / 100 for index in range(101)]
+    # Class b is found with an overlap of 13 / 20, not enough for 0.75.
+    assert curves["classes"] == {"a": [0.5] * 51 + [0] * 50, "b": [1] * 101}
+    assert curves["mean"] == {"0.50": [0.75] * 51 + [0.5] * 50, "0.75": [0.25] * 51 + [0] * 50}
+    # a: 51 of 101 recalls at precision 1/2, at the 7 thresholds up to 0.80; b: at the 4 thresholds up to 0.65.
+    assert list(metrics["per_class"]) == ["a", "b", "none"]
+    assert metrics["per_class"]["a"] == pytest.approx({"AP": 0.7 * 51 / 202, "AP50": 51 / 202, "boxes": 2})
+    assert metrics["per_class"]["b"] == pytest.approx({"AP": 0.4, "AP50": 1, "boxes": 1})
+    assert metrics["per_class"]["none"] == {"AP": -1, "AP50": -1, "boxes": 0}
+
+
+def test_curves_are_rounded_to_four_digits():
+    boxes = [(1, 1, (10, 10, 50, 50))]
+    detections = rows(
+        *(found(1, 1, (100, 10 + index, 20, 20), 0.9) for index in (0, 50)), found(1, 1, (10, 10, 50, 50), 0.5)
+    )
+    metrics = coco_result(ground_truth(boxes, categories=((1, "a"),)), detections).metrics
+    assert metrics["precision_recall"]["classes"]["a"] == [0.3333] * 101
+
+
+def test_no_truth_at_all_has_no_curves():
+    metrics = coco_result(ground_truth([]), rows(found(1, 1, (0, 0, 9, 9), 0.5))).metrics
+    assert metrics["AP"] == -1
+    assert metrics["precision_recall"]["classes"] == {}
+    assert metrics["precision_recall"]["mean"] == {"0.50": [], "0.75": []}
+
+
+def test_sizes_follow_the_annotated_area_and_crowds_are_neither_found_nor_missed():
+    # A box of 50 x 50 px whose object covers 400 px is a small object.
+    truth = ground_truth([(1, 1, (10, 10, 50, 50)), (1, 1, (100, 100, 90, 90))], categories=((1, "a"),))
+    truth["annotations"][0]["area"] = 400
+    truth["annotations"][1]["iscrowd"] = 1
+    detections = rows(
+        found(1, 1, (110, 110, 30, 30), 0.9), found(1, 1, (150, 110, 30, 30), 0.8), found(1, 1, (10, 10, 50, 50), 0.7)
+    )
+    metrics = coco_result(truth, detections).metrics
+    assert (metrics["AP"], metrics["APs"], metrics["APm"]) == (pytest.approx(1), pytest.approx(1), -1)
+    assert metrics["per_class"]["a"]["boxes"] == 1
+    # Left out, iscrowd is 0: then the second box is missed and two detections are wrong.
+    for box in truth["annotations"]:
+        del box["iscrowd"]
+    metrics = coco_result(truth, detections).metrics
+    assert metrics["AP"] == pytest.approx(51 / 101 / 3)

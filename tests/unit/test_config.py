@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from yolov3.config.config import complete_config, config_schema
+from yolov3.config.config import complete_config, config_schema, section_schema
 from yolov3.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +86,136 @@ def test_one_sentence_names_key_value_and_what_is_allowed(config, words):
     assert "\n" not in message
     for word in words:
         assert word in message
+
+
+ANCHORS = [[10, 13], [16, 30], [33, 23], [30, 61], [62, 45], [59, 119], [116, 90], [156, 198], [373, 326]]
+PATHS = dict.fromkeys(("train_image_dir", "train_annotations", "val_image_dir", "val_annotations"), "somewhere")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"train": {"training_shape": 32}},
+        {"train": {"training_shape": ""}},
+        {"train": {"scale_min": 2, "scale_max": 2}},
+        {"train": {"max_epoch": 10, "lr_epochs": "3,9", "warmup_epochs": 10}},
+        {"train": {"max_epoch": 10, "lr_epochs": "220,250", "lr_scheduler": "cosine_annealing"}},
+        {"train": {"lr": 0.01, "eta_min": 0.01}},
+        {"train": {"is_distributed": 1, "group_size": 2, "rank": 1}},
+        {"train": {"is_distributed": 1, "group_size": 2, "hosts": "one,two"}},
+        {"train": {"group_size": 1, "is_distributed": 0}},
+        # Only the sums of three areas grow with the stride.
+        {"network": {"anchor_scales": [[9, 9], [1, 1], [1, 1], *[[8, 8]] * 3, *[[8, 8]] * 3]}},
+        {"weights": {"pretrained": "yolov3.weights"}, "network": {"anchor_scales": ANCHORS}},
+        {"infer": {"engine": "openvino", "precision": "bfloat16"}},
+        {"infer": {"engine": "acl", "device": "ascend"}},
+        {"infer": {"engine": "lite", "device": "ascend"}},
+        {"data": {"provider": "custom"}, "custom": PATHS},
+    ],
+)
+def test_limits_themselves_are_allowed(config):
+    completed = complete_config(config)
+    for section, values in config.items():
+        assert {key: completed[section][key] for key in values} == values
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"train": {"scale_min": 2.01, "scale_max": 2}}, ["train.scale_min is 2.01", "train.scale_max, which is 2"]),
+        ({"train": {"warmup_epochs": 320.5}}, ["train.warmup_epochs is 320.5", "max_epoch, which is 320"]),
+        ({"train": {"max_epoch": 10, "lr_epochs": "5,10"}}, ["train.lr_epochs is 5,10", "max_epoch, which is 10"]),
+        ({"train": {"lr_epochs": "5,5"}}, ["train.lr_epochs is 5,5", "ascend"]),
+        ({"train": {"lr": 0.01, "eta_min": 0.011}}, ["train.eta_min is 0.011", "train.lr, which is 0.01"]),
+        ({"train": {"is_distributed": 1, "group_size": 2, "rank": 2}}, ["train.rank is 2", "train.group_size is 2"]),
+        ({"train": {"hosts": "one,two"}}, ["train.hosts is one,two", "is_distributed is 0"]),
+        ({"network": {"anchor_scales": [*ANCHORS[3:6], *ANCHORS[:3], *ANCHORS[6:]]}}, ["anchor_scales", "grow"]),
+        ({"network": {"anchor_scales": [*ANCHORS[:3], *ANCHORS[6:], *ANCHORS[3:6]]}}, ["anchor_scales", "grow"]),
+        # Nearly square ones of the larger side, but a smaller area.
+        ({"network": {"anchor_scales": [[20, 20]] * 3 + [[30, 10]] * 3 + [[40, 40]] * 3}}, ["anchor_scales", "grow"]),
+        ({"infer": {"precision": "bfloat16"}}, ["infer.precision", "infer.engine is lite", "openvino"]),
+        ({"infer": {"engine": "acl", "device": "cpu"}}, ["infer.device is cpu", "acl", "ascend only"]),
+        *(
+            ({"data": {"provider": "custom"}, "custom": {**PATHS, name: ""}}, [f"custom.{name} is empty"])
+            for name in PATHS
+        ),
+    ],
+)
+def test_just_beyond_a_limit_is_refused(config, words):
+    with pytest.raises(InputError) as raised:
+        complete_config(config)
+    assert [word for word in words if word not in str(raised.value)] == []
+
+
+@pytest.mark.parametrize(
+    ("config", "start"),
+    [
+        ({"train": {"lr": 20}}, "config key train.lr is 20 but must be at most 10 ("),
+        ({"train": {"momentum": 1}}, "config key train.momentum is 1 but must be below 1 ("),
+        ({"train": {"lr": 0}}, "config key train.lr is 0 but must be above 0 ("),
+        ({"train": {"max_epoch": 0}}, "config key train.max_epoch is 0 but must be at least 1 ("),
+        ({"train": {"max_epoch": 1.5}}, "config key train.max_epoch is 1.5 but must be of type integer ("),
+        (
+            {"train": {"training_shape": 4.5}},
+            "config key train.training_shape is 4.5 but must be of type string, integer",
+        ),
+        ({"train": {"optimizer": "sgd"}}, "config key train.optimizer is 'sgd' but must be one of momentum, adamw ("),
+        ({"eval": {"testing_shape": 40}}, "config key eval.testing_shape is 40 but must be a multiple of 32 ("),
+        ({"data": {"data_dir": ""}}, "config key data.data_dir is '' but must not be empty ("),
+        (
+            {"network": {"backbone_layers": [1] * 4}},
+            "config key network.backbone_layers is [1, 1, 1, 1] but must have at least 5 entries",
+        ),
+        (
+            {"network": {"backbone_layers": [1] * 6}},
+            "config key network.backbone_layers is [1, 1, 1, 1, 1, 1] but must have at most 5 entries",
+        ),
+        (
+            {"network": {"backbone_layers": [1, 1, 1, 1, 0]}},
+            "config key network.backbone_layers.4 is 0 but must be at least 1",
+        ),
+        (
+            {"coco2014": {"mirror": "ftp://x"}},
+            "config key coco2014.mirror is 'ftp://x' but must match ^(https?|file)://",
+        ),
+        ({"device_target": "TPU"}, "config key device_target is 'TPU' but must be one of CPU, GPU, Ascend ("),
+        ({"trian": {}}, "config key trian is unknown: did you mean train?"),
+        ({"data": {"zzz": 1}}, "config key data.zzz is unknown: allowed are provider, data_dir, check_images, skip"),
+    ],
+)
+def test_sentences_of_the_schema(config, start):
+    with pytest.raises(InputError) as raised:
+        complete_config(config)
+    assert str(raised.value)[: len(start)] == start
+
+
+def test_a_sentence_ends_with_the_meaning_of_the_key():
+    with pytest.raises(InputError, match=r" \([A-Z][^()]*[^.]\)$"):
+        complete_config({"train": {"lr": 20}})
+    with pytest.raises(InputError, match=r"but must be at least 1$"):
+        complete_config({"network": {"backbone_layers": [1, 1, 1, 1, 0]}})
+
+
+def test_keys_of_a_section_and_outside_of_sections():
+    assert list(section_schema("bins")) == ["bins_dtype", "bins_layout"]
+    assert list(section_schema("")) == ["device_target", "seed", "preflight"]
+
+
+def test_a_config_keeps_its_own_values_and_takes_the_others_from_the_defaults():
+    config = {"seed": 4, "train": {"lr": 0.5}}
+    completed = complete_config(config)
+    defaults = complete_config({})
+    assert completed == {**defaults, "seed": 4, "train": {**defaults["train"], "lr": 0.5}}
+    assert config == {"seed": 4, "train": {"lr": 0.5}}
+
+
+def test_texts_that_look_like_numbers_stay_texts_where_text_is_wanted():
+    completed = complete_config(
+        {"train": {"lr_epochs": "100"}, "report": {"title": "7"}, "custom": {"val_image_dir": "1"}}
+    )
+    assert completed["train"]["lr_epochs"] == "100"
+    assert completed["report"]["title"] == "7"
+    assert completed["custom"]["val_image_dir"] == "1"
 
 
 @pytest.mark.parametrize("value", [8.0, "8.0", "8", "0.8e1"])

@@ -1,5 +1,7 @@
+import hashlib
 import logging
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -7,8 +9,11 @@ import pytest
 from annotated_images import annotation, small_dataset, write_dataset
 from PIL import Image
 
-from yolov3.data.checks import CheckSettings, CustomSettings, check_dataset
+from yolov3.data.annotations import ground_truth
+from yolov3.data.checks import CheckSettings, CustomSettings, check_dataset, manifest_of_folder
+from yolov3.data.manifest import Category
 from yolov3.errors import InputError
+from yolov3.evaluation.coco_metrics import coco_result
 
 STRICT = CheckSettings("decode", skip_bad_images=False)
 SKIP = CheckSettings("decode", skip_bad_images=True)
@@ -25,6 +30,11 @@ def test_counts(tmp_path):
     files = check(write_dataset(tmp_path, dataset)).splits["train"]
     assert (files.images, files.boxes, files.crowds, files.images_without_boxes, files.max_boxes) == (3, 3, 1, 1, 2)
     assert files.excluded_images == ()
+    assert (files.image_dir, files.annotation_file) == (tmp_path / "images", tmp_path / "annotations.json")
+    manifest = check(write_dataset(tmp_path, dataset))
+    assert manifest.provider == "custom"
+    assert manifest.categories == (Category(3, "early"), Category(7, "late"))
+    assert list(manifest.splits) == ["train", "val"]
 
 
 def test_oddities_are_counted_in_the_log(tmp_path, caplog):
@@ -39,15 +49,40 @@ def test_oddities_are_counted_in_the_log(tmp_path, caplog):
         annotation(17, 10, 97, [1, 1, 5, 5]),
         annotation(18, 55, 3, [1, 1, 5, 5]),
     ]
+    dataset["annotations"].append(annotation(19, 10, 7, [-9, 0, 30, 20], iscrowd=1))
     with caplog.at_level(logging.INFO):
         check(write_dataset(tmp_path, dataset))
     log = caplog.text
-    assert "train: 2 images, 4 boxes (at most 3 an image), 1 crowds, 0 images without boxes" in log
-    assert "train: 2 boxes reach outside their image: clipped (annotation ids 11, 12 ...)" in log
+    assert "train: 2 images, 4 boxes (at most 3 an image), 2 crowds, 0 images without boxes" in log
+    assert "train: 3 boxes reach outside their image: clipped (annotation ids 11, 12, 19 ...)" in log
     assert "train: 1 boxes have no width or height in their image: dropped (annotation ids 13 ...)" in log
     assert "train: 1 boxes are missing, NaN or infinite: dropped (annotation ids 14 ...)" in log
     assert "train: 3 annotations are of unknown categories: dropped (annotation ids 15, 16, 17 ...)" in log
     assert "train: 1 annotations are of images that are unknown or left out: dropped (annotation ids 18 ...)" in log
+
+
+def test_only_the_first_three_ids_are_shown_and_only_oddities_are_warnings(tmp_path, caplog):
+    dataset = small_dataset()
+    dataset["annotations"] += [annotation(number, 55, 99, [1, 1, 5, 5]) for number in range(21, 26)]
+    # Of images that are left out, the other oddities are not counted.
+    dataset["annotations"].append(annotation(31, 55, 3, [5, 5, 0, 4]))
+    dataset["annotations"].append(annotation(32, 55, 3, None))
+    # Those that cannot be used are not counted as clipped.
+    dataset["annotations"].append(annotation(33, 10, 99, [50, 40, 30, 30]))
+    del dataset["annotations"][-1]["id"]
+    with caplog.at_level(logging.INFO):
+        check(write_dataset(tmp_path, dataset))
+    train = [record for record in caplog.records if record.getMessage().startswith("train: ")]
+    assert {record.getMessage() for record in train if record.levelno == logging.WARNING} == {
+        "train: 7 annotations are of images that are unknown or left out: dropped (annotation ids 21, 22, 23 ...)",
+        "train: 1 annotations are of unknown categories: dropped (annotation ids None ...)",
+    }
+    assert {record.getMessage() for record in train if record.levelno == logging.INFO} == {
+        "train: 2 images, 2 boxes (at most 1 an image), 1 crowds, 0 images without boxes",
+        "train: 0 boxes reach outside their image: clipped",
+        "train: 0 boxes are missing, NaN or infinite: dropped",
+        "train: 0 boxes have no width or height in their image: dropped",
+    }
 
 
 @pytest.mark.parametrize("how", ["decode", "header"])
@@ -62,14 +97,27 @@ def test_bad_images_stop_or_are_left_out(tmp_path, how, caplog):
     with pytest.raises(InputError) as caught:
         check((images, file), CheckSettings(how, skip_bad_images=False))
     sentence = str(caught.value)
-    assert "4 of 6 train images" in sentence and "data.skip_bad_images" in sentence
+    assert f"4 of 6 train images in {images} are missing or unreadable" in sentence
+    assert "data.skip_bad_images" in sentence and "the first 3: " in sentence
     assert all(f"bad{index}.jpg" in sentence for index in (0, 1, 2)) and "bad3.jpg" not in sentence
     manifest = check((images, file), CheckSettings(how, skip_bad_images=True))
     files = manifest.splits["train"]
     assert files.excluded_images == ("bad0.jpg", "bad1.jpg", "bad2.jpg", "bad3.jpg")
     assert (files.images, files.boxes) == (2, 2)
-    assert "4 of 6 images left out" in caplog.text
+    assert "train: 4 of 6 images left out" in caplog.text
+    assert caplog.text.count("train: left out: ") == caplog.text.count("val: left out: ") == 4
     assert "9 x 8 pixels but its annotations say 8 x 8" in caplog.text
+
+
+def test_three_bad_images_are_all_named(tmp_path):
+    dataset = small_dataset()
+    for index in range(3):
+        dataset["images"].append({"id": 100 + index, "file_name": f"bad{index}.jpg", "width": 8, "height": 8})
+    with pytest.raises(InputError) as caught:
+        check(write_dataset(tmp_path, dataset, image_names=["a.jpg", "b.jpg"]))
+    sentence = str(caught.value)
+    assert all(f"bad{index}.jpg" in sentence for index in range(3)) and "first" not in sentence
+    assert sentence.count("; ") >= 4
 
 
 def test_truncated_image_passes_header_but_not_decode(tmp_path):
@@ -84,8 +132,9 @@ def test_truncated_image_passes_header_but_not_decode(tmp_path):
 
 
 def test_all_images_bad_stops_even_if_they_may_be_skipped(tmp_path):
-    with pytest.raises(InputError, match="2 of 2 train images"):
+    with pytest.raises(InputError, match="2 of 2 train images") as caught:
         check(write_dataset(tmp_path, small_dataset(), image_names=[]), SKIP)
+    assert "skip_bad_images" not in str(caught.value)
 
 
 def test_exif_turned_image_fits_both_ways(tmp_path):
@@ -108,14 +157,68 @@ def test_no_usable_training_box_is_refused(tmp_path):
         check(write_dataset(tmp_path, dataset))
 
 
-def test_validation_may_lack_boxes_and_have_other_categories(tmp_path):
-    train = write_dataset(tmp_path / "train", small_dataset())
-    dataset = small_dataset()
+def without_annotations(dataset):
+    dataset["annotations"] = []
+
+
+def of_other_categories(dataset):
     dataset["categories"] = [{"id": 500, "name": "unheard of"}]
     for row in dataset["annotations"]:
         row["category_id"] = 500
-    files = check(train, val=write_dataset(tmp_path / "val", dataset)).splits["val"]
+
+
+def only_crowds(dataset):
+    for row in dataset["annotations"]:
+        row["iscrowd"] = 1
+
+
+@pytest.mark.parametrize(("spoil", "crowds"), [(without_annotations, 0), (of_other_categories, 0), (only_crowds, 3)])
+def test_validation_images_without_boxes_are_checked_and_evaluated(tmp_path, spoil, crowds):
+    """The same annotations are refused for training; an evaluation has no accuracy, -1 in COCO's metrics."""
+    dataset = small_dataset()
+    spoil(dataset)
+    spoilt = write_dataset(tmp_path / "val", dataset)
+    manifest = check(write_dataset(tmp_path / "train", small_dataset()), val=spoilt)
+    files = manifest.splits["val"]
     assert (files.images, files.boxes, files.max_boxes) == (2, 0, 0)
+    assert (files.crowds, files.images_without_boxes) == (crowds, 2)
+    # A detection in image 10: image id, left, top, width, height, score, category id.
+    metrics = coco_result(ground_truth(manifest, "val"), np.array([[10, 5, 5, 20, 10, 0.9, 3]])).metrics
+    assert metrics["AP"] == metrics["AR100"] == -1
+    assert list(metrics["per_class"]) == ["early", "late"]
+    with pytest.raises(InputError, match="usable box"):
+        check_dataset("custom", {"train": spoilt}, STRICT, manifest.categories)
+
+
+def test_splits_checked_one_by_one_are_those_checked_together(tmp_path):
+    """Validation annotations may list other categories, or fewer: labels follow those of the training annotations."""
+    dataset = small_dataset()
+    dataset["categories"] = dataset["categories"][:1]
+    dataset["annotations"] = dataset["annotations"][:1]
+    places = {
+        "val": write_dataset(tmp_path / "val", dataset),
+        "train": write_dataset(tmp_path / "train", small_dataset()),
+    }
+    together = check_dataset("custom", places, STRICT)
+    assert together.splits["val"].boxes == 1
+    train = check_dataset("custom", {"train": places["train"]}, STRICT)
+    val = check_dataset("custom", {"val": places["val"]}, STRICT, train.categories)
+    assert val.categories == train.categories == together.categories
+    assert {**train.splits, **val.splits} == together.splits
+
+
+def test_a_folder_of_the_usual_layout(tmp_path):
+    for split in ("train", "val"):
+        images, file = write_dataset(tmp_path / "made" / split, small_dataset())
+        images.rename(tmp_path / split)
+        (tmp_path / "annotations").mkdir(exist_ok=True)
+        file.rename(tmp_path / "annotations" / f"{split}.json")
+    (tmp_path / "val" / "a.jpg").unlink()
+    with pytest.raises(InputError, match=r"1 of 2 val images.*a\.jpg"):
+        manifest_of_folder(tmp_path)
+    (tmp_path / "train" / "b.jpg").replace(tmp_path / "val" / "a.jpg")
+    with pytest.raises(InputError, match=r"1 of 2 train images.*b\.jpg"):
+        manifest_of_folder(tmp_path)
 
 
 def test_a_category_with_two_names_is_refused(tmp_path):
@@ -137,19 +240,39 @@ def test_missing_folder_and_file_are_named(tmp_path):
 def test_fingerprint_follows_content_not_place(tmp_path):
     prints = []
     for name in ("one", "two"):
-        prints.append(check(write_dataset(tmp_path / name, small_dataset())).fingerprint)
+        prints.append(check(write_dataset(tmp_path / name, small_dataset())).fingerprint("train", "val"))
     assert prints[0] == prints[1]
     images, file = tmp_path / "two" / "images", tmp_path / "two" / "annotations.json"
     cv2.imwrite(str(images / "a.jpg"), np.full((50, 60, 3), 91, np.uint8))
-    prints.append(check((images, file)).fingerprint)
+    prints.append(check((images, file)).fingerprint("train", "val"))
     file.write_text(file.read_text() + " ")
-    prints.append(check((images, file)).fingerprint)
+    prints.append(check((images, file)).fingerprint("train", "val"))
     (images / "b.jpg").unlink()
-    prints.append(check((images, file), SKIP).fingerprint)
+    prints.append(check((images, file), SKIP).fingerprint("train", "val"))
     assert len(set(prints)) == len(prints) - 1
 
 
-def test_custom_paths_must_be_given():
-    settings = CustomSettings("images", "train.json", "images", "")
-    with pytest.raises(InputError, match=r"custom\.val_annotations is empty"):
+def test_the_fingerprint_of_a_split_covers_its_annotations_and_images(tmp_path):
+    """The SHA-256 of the annotation file's SHA-256 and a line for each image: name, annotated size, SHA-256."""
+    images, file = write_dataset(tmp_path, small_dataset())
+
+    def sha256(content):
+        return hashlib.sha256(content).hexdigest()
+
+    lines = [
+        sha256(file.read_bytes()),
+        f"a.jpg (60, 50) {sha256((images / 'a.jpg').read_bytes())}",
+        f"b.jpg (40, 30) {sha256((images / 'b.jpg').read_bytes())}",
+    ]
+    assert check((images, file)).splits["val"].fingerprint == sha256("\n".join(lines).encode())
+
+
+@pytest.mark.parametrize("missing", ["train_image_dir", "train_annotations", "val_image_dir", "val_annotations"])
+def test_custom_paths_must_be_given(missing):
+    paths = {"train_image_dir": "a", "train_annotations": "b", "val_image_dir": "c", "val_annotations": "d"}
+    assert CustomSettings(**paths).places() == {"train": (Path("a"), Path("b")), "val": (Path("c"), Path("d"))}
+    settings = CustomSettings(**{**paths, missing: ""})
+    with pytest.raises(InputError, match=rf"custom\.{missing} is empty"):
         settings.places()
+    other = "val" if missing.startswith("train") else "train"
+    assert list(settings.places([other])) == [other]

@@ -31,7 +31,7 @@ def iou(a, b):
     return width * height / union
 
 
-def dense_loss(raw_maps, boxes, labels, smoothing):
+def dense_loss(raw_maps, boxes, labels, smoothing, ignore_iou=0.7):
     """The four parts, by loops over every cell and anchor in float64."""
     xy = wh = confidence = classes = 0.0
     height, width = SIZE
@@ -70,7 +70,7 @@ def dense_loss(raw_maps, boxes, labels, smoothing):
                         cx, cy = (sigmoid(tx) + column) * stride, (sigmoid(ty) + row) * stride
                         w, h = aw * np.exp(tw), ah * np.exp(th)
                         decoded = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
-                        if max((iou(decoded, box) for box in boxes[image]), default=0.0) < 0.7:
+                        if max((iou(decoded, box) for box in boxes[image]), default=0.0) < ignore_iou:
                             confidence += cross_entropy(to, 0.0)
     return np.array([xy, wh, confidence, classes]) / images
 
@@ -102,6 +102,40 @@ def our_loss(raw_maps, boxes, labels, smoothing):
 def test_equals_the_formulas_cell_by_cell(smoothing):
     case = random_case(3, [5, 0, 8])
     np.testing.assert_allclose(our_loss(*case, smoothing), dense_loss(*case, smoothing), rtol=1e-4)
+
+
+def predicted_boxes(raw_maps, image):
+    """Boxes of an image's predictions that lie inside the input, float [M, 4] in pixels."""
+    boxes = []
+    for scale, stride in enumerate((8, 16, 32)):
+        rows, columns = SIZE[0] // stride, SIZE[1] // stride
+        raw = raw_maps[scale][image].reshape(3, 5 + CLASSES, rows, columns)
+        for anchor, row, column in np.ndindex(3, rows, columns):
+            tx, ty, tw, th = raw[anchor, :4, row, column].astype(float)
+            x, y = (sigmoid(tx) + column) * stride, (sigmoid(ty) + row) * stride
+            w, h = np.array(ANCHORS[3 * scale + anchor]) * np.exp([tw, th])
+            if w / 2 <= x <= SIZE[1] - w / 2 and h / 2 <= y <= SIZE[0] - h / 2:
+                boxes.append((x - w / 2, y - h / 2, x + w / 2, y + h / 2))
+    return np.array(boxes)
+
+
+def test_predictions_near_the_truth_are_ignored_as_in_the_formulas():
+    """The truth is a share of the predictions, a little moved, so that many overlap it by about 0.7."""
+    rng = np.random.default_rng(8)
+    raw_maps, _, _ = random_case(8, [8, 8])
+    boxes = []
+    for image in range(2):
+        predicted = predicted_boxes(raw_maps, image)
+        chosen = predicted[rng.choice(len(predicted), 8, replace=False)]
+        size = np.tile(chosen[:, 2:] - chosen[:, :2], 2)
+        moved = chosen + size * rng.uniform(-0.08, 0.08, chosen.shape)
+        boxes.append(np.clip(moved, 0, (SIZE[1], SIZE[0], SIZE[1], SIZE[0])).astype(np.float32))
+    labels = [rng.integers(0, CLASSES, 8) for _ in range(2)]
+    expected = dense_loss(raw_maps, boxes, labels, 0.0)
+    np.testing.assert_allclose(our_loss(raw_maps, boxes, labels, 0.0), expected, rtol=1e-5)
+    # Other limits give other losses, by far more than the tolerance.
+    limits = [dense_loss(raw_maps, boxes, labels, 0.0, limit)[2] for limit in (0.6, 0.7, 0.8, 2)]
+    assert np.diff(limits).min() > 0.1
 
 
 def test_a_prediction_that_already_overlaps_is_not_pushed_down():

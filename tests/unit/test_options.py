@@ -36,8 +36,44 @@ def test_words_with_spaces_quotes_and_other_letters_stay_whole():
     assert parsed("coco2014", shlex.split(option_words(values))).mirror == values["mirror"]
 
 
-def test_defaults_by_hand_are_those_of_the_config():
-    assert vars(parsed("train", []))["lr"] == complete_config({})["train"]["lr"]
+# Options of the original train.py that keep the default which its documentation gives.
+PUBLISHED = {
+    "training_shape": "",
+    "per_batch_size": 32,
+    "max_epoch": 320,
+    "lr": 0.001,
+    "lr_scheduler": "exponential",
+    "lr_epochs": "220,250",
+    "lr_gamma": 0.1,
+    "eta_min": 0.0,
+    "T_max": 320,
+    "warmup_epochs": 0.0,
+    "weight_decay": 0.0005,
+    "momentum": 0.9,
+    "loss_scale": 1024.0,
+    "label_smooth": 0,
+    "label_smooth_factor": 0.1,
+    "log_interval": 100,
+    "is_save_on_master": 1,
+    "need_profiler": 0,
+    "group_size": 1,
+    "rank": 0,
+    "resume_yolov3": "",
+}
+
+
+def test_options_left_out_have_the_published_values():
+    arguments = vars(parsed("train", []))
+    assert {name: arguments[name] for name in PUBLISHED} == PUBLISHED
+
+
+def test_options_by_hand_are_read_with_their_types():
+    words = ["--lr", "1e-4", "--max_epoch", "3", "--lr_epochs", "1,2", "--training_shape", "416", "--loss_scale", "1"]
+    arguments = vars(parsed("train", words))
+    values = {"lr": 0.0001, "max_epoch": 3, "lr_epochs": "1,2", "training_shape": 416, "loss_scale": 1.0}
+    assert {name: (arguments[name], type(arguments[name])) for name in values} == {
+        name: (value, type(value)) for name, value in values.items()
+    }
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from yolov3.errors import InputError
-from yolov3.evaluation.postprocess import PostprocessSettings, detect, select_candidates, sigmoid
+from yolov3.evaluation.postprocess import PostprocessSettings, detect, detect_decoded, select_candidates, sigmoid
 from yolov3.network.preprocess import Placement, place_image
 
 ANCHORS = ((10, 13), (16, 30), (33, 23), (30, 61), (62, 45), (59, 119), (116, 90), (156, 198), (373, 326))
@@ -37,8 +37,85 @@ def test_the_quick_threshold_equals_the_slow_one(threshold):
     rng = np.random.default_rng(1)
     maps = [rng.normal(0, 3, raw.shape).astype(np.float32) for raw in empty_maps()]
     slow = np.concatenate([(sigmoid(raw[:, 4]) * sigmoid(raw[:, 5:].max(axis=1))).reshape(-1) for raw in maps])
-    _, scores, _ = select_candidates(flat(maps), (64, 96), ANCHORS, threshold)
+    with np.errstate(all="raise", under="ignore"):
+        _, scores, _ = select_candidates(flat(maps), (64, 96), ANCHORS, threshold)
     np.testing.assert_allclose(np.sort(scores), np.sort(slow[slow >= threshold]), rtol=1e-6)
+
+
+def test_every_prediction_is_decoded_in_its_cell():
+    """Against the formulas of the paper, cell by cell in float64."""
+    rng = np.random.default_rng(7)
+    size = (64, 96)
+    maps = [rng.normal(0, 1.5, raw.shape).astype(np.float32) for raw in empty_maps(size)]
+    decoded = []
+    for scale, stride in enumerate((8, 16, 32)):
+        for anchor in range(3):
+            for row in range(size[0] // stride):
+                for column in range(size[1] // stride):
+                    tx, ty, tw, th, confidence, *classes = maps[scale][anchor, :, row, column].astype(float)
+                    x, y = ((1 / (1 + np.exp(-t)) + cell) * stride for t, cell in ((tx, column), (ty, row)))
+                    w, h = (side * np.exp(t) for side, t in zip(ANCHORS[3 * scale + anchor], (tw, th), strict=True))
+                    corners = (x - w / 2) / 96, (y - h / 2) / 64, (x + w / 2) / 96, (y + h / 2) / 64
+                    score = 1 / (1 + np.exp(-confidence)) / (1 + np.exp(-max(classes)))
+                    decoded.append((score, np.argmax(classes), *corners))
+    decoded = np.array(sorted(decoded))
+    boxes, scores, labels = select_candidates(flat(maps), size, ANCHORS, 0.0)
+    order = np.argsort(scores)
+    np.testing.assert_allclose(scores[order], decoded[:, 0], rtol=1e-5)
+    assert labels[order].tolist() == decoded[:, 1].tolist()
+    np.testing.assert_allclose(boxes[order], decoded[:, 2:], rtol=1e-4, atol=1e-5)
+
+
+def test_a_score_equal_to_the_threshold_is_kept():
+    maps = empty_maps()
+    maps[0][2, 4, 1, 1], maps[0][2, 5, 1, 1] = 0, 100
+    boxes, scores, labels = select_candidates(flat(maps), (64, 96), ANCHORS, 0.5)
+    assert scores.tolist() == [0.5]
+    assert (boxes.dtype, scores.dtype, labels.dtype) == (np.float32, np.float32, np.int64)
+
+
+def decoded_maps(*rows):
+    """Outputs of a model that decodes inside, with rows (stride index, row, column, anchor, values)."""
+    maps = [np.zeros((64 // s, 96 // s, 3, 5 + CLASSES), np.float32) for s in (8, 16, 32)]
+    for scale, row, column, anchor, values in rows:
+        maps[scale][row, column, anchor] = values
+    return tuple(maps)
+
+
+# Shifted by a fifth of the width: they overlap by 0.8 / 1.2 = 2 / 3.
+NEIGHBOURS = decoded_maps(
+    (0, 7, 11, 2, [0.5, 0.5, 0.5, 0.25, 0.5, 0.125, 1, 0.25]),
+    (1, 0, 3, 0, [0.6, 0.5, 0.5, 0.25, 0.5, 0.125, 0.25, 0.75]),
+    (2, 1, 2, 1, [0.6, 0.5, 0.5, 0.25, 0.75, 0, 1, 0.125]),
+)
+
+
+def test_outputs_of_a_model_that_decodes_inside():
+    found = detect_decoded(NEIGHBOURS, Placement(200, 100), PostprocessSettings(0.375, 0.6, 0))
+    # Centre (0.6, 0.5), 0.5 x 0.25 of 200 x 100 px; the box of class 2 scores 0.5 * 0.75, which is the threshold.
+    np.testing.assert_allclose(found.boxes_xyxy, [[70, 37.5, 170, 62.5]] * 2, rtol=1e-6)
+    assert found.scores.tolist() == [0.75, 0.375]
+    assert found.labels.tolist() == [1, 2]
+    assert (found.boxes_xyxy.dtype, found.scores.dtype, found.labels.dtype) == (np.float32, np.float32, np.int64)
+
+
+def test_the_nms_threshold_and_the_number_of_detections_are_those_of_the_settings():
+    def scores(nms_thresh, max_detections):
+        settings = PostprocessSettings(0.376, nms_thresh, max_detections)
+        return detect_decoded(NEIGHBOURS, Placement(200, 100), settings).scores.tolist()
+
+    assert scores(0.7, 0) == [0.75, 0.5]
+    assert scores(0.6, 0) == [0.75]
+    assert scores(0.7, 1) == [0.75]
+    assert scores(0.7, 2) == [0.75, 0.5]
+
+
+@pytest.mark.parametrize("field", [0, 3, 4, 6])
+def test_decoded_values_that_are_not_numbers_are_told(field):
+    values = [0.5, 0.5, 0.5, 0.25, 0.5, 0.125, 1, 0.25]
+    values[field] = np.nan
+    with pytest.raises(InputError, match="not a number"):
+        detect_decoded(decoded_maps((0, 0, 0, 0, values)), Placement(96, 64), PostprocessSettings(0.1, 0.5, 0))
 
 
 def test_boxes_come_back_to_the_original_image_and_are_clipped():
@@ -71,7 +148,10 @@ def test_max_detections_keeps_the_best():
 def test_sigmoid_of_large_values_is_quiet():
     with np.errstate(all="raise", under="ignore"):
         values = sigmoid(np.array([-200, -90, 0, 90, 200], np.float32))
+        assert np.isnan(sigmoid(np.array([np.nan], np.float32))).all()
     np.testing.assert_allclose(values, [0, 0, 0.5, 1, 1], atol=1e-30)
+    assert values.dtype == np.float32
+    assert sigmoid(np.array([0.3])).dtype == np.float64
 
 
 @pytest.mark.parametrize("values", [slice(0, 1), slice(4, 5), slice(5, None)], ids=["box", "confidence", "classes"])

@@ -35,6 +35,46 @@ def test_any_step_is_the_same_without_those_before_it():
     assert sampler(20).batch(11)[1].tolist() == order[11]
 
 
+def test_the_epochs_of_a_run_can_begin_anywhere():
+    straight = sampler(20)
+    for epoch in range(4):
+        assert epoch_of(sampler(20), epoch).tolist() == epoch_of(straight, epoch).tolist()
+        assert sorted(epoch_of(sampler(20), epoch)) == list(range(20))
+
+
+def test_order_and_sizes_follow_the_seed():
+    def drawn(seed):
+        one = sampler(100, seed=seed, shape=0, rate=1)
+        return epoch_of(one, 0).tolist(), [one.input_size(step) for step in range(50)]
+
+    (order, sizes), (other_order, other_sizes) = drawn(3), drawn(4)
+    assert (order, sizes) == drawn(3)
+    assert order != other_order
+    assert sizes != other_sizes
+
+
+def test_the_order_is_a_shuffle():
+    """Each image is as often in the first half of an epoch as in the second."""
+    halves = np.zeros(40)
+    for epoch in range(200):
+        halves[epoch_of(sampler(40), epoch)[:20]] += 1
+    assert halves.min() > 60 and halves.max() < 140
+
+
+@pytest.mark.parametrize(
+    ("images", "group_size", "batch", "steps"),
+    [(22, 1, 4, 5), (22, 2, 4, 2), (23, 4, 3, 2), (3, 2, 4, 1), (8, 2, 4, 1)],
+)
+def test_batches_of_an_epoch_are_whole(images, group_size, batch, steps):
+    ranks = [sampler(images, rank, group_size, batch=batch) for rank in range(group_size)]
+    assert [one.steps_per_epoch for one in ranks] == [steps] * group_size
+    drawn = np.concatenate([epoch_of(one, 0) for one in ranks])
+    assert drawn.shape == (group_size * steps * batch,)
+    # No image comes twice before all have come.
+    counts = np.bincount(drawn, minlength=images)
+    assert counts.max() - counts.min() <= 1
+
+
 def test_fewer_images_than_a_batch_are_repeated():
     one = sampler(1, batch=4)
     assert one.steps_per_epoch == 1
@@ -46,5 +86,6 @@ def test_sizes_change_every_resize_rate_batches_and_agree_on_all_ranks():
     sizes = [first.input_size(step)[0] for step in range(600)]
     assert sizes == [second.input_size(step)[0] for step in range(600)]
     assert all(len(set(sizes[start : start + 3])) == 1 for start in range(0, 600, 3))
+    assert all(first.input_size(step) == (sizes[step], sizes[step]) for step in range(600))
     assert set(sizes) == set(MULTI_SCALE_SIZES) == set(range(320, 609, 32))
     assert sampler(100).input_size(5) == (416, 416)

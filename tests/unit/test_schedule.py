@@ -33,6 +33,21 @@ def test_warm_up_rises_linearly_and_ends_at_lr():
     np.testing.assert_allclose(rates[:5], [0.025, 0.05, 0.075, 0.1, 0.1], rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("epochs", "rising"),
+    [(0.5, [0.05, 0.1]), (1.5, [1 / 60, 2 / 60, 3 / 60, 4 / 60, 5 / 60, 0.1]), (0.25, [0.1]), (0.1, [])],
+)
+def test_a_part_of_an_epoch_may_warm_up(epochs, rising):
+    rates = learning_rates(ScheduleSettings(**{**BASE, "warmup_epochs": epochs, "lr_epochs": "3"}), 4)
+    np.testing.assert_allclose(rates, [*rising, *[0.1] * (12 - len(rising)), *[0.05] * 4], rtol=1e-6)
+    assert rates.dtype == np.float32
+
+
+def test_one_step_of_warm_up():
+    rates = learning_rates(ScheduleSettings(**{**BASE, "warmup_epochs": 1, "lr_gamma": 1}), 1)
+    np.testing.assert_allclose(rates, [0.1] * 4, rtol=1e-6)
+
+
 def test_the_published_log_of_eight_devices():
     # The seed's log: iteration 0 at 7.812e-05 and 100 at 0.0078906, lr 0.1, warm-up over 4 epochs of 320 steps.
     settings = ScheduleSettings(0.1, "cosine_annealing", "220,250", 0.1, 0.0, 320, 320, 4)

@@ -46,6 +46,32 @@ def test_of_two_boxes_with_one_prediction_the_last_trains_it():
     assert targets.objectness.sum() == 1
 
 
+def test_types_and_shapes():
+    box = np.array([[172, 84.5, 234, 129.5]], np.float32)
+    targets = assign_targets(box, np.array([7]), SIZE, ANCHORS, 3)
+    types = {name: (value.shape, value.dtype) for name, value in vars(targets).items()}
+    floats = {
+        "boxes_xyxy": (3, 4),
+        "responsible": (3,),
+        "offset_xy": (3, 2),
+        "log_size_wh": (3, 2),
+        "size_weight": (3,),
+    }
+    assert types == {
+        **{name: (shape, np.float32) for name, shape in floats.items()},
+        "objectness": ((sum(predictions_per_stride(SIZE)),), np.float32),
+        "prediction": ((3,), np.int32),
+        "label": ((3,), np.int32),
+    }
+
+
+def test_small_boxes_weigh_more():
+    # 32 x 16 px and 160 x 80 px of 320 x 160: 1 % and 25 % of the area.
+    boxes = np.array([[0, 0, 32, 16], [100, 20, 260, 100]], np.float32)
+    weights = assign_targets(boxes, np.array([0, 0]), (160, 320), ANCHORS, 2).size_weight
+    np.testing.assert_allclose(weights, [1.99, 1.75], rtol=1e-6)
+
+
 def test_no_boxes_and_more_boxes_than_fit():
     empty = assign_targets(np.zeros((0, 4), np.float32), np.zeros(0, int), SIZE, ANCHORS, 5)
     assert empty.objectness.sum() == 0

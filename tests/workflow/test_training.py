@@ -1,6 +1,7 @@
 """Training as a process: killed and resumed, broken, and with two workers."""
 
 import csv
+import json
 import os
 import shlex
 import signal
@@ -19,7 +20,7 @@ from yolov3.weights.checkpoint import read_checkpoint
 
 def command(project, output, **changes):
     config = complete_config(changed(SMALL, {f"train.{key}": value for key, value in changes.items()}))
-    words = option_words({"seed": 3, "device_target": "CPU", **config["network"], **config["train"]})
+    words = option_words({"seed": 3, "device_target": "CPU", **config["network"], **config["train"], **config["eval"]})
     return [
         *(sys.executable, str(ROOT / "workflow" / "scripts" / "train.py"), *shlex.split(words)),
         *("--manifest", str(project.folder / "results" / "data" / "manifest.json")),
@@ -121,11 +122,43 @@ def test_two_workers_train_together(finished, tmp_path):
     assert any(not np.array_equal(first[name].asnumpy(), second[name].asnumpy()) for name in statistics)
 
 
-def test_the_network_is_evaluated_in_between(finished, tmp_path):
-    done = train(finished, tmp_path, eval_interval=1)
+def eval_coco(project, checkpoint, output):
+    """The metrics that the evaluation stage writes for a checkpoint."""
+    words = option_words({"device_target": "CPU", "seed": 3, **complete_config(SMALL)["eval"]})
+    done = subprocess.run(
+        [
+            *(sys.executable, str(ROOT / "workflow" / "scripts" / "eval_coco.py"), *shlex.split(words)),
+            *("--manifest", str(project.folder / "results" / "data" / "manifest.json")),
+            *("--pretrained", str(checkpoint), "--output_dir", str(output)),
+        ],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("validation AP:") == 2
-    assert (tmp_path / "yolov3.ckpt").exists()
+    return json.loads((output / "metrics.json").read_text())
+
+
+def test_the_best_network_of_the_validations_is_the_result(finished, undisturbed, tmp_path):
+    done = train(finished, tmp_path, max_epoch=8, T_max=8, eval_interval=2)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "train.json").read_text())
+    validations = summary["validation"]
+    assert [validation["epoch"] for validation in validations] == [2, 4, 6, 8]
+    # The first of the best, and its checkpoint has the accuracy that the evaluation stage finds.
+    best = max(validations, key=lambda validation: validation["AP"])
+    assert summary["best_epoch"] == best["epoch"]
+    metrics = eval_coco(finished, tmp_path / "yolov3.ckpt", tmp_path / "evaluated")
+    assert (metrics["AP"], metrics["AP50"]) == (best["AP"], best["AP50"])
+    assert metrics["AP"] > 0
+    for validation in validations:
+        said = f"epoch[{validation['epoch'] - 1}], validation AP:{validation['AP']:.4f}, AP50:{validation['AP50']:.4f}"
+        assert said in done.stderr
+    # Validations leave the training as it is.
+    validated, whole = curve(tmp_path / "metrics.csv"), curve(undisturbed / "metrics.csv")
+    assert list(validated) == list(whole)
+    assert list(validated.values()) == pytest.approx(list(whole.values()), rel=1e-3)
 
 
 def test_only_the_first_of_two_workers_saves(finished, tmp_path):

@@ -25,7 +25,7 @@ MAX_PROCESSES = 8
 
 # Axes of COCOeval's precision array: IoU thresholds .50:.05:.95, 101 recalls, classes, areas, detections an image.
 IOU_50, IOU_75, ALL_AREAS, MAX_DETECTIONS = 0, 5, 0, -1
-CLASS_AXES = {"precision": 2, "scores": 2, "recall": 1}
+CLASS_AXES = {"precision": 2, "recall": 1}
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _evaluate(boxes: _ClassBoxes) -> dict[str, np.ndarray]:
         for index, (image, *bbox, area, crowd) in enumerate(boxes.truth.tolist())
     ]
     found = [
-        {"id": index + 1, "image_id": int(image), "bbox": bbox, "area": bbox[2] * bbox[3], "score": score, "iscrowd": 0}
+        {"id": index + 1, "image_id": int(image), "bbox": bbox, "area": bbox[2] * bbox[3], "score": score}
         for index, (image, *bbox, score, _) in enumerate(boxes.rows.tolist())
     ]
     with contextlib.redirect_stdout(io.StringIO()):

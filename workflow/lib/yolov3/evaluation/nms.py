@@ -22,7 +22,7 @@ def class_wise_nms(boxes_xyxy: np.ndarray, scores: np.ndarray, labels: np.ndarra
     """
     if not len(scores):
         return np.zeros(0, np.int64)
-    order = np.lexsort((-scores, labels))
+    order = np.argsort(labels, kind="stable")
     # OpenCV takes arrays here, though its type stubs ask for sequences.
     boxes_xywh: Any = xyxy_to_xywh(boxes_xyxy[order].astype(np.float64))
     sorted_scores: Any = scores[order]

@@ -44,7 +44,7 @@ class TrainingSampler:
         self.images = images
         self.settings = settings
         self._epoch = -1
-        self._order = np.zeros(0, np.int64)
+        self._order: np.ndarray
 
     @property
     def steps_per_epoch(self) -> int:
