@@ -3,7 +3,6 @@
 The stand-in starts processes as msrun does: a scheduler in its own group, workers in sessions of their own.
 """
 
-import os
 import signal
 import socket
 import subprocess
@@ -13,8 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
+from processes import MARK, processes_with, wait_until
 
 from yolov3.distributed import msrun as launch
 from yolov3.distributed.msrun import LaunchSettings, is_launched, is_worker, msrun_command, run_workers
@@ -71,35 +70,16 @@ def command(tmp_path: Path, log_dir: Path) -> Callable[..., list[str]]:
     return lambda *scripts: [sys.executable, str(script), str(log_dir), *scripts]
 
 
-def processes_with(text: str) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            is_other = process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE
-            if is_other and text in process.environ().get("LAUNCH_TEST", ""):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
 @pytest.fixture
 def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """A word in the environment of all processes of a test, to find those that are left."""
-    monkeypatch.setenv("LAUNCH_TEST", str(tmp_path))
+    monkeypatch.setenv(MARK, str(tmp_path))
     return str(tmp_path)
 
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_command_is_the_documented_one() -> None:

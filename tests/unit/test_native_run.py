@@ -1,11 +1,8 @@
 """How the native program is called, and what its failures become."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-import psutil
 import pytest
 from exported_samples import write_program, write_samples
 
@@ -15,12 +12,6 @@ from yolov3.errors import InputError
 from yolov3.native.run import NativeRunSettings, native_accuracy, native_command, run_program
 from yolov3.process import available_cpus
 
-STAGE = """
-import argparse, sys
-from yolov3.native.run import run_program
-from yolov3.config.stage import run_stage
-sys.exit(run_stage(lambda arguments: run_program(sys.argv[1:]), argparse.Namespace(log_file="")))
-"""
 SETTINGS = {
     "engine": "lite",
     "device": "cpu",
@@ -76,17 +67,3 @@ def test_detections_of_another_data_set(tmp_path):
     (tmp_path / "benchmark.json").write_text(json.dumps({"images": 1}))
     with pytest.raises(InputError, match=rf"1 images are prepared but the validation split has {images}"):
         native_accuracy(manifest, tmp_path)
-
-
-def test_a_stage_that_is_told_to_end_ends_the_program(tmp_path):
-    program = write_program(tmp_path / "program", "import time\nprint('started', flush=True)\ntime.sleep(600)")
-    stage = subprocess.Popen([sys.executable, "-c", STAGE, str(program)], stderr=subprocess.PIPE, text=True)
-    with stage:
-        assert "started" in stage.stderr.readline()
-        children = psutil.Process(stage.pid).children()
-        stage.terminate()
-        assert "interrupted" in stage.stderr.read()
-    assert stage.returncode == 130
-    assert len(children) == 1
-    _gone, alive = psutil.wait_procs(children, timeout=30)
-    assert not alive

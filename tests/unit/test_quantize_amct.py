@@ -2,13 +2,15 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from exported_samples import SIZE, run_script, write_program, write_samples
+from exported_samples import SCRIPTS, SIZE, run_script, write_program, write_samples
 from mindspore import Tensor
+from processes import FORKING, assert_stage_ends_its_tool
 
 from yolov3.weights.checkpoint import load_network
 
@@ -86,4 +88,14 @@ def test_missing_parts_are_one_sentence(prepared, tools, tmp_path, monkeypatch, 
     refused("program no-atc is missing", "--atc", "no-atc")
     monkeypatch.delenv("PYTHONPATH")
     refused("AMCT for MindSpore is not in this Python")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_stage_that_is_told_to_end_ends_amct(prepared, tmp_path):
+    python = write_program(tmp_path / "amct_python", FORKING)
+    model, calibration, checkpoint = prepared
+    words = ["--quant_backend", "amct", "--amct_python", python, "--model", model, "--calibration_dir", calibration]
+    words += ["--ckpt_file", checkpoint, "--output", tmp_path / "out" / "int8.om"]
+    command = [sys.executable, SCRIPTS / "post_quant.py", *words]
+    assert_stage_ends_its_tool(command, "amct_python", signal.SIGTERM, tmp_path)
     assert not (tmp_path / "out").exists()

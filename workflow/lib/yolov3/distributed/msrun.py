@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ import psutil
 from yolov3.distributed.platform_worker import is_rank_table_worker
 from yolov3.distributed.worker_logs import LogFollower, describe_failure, worker_failed
 from yolov3.errors import InputError
-from yolov3.process import sigterm_as_interrupt
+from yolov3.process import children_of, end_processes, is_alive, sigterm_as_interrupt
 
 WORKER_ROLE = "MS_WORKER"
 SCHEDULER_ROLE = "MS_SCHED"
@@ -145,11 +145,11 @@ def run_workers(
             )
         except FileNotFoundError:
             raise InputError("msrun is not installed beside this Python: set the environment up again") from None
-        watch = _SchedulerWatch(launcher.pid, log_dir)
+        watch = _SchedulerWatch(psutil.Process(launcher.pid), log_dir)
         try:
             returned = _wait(launcher, watch, log_dir, ended_elsewhere)
         finally:
-            _end_all(launcher, watch.started)
+            end_processes(launcher, watch.started)
     if returned != 0:
         raise InputError(describe_failure(log_dir))
 
@@ -192,8 +192,8 @@ class _SchedulerWatch:
     Workers that have ended well leave the scheduler to wait for those of other hosts.
     """
 
-    def __init__(self, launcher_id: int, log_dir: Path) -> None:
-        self.launcher_id = launcher_id
+    def __init__(self, launcher: psutil.Process, log_dir: Path) -> None:
+        self.launcher = launcher
         self.log_dir = log_dir
         self.had_workers = self.had_scheduler = False
         self.started: set[psutil.Process] = set()
@@ -201,7 +201,7 @@ class _SchedulerWatch:
 
     def is_stuck(self) -> bool:
         """Return whether this has been so for too long."""
-        running = _descendants(self.launcher_id)
+        running = list(filter(is_alive, children_of(self.launcher)))
         self.started.update(running)
         roles = {_role(process) for process in running}
         has_scheduler, has_workers = SCHEDULER_ROLE in roles, bool(roles - {SCHEDULER_ROLE})
@@ -220,41 +220,6 @@ def _role(process: psutil.Process) -> str:
         return process.environ().get("MS_ROLE", "")
     except psutil.Error:
         return ""
-
-
-def _descendants(process_id: int) -> list[psutil.Process]:
-    try:
-        children = psutil.Process(process_id).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-    return [child for child in children if _is_alive(child)]
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _end_all(launcher: subprocess.Popen[bytes], started: Collection[psutil.Process]) -> None:
-    """Kill msrun and whatever it started; a worker keeps nothing that a kill could harm, files appear when complete.
-
-    Args:
-        launcher: msrun.
-        started: processes that it was seen to have started, which a dead msrun no longer tells.
-    """
-    running = launcher.poll() is None
-    if running:
-        # The launcher is stopped first, so that it starts nothing while its children are listed.
-        launcher.send_signal(signal.SIGSTOP)
-    for process in {*started, *_descendants(launcher.pid)}:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            # Does nothing to another process that was given the number since.
-            process.kill()
-    if running:
-        launcher.kill()
-        launcher.wait()
 
 
 def _interrupt_when_parent_dies() -> None:

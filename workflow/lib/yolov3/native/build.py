@@ -1,13 +1,12 @@
 """Configure and compile the native program with CMake."""
 
-import logging
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from yolov3.errors import InputError
+from yolov3.external_tool import ToolError, find_tool, run_tool
 
 SHOWN_LINES = 3
 # Of CANN's set_env.sh; native310/CMakeLists.txt looks at them too.
@@ -41,8 +40,7 @@ def build(settings: BuildSettings) -> None:
     Raises:
         InputError: CMake or a compiler is missing, or a step fails; with the last lines of what it said.
     """
-    if shutil.which("cmake") is None:
-        raise InputError("cmake is not found but native310 needs it: install CMake 3.16 or later and a C++17 compiler")
+    find_tool("cmake", "install CMake 3.16 or later and a C++17 compiler")
     configure = [
         *("cmake", "-S", str(settings.source_dir), "-B", str(settings.build_dir), "-DNATIVE310_TESTS=OFF"),
         # What an earlier build found in MindSpore Lite and CANN, which may be others now.
@@ -82,10 +80,10 @@ def _forget_another_place(settings: BuildSettings) -> None:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    logging.info("%s\n%s", " ".join(command), done.stdout)
-    if done.returncode:
-        errors = [line.strip() for line in done.stdout.splitlines() if "rror" in line] or done.stdout.splitlines()
+    try:
+        run_tool(command)
+    except ToolError as error:
+        errors = [line for line in error.lines if "rror" in line] or [str(error)]
         raise InputError(
             f"native310 cannot be built ({' / '.join(errors[:SHOWN_LINES])}): the log has the whole output"
-        )
+        ) from None

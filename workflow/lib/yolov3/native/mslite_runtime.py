@@ -4,7 +4,6 @@ import logging
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -12,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from yolov3.errors import InputError
+from yolov3.external_tool import ToolError, run_tool
 from yolov3.files import read_json, sha256_of, write_json
 
 VERSION = "2.0.0"
@@ -174,15 +174,15 @@ def _download(wheel: MsliteWheel, folder: Path) -> Path:
     ]
     command += ["--only-binary=:all:", "--python-version", "37", "--platform", wheel.platform, "--progress-bar", "off"]
     logging.info("downloading MindSpore Lite %s for %s", VERSION, wheel.platform)
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    files = sorted(folder.glob("*.whl"))
-    if result.returncode != 0 or len(files) != 1:
-        reasons = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
-        reason = reasons[-1].removeprefix("ERROR: ") if reasons else f"pip ended with code {result.returncode}"
+    try:
+        run_tool(command)
+    except ToolError as error:
+        reasons = [line.removeprefix("ERROR: ") for line in error.lines if line.startswith("ERROR")]
         raise InputError(
-            f"MindSpore Lite {VERSION} cannot be downloaded ({reason}): connect this host to PyPI, or set "
-            f"{HOME_VARIABLE} to a copy"
-        )
+            f"MindSpore Lite {VERSION} cannot be downloaded ({reasons[-1] if reasons else error}): connect this host "
+            f"to PyPI, or set {HOME_VARIABLE} to a copy"
+        ) from None
+    files = sorted(folder.glob("*.whl"))
     found = sha256_of(files[0])
     if found != wheel.sha256:
         shutil.rmtree(folder)

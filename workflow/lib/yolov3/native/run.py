@@ -1,11 +1,5 @@
 """Run the native program over prepared images and judge what it found."""
 
-import logging
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +9,9 @@ from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.evaluation.coco_metrics import CocoResult, coco_result
 from yolov3.evaluation.coco_results import read_results
-from yolov3.external_tool import find_tool
+from yolov3.external_tool import find_tool, run_tool
 from yolov3.files import read_json
-from yolov3.process import available_cpus, sigterm_as_interrupt
+from yolov3.process import available_cpus
 
 
 @dataclass(frozen=True)
@@ -61,41 +55,13 @@ def native_command(program: Path, model: Path, bins: Path, output_dir: Path, set
 
 
 def run_program(command: list[str]) -> None:
-    """Run the program; what it says goes to the terminal and to the log.
+    """Run the program; what it says goes to the log.
 
     Raises:
         InputError: it is missing, or fails; with its own last sentence, or the signal that killed it.
     """
     find_tool(command[0], "build it with `snakemake build_native310`")
-    said: list[str] = []
-    with (
-        subprocess.Popen(
-            command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True, errors="replace"
-        ) as program,
-        _ended_with_us(program),
-    ):
-        assert program.stdout is not None
-        for line in program.stdout:
-            said.append(line.rstrip())
-            logging.info("%s", said[-1])
-    if program.returncode < 0:
-        name = signal.Signals(-program.returncode).name
-        raise InputError(f"{Path(command[0]).name} was killed by {name}: look for lack of memory, then run again")
-    if program.returncode:
-        reason = next((line for line in reversed(said) if line), f"exit code {program.returncode} without a word")
-        raise InputError(f"{Path(command[0]).name} failed: {reason}")
-    sys.stderr.flush()
-
-
-@contextmanager
-def _ended_with_us(program: subprocess.Popen[str]) -> Iterator[None]:
-    """A stage that is told to end does not leave the program behind, whose results would come over those of a rerun."""
-    with sigterm_as_interrupt():
-        try:
-            yield
-        except BaseException:
-            program.kill()
-            raise
+    run_tool(command)
 
 
 def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, dict[str, Any]]:
