@@ -18,7 +18,6 @@ from yolov3.data.images import read_image_rgb
 from yolov3.errors import InputError
 from yolov3.evaluation.evaluate import EvaluationSettings, detect_split
 from yolov3.evaluation.postprocess import PostprocessSettings
-from yolov3.native import bins
 from yolov3.native.bins import BinsSettings, image_names, write_bins
 from yolov3.network.preprocess import normalise
 from yolov3.network.settings import NORMALISATIONS
@@ -141,8 +140,8 @@ def test_a_broken_image_leaves_nothing_behind(manifest, tmp_path):
 
 def test_a_small_disk_is_told_before_anything_is_written(split, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(bins.shutil, "disk_usage", lambda path: usage(0, 0, 5 * SIZE * SIZE * 12))
-    with pytest.raises(InputError, match=r"GB free: .*uint8"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, 5 * SIZE * SIZE * 12))
+    with pytest.raises(InputError, match=r"GiB free but bins of 5 images needs .*uint8"):
         write_bins(split, range(5), BinsSettings(SIZE, False, IMAGENET), tmp_path / "bins")
     assert not list(tmp_path.iterdir())
     write_bins(split, range(5), BinsSettings(SIZE, False, IMAGENET, "uint8"), tmp_path / "bins")
@@ -157,7 +156,7 @@ def test_older_bins_without_index_make_room(split, tmp_path, monkeypatch):
     def free_beside_older_bins(path):
         return usage(0, 0, 0 if (tmp_path / "bins").exists() else 10**9)
 
-    monkeypatch.setattr(bins.shutil, "disk_usage", free_beside_older_bins)
+    monkeypatch.setattr(shutil, "disk_usage", free_beside_older_bins)
     write_bins(split, range(3), settings, tmp_path / "bins")
     assert len(index_of(tmp_path / "bins")["images"]) == 3
 
@@ -204,11 +203,11 @@ def test_an_interrupted_removal_is_gone_on_with(split, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         remove(path, **options)
 
-    monkeypatch.setattr(bins.shutil, "rmtree", interrupted)
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_bins(split, range(2), settings, tmp_path / "bins")
     assert not (tmp_path / "bins" / "images").exists()
-    monkeypatch.setattr(bins.shutil, "rmtree", remove)
+    monkeypatch.setattr(shutil, "rmtree", remove)
     write_bins(split, range(2), settings, tmp_path / "bins")
 
 

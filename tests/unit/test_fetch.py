@@ -1,5 +1,6 @@
 import hashlib
 import re
+import shutil
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -208,8 +209,8 @@ def test_file_url(tmp_path):
 
 
 def test_a_full_disk_is_told_before_the_transfer(server, tmp_path, monkeypatch):
-    usage = fetch_module.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(fetch_module.shutil, "disk_usage", lambda path: usage._replace(free=1_000_000))
-    with pytest.raises(InputError, match=r"1000000 bytes free but file\.zip needs 3500000 more"):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1_000_000))
+    with pytest.raises(InputError, match=r"0\.001 GiB free but file\.zip needs 0\.003 GiB"):
         fetch(server.url, tmp_path / "file.zip")
     assert list(tmp_path.iterdir()) == []

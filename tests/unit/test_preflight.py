@@ -177,7 +177,7 @@ def test_disk(host, monkeypatch):
     assert look(host, wanted) == []
     set_disk(monkeypatch, needed - 0.001)
     (sentence,) = look(host, wanted)
-    assert f"{needed:.1f} are needed" in sentence and "data set 31.6, bins (uint8) 19.6" in sentence
+    assert f"needs {needed:.3f} GiB" in sentence and "data set 31.6, bins (uint8) 19.6" in sentence
     # What is there already needs no space.
     for name in ("train", "val", "annotations"):
         (host / "dataset" / "coco2014" / name).mkdir(parents=True)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from yolov3.errors import InputError
+
+GIB = 2**30
 
 
 @contextmanager
@@ -77,3 +80,12 @@ def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 of a file's content as hexadecimal text."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def require_free_space(folder: Path, needed_bytes: int, what: str, advice: str) -> None:
+    """Raise InputError with `advice` if the file system of an existing folder has less room than `what` needs."""
+    free_bytes = shutil.disk_usage(folder).free
+    if needed_bytes > free_bytes:
+        raise InputError(
+            f"{folder} has {free_bytes / GIB:.3f} GiB free but {what} needs {needed_bytes / GIB:.3f} GiB: {advice}"
+        )

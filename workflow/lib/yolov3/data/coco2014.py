@@ -14,7 +14,7 @@ from tqdm import tqdm
 from yolov3.data.fetch import fetch
 from yolov3.data.manifest import SPLITS, Places, folder_places
 from yolov3.errors import InputError
-from yolov3.files import read_json, write_json
+from yolov3.files import read_json, require_free_space, write_json
 
 MARKER = ".unpacked.json"
 ANNOTATIONS_FOLDER = "annotations"
@@ -112,7 +112,8 @@ def prepare_coco2014(
         missing = [archive for archive in needed if not _is_complete(folder, archive)]
         for archive in missing:
             shutil.rmtree(_part_of(folder, archive), ignore_errors=True)
-        _refuse_small_disk(folder, missing, settings.keep_archives)
+        needed_bytes = bytes_needed(folder, missing, settings.keep_archives)
+        require_free_space(folder, needed_bytes, "COCO 2014", "free some space or set data.data_dir to another disk")
         for archive in missing:
             file = folder / "archives" / archive.name
             fetch(f"{settings.mirror.rstrip('/')}/{archive.path}", file, archive.size, archive.sha256)
@@ -191,13 +192,3 @@ def bytes_needed(folder: Path, lacking: Sequence[Archive], keep_archives: bool) 
     there = sum(path.stat().st_size for path in archives.iterdir()) if archives.is_dir() else 0
     # Photographs are packed as they are, so unpacked they take about the same again.
     return sum(sizes) + (sum(sizes) if keep_archives else max(sizes, default=0)) - there
-
-
-def _refuse_small_disk(folder: Path, lacking: list[Archive], keep_archives: bool) -> None:
-    needed = bytes_needed(folder, lacking, keep_archives)
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise InputError(
-            f"{folder} has {free / 2**30:.1f} GiB free but COCO 2014 needs {needed / 2**30:.1f} GiB: "
-            "free some space or set data.data_dir to another disk"
-        )

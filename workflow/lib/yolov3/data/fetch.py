@@ -3,7 +3,6 @@
 import http.client
 import logging
 import re
-import shutil
 import ssl
 import time
 import urllib.error
@@ -17,7 +16,7 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from yolov3.errors import InputError
-from yolov3.files import sha256_of
+from yolov3.files import require_free_space, sha256_of
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 60
@@ -108,7 +107,7 @@ def _transfer(url: str, part: Path, size: int | None) -> None:
                 f"{url} offers {answer.total} bytes, not the expected {size}: it is another file, "
                 "check the address or take another mirror"
             )
-        _refuse_small_disk(part, (answer.total or size or 0) - kept)
+        require_free_space(part.parent, (answer.total or size or 0) - kept, part.stem, "free some space")
         with (
             part.open("ab" if kept else "wb") as stream,
             tqdm(total=answer.total, initial=kept, desc=part.stem, unit="B", unit_scale=True, disable=None) as bar,
@@ -171,12 +170,6 @@ def _refuse_page(url: str, first: bytes) -> None:
         raise InputError(
             f"{url} sends a web page ({text}) instead of the file: check the address or take another mirror"
         )
-
-
-def _refuse_small_disk(part: Path, needed: int) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if needed > free:
-        raise InputError(f"{part.parent} has {free} bytes free but {part.stem} needs {needed} more: free some space")
 
 
 def _verify(url: str, part: Path, size: int | None, sha256: str | None) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from yolov3.data.annotations import CocoSplit
 from yolov3.data.images import read_image_rgb
 from yolov3.errors import InputError
-from yolov3.files import write_json, write_text
+from yolov3.files import require_free_space, write_json, write_text
 from yolov3.network.preprocess import normalise, place_image
 from yolov3.network.settings import MeanStd
 
@@ -87,7 +87,12 @@ def write_bins(
     if not (output_dir / INDEX_NAME).exists():
         # Older bins whose index a workflow has taken are of no use, and the new ones need their space.
         _remove_bins(output_dir)
-    _refuse_small_disk(output_dir.parent, len(indices) * (settings.bytes_per_image + SPARE_BYTES_PER_IMAGE))
+    require_free_space(
+        output_dir.parent,
+        len(indices) * (settings.bytes_per_image + SPARE_BYTES_PER_IMAGE),
+        f"bins of {len(indices)} images",
+        "free some, choose another folder, or set bins_dtype to uint8, which takes a quarter of float32",
+    )
     work = Path(tempfile.mkdtemp(prefix=f".{output_dir.name}.", dir=output_dir.parent))
     try:
         (work / IMAGES_FOLDER).mkdir()
@@ -176,12 +181,3 @@ def _remove_bins(folder: Path) -> None:
         # The large part first: what an interruption leaves is still known as bins.
         shutil.rmtree(folder / IMAGES_FOLDER, ignore_errors=True)
         shutil.rmtree(folder)
-
-
-def _refuse_small_disk(folder: Path, needed_bytes: int) -> None:
-    free_bytes = shutil.disk_usage(folder).free
-    if needed_bytes > free_bytes:
-        raise InputError(
-            f"the bins need {needed_bytes / 1e9:.1f} GB but {folder} has {free_bytes / 1e9:.1f} GB free: free some, "
-            "choose another folder, or set bins_dtype to uint8, which takes a quarter of float32"
-        )

@@ -1,16 +1,16 @@
 """Disk space and memory that a configuration needs, against what this host has."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
 from yolov3.data.coco2014 import ARCHIVES, bytes_needed
+from yolov3.errors import InputError
+from yolov3.files import GIB, require_free_space
 from yolov3.network.settings import STRIDES
 from yolov3.preflight.settings import DOWNLOADS, NATIVE_STAGES, PreflightSettings
 
-GIB = 2**30
 COCO_CLASSES, COCO_VAL_IMAGES = 80, 40_504
 # Of the network of the paper, float32.
 FULL_NETWORK_BYTES, FULL_TOP_CHANNELS = 248_007_048, 1024
@@ -42,13 +42,14 @@ def missing_disk(settings: PreflightSettings, results_dir: Path, stages: frozens
         existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
         places.setdefault(existing.stat().st_dev, (existing, []))[1].append((what, size))
     for existing, parts in places.values():
-        free, needed = shutil.disk_usage(existing).free, sum(size for _, size in parts)
-        if needed > free:
-            listed = ", ".join(f"{what} {size / GIB:.1f}" for what, size in parts if size)
-            yield (
-                f"{existing} has {free / GIB:.1f} GiB free but {needed / GIB:.1f} are needed ({listed}): free some, "
-                "move data.data_dir or the working directory to another disk, or set bins.bins_dtype to uint8"
-            )
+        listed = ", ".join(f"{what} {size / GIB:.1f}" for what, size in parts if size)
+        advice = (
+            "free some, move data.data_dir or the working directory to another disk, or set bins.bins_dtype to uint8"
+        )
+        try:
+            require_free_space(existing, sum(size for _, size in parts), f"the workflow ({listed})", advice)
+        except InputError as error:
+            yield str(error)
 
 
 def _coco2014_needs(
