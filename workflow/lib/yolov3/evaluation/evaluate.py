@@ -2,9 +2,8 @@
 
 import argparse
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from yolov3.config.options import settings_from
 from yolov3.data.annotations import CocoSplit
 from yolov3.data.images import read_image_rgb
+from yolov3.data.read_ahead import read_ahead
 from yolov3.evaluation.coco_results import coco_rows
 from yolov3.evaluation.postprocess import PostprocessSettings, detect
 from yolov3.network.grid import RawMaps
@@ -119,14 +119,8 @@ def _input_batches(
             placements.append(placement)
         return indices, images, placements
 
-    with ThreadPoolExecutor(1, thread_name_prefix="images") as executor:
-        waiting: deque[Future[Any]] = deque()
-        for first in range(0, len(split), size):
-            waiting.append(executor.submit(build, np.arange(first, min(first + size, len(split)))))
-            if len(waiting) > BATCHES_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    batches = ((np.arange(first, min(first + size, len(split))),) for first in range(0, len(split), size))
+    return read_ahead(ThreadPoolExecutor(1, thread_name_prefix="images"), build, batches, BATCHES_AHEAD)
 
 
 def evaluation_settings_from(arguments: argparse.Namespace) -> EvaluationSettings:

@@ -20,10 +20,12 @@ import numpy as np
 
 from yolov3.data.annotations import CocoSplit
 from yolov3.data.images import read_image_rgb
+from yolov3.data.read_ahead import read_ahead
 from yolov3.errors import InputError
 from yolov3.files import require_free_space, write_json, write_text
 from yolov3.network.preprocess import normalise, place_image
 from yolov3.network.settings import MeanStd
+from yolov3.process import available_cpus
 
 FORMAT_VERSION = 1
 INDEX_NAME = "index.json"
@@ -125,19 +127,12 @@ def _write_images(
 ) -> list[dict[str, Any]]:
     names = image_names(split, indices)
     # OpenCV and the file system work outside of Python's lock, so threads use all cores.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        waiting = [
-            pool.submit(_write_image, split, index, name, settings, folder)
-            for index, name in zip(indices, names, strict=True)
-        ]
-        entries = []
-        try:
-            for one in waiting:
-                entries.append(one.result())
-                on_images(1)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    threads = available_cpus()
+    arguments = ((split, index, name, settings, folder) for index, name in zip(indices, names, strict=True))
+    entries = []
+    for entry in read_ahead(ThreadPoolExecutor(threads), _write_image, arguments, 2 * threads):
+        entries.append(entry)
+        on_images(1)
     return entries
 
 

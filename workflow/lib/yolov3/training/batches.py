@@ -1,8 +1,7 @@
 """Batches of training data, prepared ahead of the network."""
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from multiprocessing import get_context
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from yolov3.data.annotations import CocoSplit
 from yolov3.data.images import read_image_rgb
+from yolov3.data.read_ahead import read_ahead
 from yolov3.errors import InputError
 from yolov3.network.grid import InputSize
 from yolov3.network.settings import AnchorSize
@@ -127,14 +127,5 @@ def batches(source: BatchSource, first_step: int, last_step: int, workers: int) 
     else:
         executor = ThreadPoolExecutor(1, thread_name_prefix="batches")
         build = source.build
-    waiting: deque[Future[Batch]] = deque()
-    try:
-        for step in range(first_step, last_step):
-            epoch, indices = sampler.batch(step)
-            waiting.append(executor.submit(build, step, epoch, indices, sampler.input_size(step)))
-            if len(waiting) > max(workers, 1) + BATCHES_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+    steps = ((step, *sampler.batch(step), sampler.input_size(step)) for step in range(first_step, last_step))
+    yield from read_ahead(executor, build, steps, max(workers, 1) + BATCHES_AHEAD)

@@ -1,0 +1,28 @@
+"""Work prepared ahead of its use."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+def read_ahead(
+    executor: Executor, prepare: Callable[..., Result], arguments: Iterable[tuple[Any, ...]], ahead: int
+) -> Iterator[Result]:
+    """Yield `prepare(*values)` for each tuple of arguments, in their order, and shut the executor down at the end.
+
+    At most `ahead` calls are running or done beyond the one that is waited for. What a call raises is raised in its
+    place; it, and closing the generator, cancels the calls that have not begun.
+    """
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for values in arguments:
+            waiting.append(executor.submit(prepare, *values))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        executor.shutdown(cancel_futures=True)
