@@ -76,10 +76,8 @@ def test_detections_equal_python(fake: Program, tmp_path: Path, threshold: float
         placement = Placement(**{key: _tuple(value) for key, value in PLACEMENTS[index].items()})
         settings = PostprocessSettings(threshold, nms, most)
         maps = _known_maps(raw_maps, image)
-        found_here = detect(maps, SIZE, ANCHORS, placement, settings)
-        wanted += coco_results(
-            coco_rows(found_here.boxes_xyxy, found_here.scores, found_here.labels, index + 1, list(CATEGORY_IDS))
-        )
+        detections = detect(maps, SIZE, ANCHORS, placement, settings)
+        wanted += coco_results(coco_rows(detections, index + 1, CATEGORY_IDS))
     assert_same_detections(found, wanted)
     per_image = [[d["score"] for d in found if d["image_id"] == image_id] for image_id in (1, 2, 3)]
     assert all(scores == sorted(scores, reverse=True) for scores in per_image)

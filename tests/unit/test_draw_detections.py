@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from yolov3.boxes import Detections
 from yolov3.drawing.detections import draw_detections, font_for
 from yolov3.drawing.labels import colour_of
-from yolov3.evaluation.postprocess import Detections
 
 NAMES = ("Größe", "Ёжик", "a name that goes on and on and on and on")
 

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from small_coco import write_small_coco
 
+from yolov3.boxes import Detections
 from yolov3.data.annotations import load_split
 from yolov3.data.checks import CheckSettings, check_dataset
 from yolov3.errors import InputError
-from yolov3.evaluation.coco_results import coco_results, read_results, write_results
+from yolov3.evaluation.coco_results import coco_results, coco_rows, detections_of, read_results, write_results
 from yolov3.evaluation.evaluate import EvaluationSettings, detect_split
 from yolov3.evaluation.postprocess import PostprocessSettings
 from yolov3.network.settings import NetworkSettings
@@ -125,3 +126,31 @@ def test_reading_results_takes_little_more_than_the_rows(tmp_path):
     tracemalloc.stop()
     # As dictionaries they are 60 MB, as text 10.
     assert peak < 2 * rows.nbytes + 12e6
+
+
+def test_results_that_are_not_wanted_take_no_memory(tmp_path):
+    rows = np.ones((100_000, 7))
+    rows[::1000, 0] = 2
+    write_results(tmp_path / "detections.json", rows)
+    tracemalloc.start()
+    wanted = read_results(tmp_path / "detections.json", lambda some: some[some[:, 0] == 2])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.array_equal(wanted, rows[::1000])
+    # One piece of 10,000 as lines, dictionaries and rows.
+    assert peak < 12e6
+
+
+def test_detections_survive_as_rows():
+    boxes_xyxy = np.array([[1.5, 2, 30, 40.25], [0, 0, 5, 5]])
+    detections = Detections(boxes_xyxy, np.array([0.75, 0.5]), np.array([2, 0]))
+    rows = coco_rows(detections, 9, (11, 12, 13))
+    assert rows.tolist() == [[9, 1.5, 2, 28.5, 38.25, 0.75, 13], [9, 0, 0, 5, 5, 0.5, 11]]
+    # Best first, whatever the order of the rows.
+    for some in (rows, rows[::-1]):
+        again = detections_of(some, (11, 12, 13))
+        assert len(again) == 2
+        for name, values in vars(detections).items():
+            assert np.array_equal(getattr(again, name), values), name
+    with pytest.raises(KeyError, match="13"):
+        detections_of(rows, (11, 12))

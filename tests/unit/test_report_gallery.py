@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from report_inputs import annotation, write_dataset
 
+from yolov3.boxes import Detections
 from yolov3.data.annotations import annotation_rows, categories_of, read_annotations, split_of
 from yolov3.drawing.labels import colour_of
-from yolov3.report.gallery import Found, NamedDetections, chosen_images, gallery, match
+from yolov3.report.gallery import NamedDetections, chosen_images, gallery, match
 
 NAMES = ("round", "square")
 
@@ -18,7 +19,7 @@ NAMES = ("round", "square")
 def found(*rows):
     """Return detections from (left, top, right, bottom, label, score)."""
     values = np.array(rows, np.float64).reshape(-1, 6)
-    return Found(values[:, :4], values[:, 4].astype(np.int64), values[:, 5])
+    return Detections(values[:, :4], values[:, 5], values[:, 4].astype(np.int64))
 
 
 def small_split(folder: Path, width, height, boxes_xywh=()):

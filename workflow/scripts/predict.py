@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from yolov3.boxes import Detections
 from yolov3.config.config import DEVICE_OF_ENGINE
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.distributed.worker import start_runtime
-from yolov3.evaluation.postprocess import Detections, PostprocessSettings
+from yolov3.evaluation.postprocess import PostprocessSettings
 from yolov3.native.run import NativeRunSettings
 from yolov3.prediction.detector import Classes, load_detector, read_description
 from yolov3.prediction.native import native_detections

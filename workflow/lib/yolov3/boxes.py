@@ -1,6 +1,29 @@
-"""Boxes in NumPy: formats and overlap. The format is in the name: xyxy corners, xywh COCO, cxcywh centre and size."""
+"""Boxes in NumPy: formats, overlap, and those detected in an image.
+
+The format is in the name: xyxy corners, xywh COCO, cxcywh centre and size.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Detections of one image, best first; float32 from a network, float64 from a results file.
+
+    Attributes:
+        boxes_xyxy: float [M, 4] in pixels of the original image, clipped to it.
+        scores: float [M] in 0..1.
+        labels: int64 [M] class indices.
+    """
+
+    boxes_xyxy: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scores)
 
 
 def xywh_to_xyxy(boxes_xywh: np.ndarray) -> np.ndarray:

@@ -11,8 +11,8 @@ from matplotlib.font_manager import findSystemFonts
 from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
+from yolov3.boxes import Detections
 from yolov3.drawing.labels import TEXT_COLOUR, LabelPlaces, colour_of, shortened
-from yolov3.evaluation.postprocess import Detections
 
 # Smaller images are enlarged, so that names can be read beside the boxes.
 MIN_SIDE = 480

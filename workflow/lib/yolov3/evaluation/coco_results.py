@@ -6,31 +6,29 @@ collector busy.
 
 import itertools
 import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from yolov3.boxes import xyxy_to_xywh
+from yolov3.boxes import Detections, xywh_to_xyxy, xyxy_to_xywh
+from yolov3.errors import InputError
 from yolov3.files import complete_file, read_json
 
 ROWS_AT_A_TIME = 10_000
 
 
-def coco_rows(
-    boxes_xyxy: np.ndarray, scores: np.ndarray, labels: np.ndarray, image_id: int, category_ids: list[int]
-) -> np.ndarray:
+def coco_rows(detections: Detections, image_id: int, category_ids: Sequence[int]) -> np.ndarray:
     """Return detections of an image as float64 [M, 7] rows, the array form of results that pycocotools reads.
 
-    Columns: image id, left, top, width, height (pixels, to 1/100), score (to 5 digits), category id. The arguments are
-    those of `postprocess.Detections`.
+    Columns: image id, left, top, width, height (pixels, to 1/100), score (to 5 digits), category id.
     """
-    count = len(scores)
-    rows = np.empty((count, 7))
+    rows = np.empty((len(detections), 7))
     rows[:, 0] = image_id
-    rows[:, 1:5] = np.round(xyxy_to_xywh(boxes_xyxy.astype(np.float64)), 2)
-    rows[:, 5] = np.round(scores.astype(np.float64), 5)
-    rows[:, 6] = np.array(category_ids)[labels]
+    rows[:, 1:5] = np.round(xyxy_to_xywh(detections.boxes_xyxy.astype(np.float64)), 2)
+    rows[:, 5] = np.round(detections.scores.astype(np.float64), 5)
+    rows[:, 6] = np.array(category_ids)[detections.labels]
     return rows
 
 
@@ -48,33 +46,55 @@ def rows_of_results(results: list[dict[str, Any]]) -> np.ndarray:
     return np.array(rows, np.float64).reshape(-1, 7)
 
 
-def read_results(path: str | Path) -> np.ndarray:
+def detections_of(rows: np.ndarray, category_ids: Sequence[int]) -> Detections:
+    """Return the detections of an image from its rows of `coco_rows`, best first.
+
+    Raises:
+        KeyError: a row has another category id.
+    """
+    rows = rows[np.argsort(-rows[:, 5], kind="stable")]
+    label_of = {category_id: label for label, category_id in enumerate(category_ids)}
+    labels = np.array([label_of[int(category_id)] for category_id in rows[:, 6]], np.int64)
+    return Detections(xywh_to_xyxy(rows[:, 1:5]), rows[:, 5], labels)
+
+
+def read_results(path: str | Path, select: Callable[[np.ndarray], np.ndarray] = lambda rows: rows) -> np.ndarray:
     """Read a COCO results file as rows of `coco_rows`, float64 [M, 7].
 
     A file with one detection a line, as `write_results` and native310 write them, is read piece by piece: as one
     JSON value, a million detections would take 0.6 GB.
 
+    Args:
+        path: JSON list of image_id, category_id, bbox (xywh, pixels), score.
+        select: returns those of some rows that are wanted, so that the others take no memory.
+
     Raises:
-        InputError: the file is missing, unreadable, or not JSON.
+        InputError: the file is missing, unreadable, not JSON, or an entry is incomplete.
     """
     try:
-        return _rows_by_lines(Path(path))
-    except (OSError, ValueError):
-        return rows_of_results(read_json(path, "detections file"))
+        try:
+            return np.concatenate([select(rows) for rows in _pieces(Path(path))])
+        except (OSError, ValueError):
+            return select(rows_of_results(read_json(path, "detections file")))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"detections file {path} is no list of COCO results ({type(error).__name__}: {error}): run the evaluation "
+            "again"
+        ) from None
 
 
-def _rows_by_lines(path: Path) -> np.ndarray:
-    pieces = [np.empty((0, 7))]
+def _pieces(path: Path) -> Iterator[np.ndarray]:
+    """Yield the rows of a file that has one detection a line."""
     with path.open(encoding="utf-8") as stream:
         if stream.readline() != "[\n":
             raise ValueError("the first detection does not begin the second line")
         lines: list[str] = []
         while following := list(itertools.islice(stream, ROWS_AT_A_TIME)):
             if lines:
-                pieces.append(rows_of_results(json.loads(f"[{''.join(lines).rstrip().removesuffix(',')}]")))
+                yield rows_of_results(json.loads(f"[{''.join(lines).rstrip().removesuffix(',')}]"))
             lines = following
     # The last piece brings the closing bracket of the file.
-    return np.concatenate([*pieces, rows_of_results(json.loads(f"[{''.join(lines)}"))])
+    yield rows_of_results(json.loads(f"[{''.join(lines)}"))
 
 
 def write_results(path: str | Path, rows: np.ndarray) -> None:

@@ -73,7 +73,7 @@ def detect_split(
         on_images: called with the number of images just finished.
     """
     seconds = InferenceSeconds()
-    found_rows = [np.zeros((0, 7))]
+    all_rows = [np.zeros((0, 7))]
     input_size = (settings.testing_shape, settings.testing_shape)
     clock = time.perf_counter()
 
@@ -87,7 +87,7 @@ def detect_split(
         raw_maps = infer(images)
         seconds.network += lap()
         for position, index in enumerate(indices):
-            found = detect(
+            detections = detect(
                 tuple(raw[position] for raw in raw_maps),
                 input_size,
                 network.anchors,
@@ -95,10 +95,10 @@ def detect_split(
                 settings.postprocess,
             )
             image_id = int(split.image_ids[index])
-            found_rows.append(coco_rows(found.boxes_xyxy, found.scores, found.labels, image_id, category_ids))
+            all_rows.append(coco_rows(detections, image_id, category_ids))
         seconds.postprocess += lap()
         on_images(len(indices))
-    return InferenceResult(np.concatenate(found_rows), seconds)
+    return InferenceResult(np.concatenate(all_rows), seconds)
 
 
 def _input_batches(

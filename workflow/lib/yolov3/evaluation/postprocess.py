@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from yolov3.boxes import clip_xyxy, cxcywh_to_xyxy
+from yolov3.boxes import Detections, clip_xyxy, cxcywh_to_xyxy
 from yolov3.errors import InputError
 from yolov3.evaluation.nms import class_wise_nms
 from yolov3.network.grid import InputSize, prediction_grid
@@ -19,21 +19,6 @@ class PostprocessSettings:
     eval_ignore_threshold: float
     nms_thresh: float
     max_detections: int
-
-
-@dataclass(frozen=True)
-class Detections:
-    """Detections of one image, best first.
-
-    Attributes:
-        boxes_xyxy: float32 [M, 4] in pixels of the original image, clipped to it.
-        scores: float32 [M] in 0..1.
-        labels: int64 [M] class indices.
-    """
-
-    boxes_xyxy: np.ndarray
-    scores: np.ndarray
-    labels: np.ndarray
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from yolov3.boxes import Detections
 from yolov3.config.config import section_schema
 from yolov3.errors import InputError
-from yolov3.evaluation.postprocess import Detections, PostprocessSettings, detect, detect_decoded
+from yolov3.evaluation.postprocess import PostprocessSettings, detect, detect_decoded
 from yolov3.export.description import ModelDescription
 from yolov3.export.runners import Runner, mindir_runner, onnx_runner
 from yolov3.network.grid import InputSize

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from yolov3.boxes import xywh_to_xyxy
+from yolov3.boxes import Detections
 from yolov3.data.annotations import CocoSplit
 from yolov3.data.images import read_image_rgb
 from yolov3.errors import InputError
-from yolov3.evaluation.coco_results import read_results
-from yolov3.evaluation.postprocess import Detections
+from yolov3.evaluation.coco_results import detections_of, read_results
 from yolov3.export.description import ModelDescription
 from yolov3.native.bins import BinsSettings, write_bins
 from yolov3.native.run import NativeRunSettings, native_command, run_program
@@ -49,15 +48,15 @@ def native_detections(
         readable.append(path)
         sizes_wh.append((width, height))
     if not readable:
-        return lambda path, image: _detections(np.zeros((0, 7)), description)
+        return lambda path, image: detections_of(np.zeros((0, 7)), [])
     with tempfile.TemporaryDirectory(prefix="predict-") as folder:
         bins, output = Path(folder) / "bins", Path(folder) / "output"
         bins_settings = BinsSettings(description.input_size[0], description.letterbox, description.mean_std)
         write_bins(_split_of(readable, sizes_wh), range(len(readable)), bins_settings, bins)
         run_program(native_command(program, model, bins, output, settings))
         rows = read_results(output / "detections.json")
-    found = {path: _detections(rows[rows[:, 0] == number], description) for number, path in enumerate(readable)}
-    return lambda path, image: found[path]
+    rows_of = {path: rows[rows[:, 0] == number] for number, path in enumerate(readable)}
+    return lambda path, image: detections_of(rows_of[path], description.category_ids)
 
 
 def _split_of(files: list[Path], sizes_wh: list[tuple[int, int]]) -> CocoSplit:
@@ -73,9 +72,3 @@ def _split_of(files: list[Path], sizes_wh: list[tuple[int, int]]) -> CocoSplit:
         labels=np.zeros(0, np.int32),
         is_crowd=np.zeros(0, bool),
     )
-
-
-def _detections(rows: np.ndarray, description: ModelDescription) -> Detections:
-    label_of = {category_id: label for label, category_id in enumerate(description.category_ids)}
-    labels = np.array([label_of[int(category_id)] for category_id in rows[:, 6]], np.int64)
-    return Detections(xywh_to_xyxy(rows[:, 1:5]), rows[:, 5], labels)

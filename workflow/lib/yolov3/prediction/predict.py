@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from yolov3.boxes import Detections
 from yolov3.data.images import read_image_rgb
 from yolov3.drawing.detections import draw_detections
 from yolov3.errors import InputError
 from yolov3.evaluation.coco_results import coco_rows
-from yolov3.evaluation.postprocess import Detections
 from yolov3.files import complete_file, write_json
 from yolov3.prediction.detector import Classes
 
@@ -117,8 +117,7 @@ def predict_files(
 
 def prediction_of(file: str, image_rgb: np.ndarray, found: Detections, classes: Classes) -> dict[str, Any]:
     """Return what predictions.json has of an image; boxes are rounded to 1/100 pixel, scores to 5 digits."""
-    labels = list(range(len(classes.names)))
-    rows = coco_rows(found.boxes_xyxy, found.scores, found.labels, 0, labels).tolist()
+    rows = coco_rows(found, 0, range(len(classes.names))).tolist()
     return {
         "file": file,
         "width": image_rgb.shape[1],

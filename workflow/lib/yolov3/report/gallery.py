@@ -9,13 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from yolov3.boxes import pairwise_iou, xywh_to_xyxy, xyxy_to_xywh
+from yolov3.boxes import Detections, pairwise_iou, xyxy_to_xywh
 from yolov3.data.annotations import CocoSplit
 from yolov3.data.images import read_image_rgb
 from yolov3.data.manifest import Manifest
 from yolov3.drawing.labels import LabelPlaces, colour_of, shortened
 from yolov3.errors import InputError
-from yolov3.files import read_json
+from yolov3.evaluation.coco_results import detections_of, read_results
 
 FOUND_IOU = 0.5
 
@@ -35,20 +35,11 @@ GALLERY_BYTES = 1_600_000
 
 
 @dataclass(frozen=True)
-class Found:
-    """Detections in an image, best first: boxes_xyxy float64 [K, 4] in pixels, labels int64 [K], scores float64 [K]."""
-
-    boxes_xyxy: np.ndarray
-    labels: np.ndarray
-    scores: np.ndarray
-
-
-@dataclass(frozen=True)
 class NamedDetections:
     """What one program found: its name, and its detections by image id."""
 
     name: str
-    by_image: dict[int, Found]
+    by_image: dict[int, Detections]
 
 
 @dataclass(frozen=True)
@@ -112,14 +103,14 @@ def chosen_images(count: int, wanted: int) -> list[int]:
     return [(2 * place + 1) * count // (2 * wanted) for place in range(wanted)]
 
 
-def read_detections(path: str | Path, manifest: Manifest, image_ids: list[int], least_score: float) -> dict[int, Found]:
+def read_detections(path: Path, manifest: Manifest, image_ids: list[int], min_score: float) -> dict[int, Detections]:
     """Read the detections of some images from COCO results.
 
     Args:
-        path: JSON list of image_id, category_id, bbox (xywh, pixels), score.
+        path: the file, see `read_results`.
         manifest: the data set, for its categories.
         image_ids: COCO ids of the wanted images.
-        least_score: detections of a lower score are left out.
+        min_score: detections of a lower score are left out.
 
     Returns:
         Detections by image id, an entry for every wanted image.
@@ -127,28 +118,14 @@ def read_detections(path: str | Path, manifest: Manifest, image_ids: list[int], 
     Raises:
         InputError: the file is missing, an entry is incomplete, or a category is unknown.
     """
-    label_of = {category.id: label for label, category in enumerate(manifest.categories)}
-    rows: dict[int, list[tuple[float, int, list[float]]]] = {image_id: [] for image_id in image_ids}
-    entries = read_json(path, "detections file")
+    rows = read_results(path, lambda some: some[np.isin(some[:, 0], image_ids) & (some[:, 5] >= min_score)])
+    category_ids = [category.id for category in manifest.categories]
     try:
-        for entry in entries:
-            if entry["image_id"] in rows and entry["score"] >= least_score:
-                left, top, width, height = (float(value) for value in entry["bbox"])
-                label = label_of[entry["category_id"]]
-                rows[entry["image_id"]].append((float(entry["score"]), label, [left, top, width, height]))
-    except (KeyError, TypeError, ValueError) as error:
+        return {image_id: detections_of(rows[rows[:, 0] == image_id], category_ids) for image_id in image_ids}
+    except KeyError as error:
         raise InputError(
-            f"detections file {path} is no list of COCO results of this data set ({type(error).__name__}: {error}): "
-            "run the evaluation again"
+            f"detections file {path} has category_id {error}, which is none of this data set: run the evaluation again"
         ) from None
-    return {image_id: _as_found(image_rows) for image_id, image_rows in rows.items()}
-
-
-def _as_found(rows: list[tuple[float, int, list[float]]]) -> Found:
-    rows = sorted(rows, key=lambda row: -row[0])
-    boxes_xywh = np.array([bbox for _, _, bbox in rows], np.float64).reshape(-1, 4)
-    labels = np.array([label for _, label, _ in rows], np.int64)
-    return Found(xywh_to_xyxy(boxes_xywh), labels, np.array([score for score, _, _ in rows], np.float64))
 
 
 def gallery(
@@ -188,15 +165,15 @@ def _data_uri(image: np.ndarray, most_bytes: int) -> str:
     return f"data:image/jpeg;base64,{text}"
 
 
-def match(found: Found, boxes_xyxy: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def match(detections: Detections, boxes_xyxy: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return for each detection the true box of its class that it finds, int64 [K], -1 for none.
 
     As in the COCO evaluation at one threshold: the best detection chooses first, each true box is found once, by an
     IoU of at least FOUND_IOU.
     """
-    overlap = pairwise_iou(found.boxes_xyxy, boxes_xyxy.astype(np.float64))
-    overlap[found.labels[:, None] != labels[None, :]] = 0
-    matches = np.full(len(found.labels), -1)
+    overlap = pairwise_iou(detections.boxes_xyxy, boxes_xyxy.astype(np.float64))
+    overlap[detections.labels[:, None] != labels[None, :]] = 0
+    matches = np.full(len(detections), -1)
     for row in range(len(matches) if len(labels) else 0):
         best = int(overlap[row].argmax())
         if overlap[row, best] >= FOUND_IOU:
@@ -206,21 +183,21 @@ def match(found: Found, boxes_xyxy: np.ndarray, labels: np.ndarray) -> np.ndarra
 
 
 def _drawing(
-    name: str, split: CocoSplit, index: int, found: Found, class_names: tuple[str, ...], scale: float
+    name: str, split: CocoSplit, index: int, detections: Detections, class_names: tuple[str, ...], scale: float
 ) -> Drawing:
     boxes_xyxy, labels = split.boxes_of(index)
-    matches = match(found, boxes_xyxy, labels)
+    matches = match(detections, boxes_xyxy, labels)
     missed = np.setdiff1d(np.arange(len(labels)), matches)
     extra = int((matches < 0).sum())
     width, height = split.sizes_wh[index] * scale
     places = LabelPlaces(float(width), float(height), LABEL_HEIGHT)
-    found_titles = [
-        f"{class_names[label]} {score:.2f}" for label, score in zip(found.labels, found.scores, strict=True)
+    predicted_titles = [
+        f"{class_names[label]} {score:.2f}" for label, score in zip(detections.labels, detections.scores, strict=True)
     ]
     true_titles = [class_names[label] for label in labels]
     predicted = [
         _mark(box * scale, colour_of(int(label)), title, places)
-        for box, label, title in zip(found.boxes_xyxy, found.labels, found_titles, strict=True)
+        for box, label, title in zip(detections.boxes_xyxy, detections.labels, predicted_titles, strict=True)
     ]
     # Where a prediction sits on a true box, its label tells the class; only what was missed is named again.
     true_marks = [
@@ -229,7 +206,7 @@ def _drawing(
     ]
     description = (
         f"{split.file_names[index]}. True boxes: {_counted(true_titles)}. "
-        f"Predicted by {name}: {', '.join(found_titles) or 'none'}. "
+        f"Predicted by {name}: {', '.join(predicted_titles) or 'none'}. "
         f"Missed: {_counted([true_titles[row] for row in missed])}."
     )
     caption = f"{len(labels) - len(missed)} of {len(labels)} found" if len(labels) else "no true boxes"
