@@ -44,6 +44,15 @@ def test_network_comes_back_with_its_settings(network: YOLOv3, saved: Path) -> N
         np.testing.assert_array_equal(found.asnumpy(), expected.asnumpy())
 
 
+def test_a_network_of_other_classes_is_refused(saved: Path) -> None:
+    assert load_network(saved, SETTINGS.class_names)[1] == SETTINGS
+    for names in (("Apfel rot", "Käse", "c"), ("Käse",), ()):
+        with pytest.raises(
+            InputError, match=r"ß\.ckpt has classes Käse, Apfel rot, c but the data set has .*: give the"
+        ):
+            load_network(saved, names)
+
+
 def test_further_entries_come_back_as_text(saved: Path) -> None:
     texts = read_checkpoint(saved).texts
 

@@ -9,19 +9,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from yolov3.config.options import add_options, settings_from
+from yolov3.config.options import add_options
 from yolov3.config.stage import run_stage, stage_parser
-from yolov3.network.settings import NetworkSettings
-from yolov3.weights.backbone import checkpoint_to_darknet, darknet_to_checkpoint
-
-NETWORK_OPTIONS = ("backbone_shape", "backbone_layers", "compatibility", "batch_norm_momentum")
+from yolov3.weights.backbone import (
+    BACKBONE_OPTIONS,
+    backbone_settings_from,
+    checkpoint_to_darknet,
+    darknet_to_checkpoint,
+)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the stage."""
-    settings = settings_from(
-        NetworkSettings, arguments, anchors=(), class_names=(), category_ids=(), normalisation="imagenet"
-    )
+    settings = backbone_settings_from(arguments)
     convert = checkpoint_to_darknet if arguments.reverse else darknet_to_checkpoint
     convert(arguments.input_file, arguments.output_file, settings)
 
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         "--output_file", type=Path, required=True, help="checkpoint, name.ckpt (weight file if --reverse)"
     )
     parser.add_argument("--reverse", action="store_true", help="convert a checkpoint to a Darknet weight file")
-    add_options(parser, "network", only=NETWORK_OPTIONS)
+    add_options(parser, "network", only=BACKBONE_OPTIONS)
     return run_stage(run, parser.parse_args(argv))
 
 

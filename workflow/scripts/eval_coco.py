@@ -15,7 +15,6 @@ from yolov3.config.options import add_options
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.annotations import ground_truth, load_split
 from yolov3.data.options import add_manifest_options, manifest_of
-from yolov3.errors import InputError
 from yolov3.evaluation.coco_metrics import coco_result
 from yolov3.evaluation.coco_results import write_results
 from yolov3.evaluation.evaluate import detect_split, evaluation_settings_from
@@ -43,13 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
     started = time.perf_counter()
     start_runtime(arguments.device_target, arguments.seed)
     manifest = manifest_of(arguments)
-    network, network_settings = load_network(arguments.pretrained)
     names = tuple(category.name for category in manifest.categories)
-    if network_settings.class_names != names:
-        raise InputError(
-            f"checkpoint {arguments.pretrained} has classes {', '.join(network_settings.class_names)} but the "
-            f"data set has {', '.join(names)}: evaluate it on the data set it was trained for"
-        )
+    network, network_settings = load_network(arguments.pretrained, names)
     split = load_split(manifest, "val")
     with tqdm(total=len(split), unit="image", disable=None, dynamic_ncols=True) as bar:
         result = detect_split(

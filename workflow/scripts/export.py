@@ -16,7 +16,6 @@ from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.annotations import load_split
 from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.distributed.worker import start_runtime
-from yolov3.errors import InputError
 from yolov3.export.export import ExportSettings, export_network, input_batch
 from yolov3.files import sha256_of, write_json
 from yolov3.weights.checkpoint import load_network
@@ -41,13 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
     formats = settings.formats(arguments.device_target)
     start_runtime(arguments.device_target, arguments.seed)
     manifest = manifest_of(arguments)
-    network, network_settings = load_network(arguments.ckpt_file)
     names = tuple(category.name for category in manifest.categories)
-    if network_settings.class_names != names:
-        raise InputError(
-            f"checkpoint {arguments.ckpt_file} has classes {', '.join(network_settings.class_names)} but the "
-            f"data set has {', '.join(names)}: give the manifest of the data set it was trained for"
-        )
+    network, network_settings = load_network(arguments.ckpt_file, names)
     split = load_split(manifest, "train")
     category_ids = tuple(category.id for category in manifest.categories)
     images = input_batch(split, network_settings.mean_std, settings)

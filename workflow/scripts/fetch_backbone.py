@@ -10,19 +10,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from yolov3.config.options import add_options, settings_from
+from yolov3.config.options import add_options
 from yolov3.config.stage import run_stage, stage_parser
-from yolov3.network.settings import NetworkSettings
-from yolov3.weights.backbone import fetch_backbone
-
-NETWORK_OPTIONS = ("backbone_shape", "backbone_layers", "compatibility", "batch_norm_momentum")
+from yolov3.weights.backbone import BACKBONE_OPTIONS, backbone_settings_from, fetch_backbone
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the stage."""
-    settings = settings_from(
-        NetworkSettings, arguments, anchors=(), class_names=(), category_ids=(), normalisation="imagenet"
-    )
+    settings = backbone_settings_from(arguments)
     fetch_backbone(arguments.source, arguments.output_file, arguments.sha256, settings, arguments.seed)
 
 
@@ -31,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = stage_parser(__doc__)
     parser.add_argument("--output_file", type=Path, help="weight file to write; not needed if the source is a path")
     add_options(parser, "backbone")
-    add_options(parser, "network", only=NETWORK_OPTIONS)
+    add_options(parser, "network", only=BACKBONE_OPTIONS)
     add_options(parser, "", only=("seed",))
     return run_stage(run, parser.parse_args(argv))
 

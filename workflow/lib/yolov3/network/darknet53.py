@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from mindspore import Tensor, nn, ops
 
+from yolov3.network.settings import NetworkSettings
+
 # OpenCV's importer uses the same value inside the root; Darknet adds it outside the root.
 BATCH_NORM_EPSILON = 1e-6
 # The model zoo code leaves MindSpore's default.
@@ -38,8 +40,8 @@ class BlockOptions:
         in_backbone: the block belongs to the backbone, which has ReLU in checkpoints of the original model zoo code.
     """
 
-    compatibility: str = "darknet"
-    batch_norm_momentum: float = 0.99
+    compatibility: str
+    batch_norm_momentum: float
     in_backbone: bool = False
 
 
@@ -89,29 +91,21 @@ class DarkNet53(nn.Cell):
     """Convolutional backbone.
 
     Args:
-        backbone_shape: output channels of the five stages (DarkNet53: 64, 128, 256, 512, 1024).
-        backbone_layers: residual blocks of the five stages (DarkNet53: 1, 2, 8, 8, 4).
-        compatibility: see `NetworkSettings`.
-        batch_norm_momentum: see `NetworkSettings`.
+        settings: of the network; its anchors and classes do not matter here. DarkNet53 has the output channels 64,
+            128, 256, 512, 1024 in its five stages, and 1, 2, 8, 8, 4 residual blocks.
 
     Input: float32 [N, 3, H, W], H and W multiples of 32.
     Output: the features at strides 8, 16, 32: [N, backbone_shape[-3], H/8, W/8] and so on.
     """
 
-    def __init__(
-        self,
-        backbone_shape: tuple[int, ...],
-        backbone_layers: tuple[int, ...],
-        compatibility: str = "darknet",
-        batch_norm_momentum: float = 0.99,
-    ) -> None:
+    def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
-        options = BlockOptions(compatibility, batch_norm_momentum, in_backbone=True)
-        in_channels = backbone_shape[0] // 2
+        options = BlockOptions(settings.compatibility, settings.batch_norm_momentum, in_backbone=True)
+        in_channels = settings.backbone_shape[0] // 2
         self.root = ConvBlock(3, in_channels, 3, options=options)
         stages = []
         # Python 3.9, which quantization for Ascend runs in, knows no strict zip.
-        for out_channels, blocks in zip(backbone_shape, backbone_layers):  # noqa: B905
+        for out_channels, blocks in zip(settings.backbone_shape, settings.backbone_layers):  # noqa: B905
             downsample = ConvBlock(in_channels, out_channels, 3, stride=2, options=options)
             residuals = [ResidualBlock(out_channels, options=options) for _ in range(blocks)]
             stages.append(nn.SequentialCell(downsample, *residuals))

@@ -61,9 +61,7 @@ class YOLOv3(nn.Cell):
         super().__init__()
         self.settings = settings
         options = BlockOptions(settings.compatibility, settings.batch_norm_momentum)
-        self.backbone = DarkNet53(
-            settings.backbone_shape, settings.backbone_layers, settings.compatibility, settings.batch_norm_momentum
-        )
+        self.backbone = DarkNet53(settings)
         channels_8, channels_16, channels_32 = settings.backbone_shape[-3:]
         out_channels = ANCHORS_PER_STRIDE * settings.values_per_anchor
 

@@ -1,5 +1,6 @@
 """The backbone's weights: fetched, checked or freshly initialised as a Darknet file, and converted to a checkpoint."""
 
+import argparse
 import json
 import logging
 from pathlib import Path
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
+from yolov3.config.options import settings_from
 from yolov3.data.fetch import fetch
 from yolov3.errors import InputError
 from yolov3.files import sha256_of
@@ -20,6 +22,15 @@ from yolov3.weights.layers import DarknetLayer, backbone_layers
 FRESH_SOURCE = "fresh"
 HEADER_KEY = "darknet_header"
 _URL_SCHEMES = ("http", "https", "file")
+# Keys of the config's section `network` that a backbone depends on.
+BACKBONE_OPTIONS = ("backbone_shape", "backbone_layers", "compatibility", "batch_norm_momentum")
+
+
+def backbone_settings_from(arguments: argparse.Namespace) -> NetworkSettings:
+    """Build the settings of a network of which only the backbone matters, from BACKBONE_OPTIONS."""
+    return settings_from(
+        NetworkSettings, arguments, anchors=(), class_names=(), category_ids=(), normalisation="imagenet"
+    )
 
 
 def is_url(source: str) -> bool:
@@ -91,11 +102,7 @@ def fresh_weights(layers: list[DarknetLayer], seed: int) -> dict[str, NDArray[np
 
 def layers_of(settings: NetworkSettings) -> list[DarknetLayer]:
     """Return the convolutions of the backbone that `settings` describes."""
-    return backbone_layers(
-        DarkNet53(
-            settings.backbone_shape, settings.backbone_layers, settings.compatibility, settings.batch_norm_momentum
-        )
-    )
+    return backbone_layers(DarkNet53(settings))
 
 
 def darknet_to_checkpoint(input_file: Path, output_file: Path, settings: NetworkSettings) -> None:

@@ -115,19 +115,29 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     return Checkpoint(path, parameters, texts)
 
 
-def load_network(path: str | Path) -> tuple[YOLOv3, NetworkSettings]:
+def load_network(path: str | Path, class_names: tuple[str, ...] | None = None) -> tuple[YOLOv3, NetworkSettings]:
     """Build the network of a checkpoint and load its parameters.
+
+    Args:
+        path: checkpoint file.
+        class_names: those of the data set that the network is to be used on; None for any.
 
     Returns:
         The network, in inference mode, and its settings.
 
     Raises:
-        InputError: the file cannot be read, carries no settings, or its parameters do not fit them.
+        InputError: the file cannot be read, carries no settings, its parameters do not fit them, or it has other
+            classes.
     """
     checkpoint = read_checkpoint(path)
     settings = checkpoint.settings
     if not settings.class_names:
         raise InputError(f"checkpoint {path} holds a backbone only: give the checkpoint of a whole network")
+    if class_names not in (None, settings.class_names):
+        raise InputError(
+            f"checkpoint {path} has classes {', '.join(settings.class_names)} but the data set has "
+            f"{', '.join(class_names)}: give the manifest of the data set that it was trained on"
+        )
     network = YOLOv3(settings)
     _load_parameters(checkpoint, network.parameters_dict())
     network.set_train(False)
