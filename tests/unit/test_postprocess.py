@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from yolov3.errors import InputError
-from yolov3.evaluation.postprocess import PostprocessSettings, detect, detect_decoded, select_candidates, sigmoid
+from yolov3.evaluation.postprocess import PostprocessSettings, detect, detect_decoded, select_candidates
+from yolov3.network.grid import sigmoid
 from yolov3.network.preprocess import Placement, place_image
 
 ANCHORS = ((10, 13), (16, 30), (33, 23), (30, 61), (62, 45), (59, 119), (116, 90), (156, 198), (373, 326))

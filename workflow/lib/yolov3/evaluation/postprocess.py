@@ -7,7 +7,7 @@ import numpy as np
 from yolov3.boxes import Detections, clip_xyxy, cxcywh_to_xyxy
 from yolov3.errors import InputError
 from yolov3.evaluation.nms import class_wise_nms
-from yolov3.network.grid import InputSize, prediction_grid
+from yolov3.network.grid import InputSize, decode_boxes, prediction_grid, sigmoid
 from yolov3.network.preprocess import Placement
 from yolov3.network.settings import ANCHORS_PER_STRIDE, AnchorSize
 
@@ -19,12 +19,6 @@ class PostprocessSettings:
     eval_ignore_threshold: float
     nms_thresh: float
     max_detections: int
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    """Return 1 / (1 + exp(-x)), without overflow, in the dtype of x; NaN of NaN."""
-    with np.errstate(invalid="ignore"):
-        return np.exp(-np.logaddexp(0, -x)).astype(x.dtype)
 
 
 def select_candidates(
@@ -62,12 +56,8 @@ def select_candidates(
     scores = sigmoid(rows[:, 4]) * sigmoid(best_logits)
     _refuse_nan(scores)
     kept = scores >= threshold
-    grid = prediction_grid(input_size, anchors)[indices[kept]]
-    rows = rows[kept]
-    center_xy = (sigmoid(rows[:, 0:2]) + grid[:, 0:2]) / grid[:, 2:4]
-    size_wh = np.exp(rows[:, 2:4]) * grid[:, 4:6]
-    boxes_xyxy = cxcywh_to_xyxy(np.concatenate([center_xy, size_wh], axis=1))
-    return boxes_xyxy, scores[kept], labels[kept]
+    boxes_cxcywh = decode_boxes(rows[kept, :4], prediction_grid(input_size, anchors)[indices[kept]])
+    return cxcywh_to_xyxy(boxes_cxcywh), scores[kept], labels[kept]
 
 
 def detect(

@@ -3,7 +3,8 @@
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from yolov3.network.grid import InputSize
+from yolov3.network.decode import decode_boxes
+from yolov3.network.grid import InputSize, prediction_grid, predictions_per_stride
 from yolov3.network.settings import ANCHORS_PER_STRIDE, STRIDES
 from yolov3.network.yolo import YOLOv3
 
@@ -23,19 +24,16 @@ class DetectionDecoder(nn.Cell):
     def __init__(self, network: YOLOv3, input_size: InputSize) -> None:
         super().__init__()
         self.network = network
-        height, width = input_size
         self.values = network.settings.values_per_anchor
-        self.grids = tuple((height // stride, width // stride) for stride in STRIDES)
-        # A grid with one cell of each (column, row), and anchors in 0..1 of the input; both broadcast over the rest.
-        self.cells_xy = tuple(
-            Tensor(np.stack(np.meshgrid(range(columns), range(rows)), -1).astype(np.float32)[None, :, :, None])
-            for rows, columns in self.grids
-        )
-        self.cell_shares = tuple(
-            Tensor(np.array([1 / columns, 1 / rows], np.float32).reshape(1, 1, 1, 1, 2)) for rows, columns in self.grids
-        )
-        anchors = [np.array(network.settings.anchors_of(stride)) / (width, height) for stride in STRIDES]
-        self.anchors_wh = tuple(Tensor(sizes.astype(np.float32)[None, None, None]) for sizes in anchors)
+        self.shapes = tuple((input_size[0] // stride, input_size[1] // stride) for stride in STRIDES)
+        rows = prediction_grid(input_size, network.settings.anchors)
+        ends = np.cumsum(predictions_per_stride(input_size))
+        grids = [
+            part.reshape(1, *shape, ANCHORS_PER_STRIDE, 6)
+            for part, shape in zip(np.split(rows, ends[:-1]), self.shapes, strict=True)
+        ]
+        # Cut here: in the graph, each cut of a constant would be an operator of the exported file.
+        self.columns = tuple(tuple(Tensor(part) for part in np.split(grid, 3, axis=-1)) for grid in grids)
 
     def construct(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the decoded predictions of strides 8, 16 and 32."""
@@ -44,9 +42,7 @@ class DetectionDecoder(nn.Cell):
 
     def decode(self, raw: Tensor, index: int) -> Tensor:
         """Decode the raw map, float32 [N, 3 * (5 + C), gh, gw], of the stride at `index`."""
-        rows, columns = self.grids[index]
-        per_anchor = ops.reshape(raw, (-1, ANCHORS_PER_STRIDE, self.values, rows, columns))
+        per_anchor = ops.reshape(raw, (-1, ANCHORS_PER_STRIDE, self.values, *self.shapes[index]))
         fields = ops.transpose(per_anchor, (0, 3, 4, 1, 2))
-        center_xy = (ops.sigmoid(fields[..., 0:2]) + self.cells_xy[index]) * self.cell_shares[index]
-        size_wh = ops.exp(fields[..., 2:4]) * self.anchors_wh[index]
+        center_xy, size_wh = decode_boxes(fields, *self.columns[index])
         return ops.concat((center_xy, size_wh, ops.sigmoid(fields[..., 4:])), 4)

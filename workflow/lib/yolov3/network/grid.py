@@ -1,4 +1,4 @@
-"""The cells and anchors of a network input: one row for each prediction, in one order everywhere.
+"""The cells and anchors of a network input, a row for each prediction, and the encoding of boxes by them.
 
 Predictions are flattened stride by stride (8, 16, 32), then row, column and anchor. Loss, targets and
 post-processing all index this order.
@@ -45,3 +45,30 @@ def prediction_grid(input_size: InputSize, anchors: tuple[AnchorSize, ...]) -> n
     grid = np.concatenate(parts).astype(np.float32)
     grid.setflags(write=False)
     return grid
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Return 1 / (1 + exp(-x)), without overflow, in the dtype of x; NaN of NaN."""
+    with np.errstate(invalid="ignore"):
+        return np.exp(-np.logaddexp(0, -x)).astype(x.dtype)
+
+
+def decode_boxes(encoded: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the boxes_cxcywh, [..., 4] in 0..1 of the input, that raw outputs mean (YOLOv3 paper, section 2.1).
+
+    Args:
+        encoded: [..., 4], the first values of predictions.
+        grid: [..., 6], their rows of `prediction_grid`.
+    """
+    center_xy = (sigmoid(encoded[..., 0:2]) + grid[..., 0:2]) / grid[..., 2:4]
+    size_wh = np.exp(encoded[..., 2:4]) * grid[..., 4:6]
+    return np.concatenate([center_xy, size_wh], axis=-1)
+
+
+def encode_boxes(boxes_cxcywh: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the inverse of `decode_boxes`, [..., 4], but with the sigmoid of x and y: the centre within its cell.
+
+    Boxes may be in another unit, such as pixels, if grid sizes (cells per unit) and anchors are so, too.
+    """
+    offset_xy = boxes_cxcywh[..., 0:2] * grid[..., 2:4] - grid[..., 0:2]
+    return np.concatenate([offset_xy, np.log(boxes_cxcywh[..., 2:4] / grid[..., 4:6])], axis=-1)

@@ -2,6 +2,7 @@
 
 from mindspore import Tensor, nn, ops
 
+from yolov3.network.decode import decode_boxes
 from yolov3.network.settings import ANCHORS_PER_STRIDE
 
 IGNORE_IOU = 0.7
@@ -77,8 +78,8 @@ class YoloLoss(nn.Cell):
     def _not_ignored(self, predictions: Tensor, grid: Tensor, boxes_xyxy: Tensor) -> Tensor:
         """Return float32 [N, P]: 1 where the decoded box overlaps no ground truth by IoU >= 0.7. No gradient."""
         encoded = ops.stop_gradient(predictions[:, :, 0:4])
-        center = (ops.sigmoid(encoded[:, :, 0:2]) + grid[:, 0:2]) / grid[:, 2:4]
-        half_size = ops.exp(encoded[:, :, 2:4]) * grid[:, 4:6] * 0.5
+        center, size = decode_boxes(encoded, grid[:, 0:2], grid[:, 2:4], grid[:, 4:6])
+        half_size = size * 0.5
         top_left = (center - half_size).expand_dims(2)
         bottom_right = (center + half_size).expand_dims(2)
         truth_top_left = boxes_xyxy[:, :, 0:2].expand_dims(1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from yolov3.boxes import shape_iou, xyxy_to_cxcywh
-from yolov3.network.grid import InputSize, predictions_per_stride
+from yolov3.network.grid import InputSize, encode_boxes, predictions_per_stride
 from yolov3.network.settings import ANCHORS_PER_STRIDE, STRIDES, AnchorSize
 
 
@@ -61,10 +61,13 @@ def assign_targets(
     stride_index, anchor_in_stride = np.divmod(best_anchor, ANCHORS_PER_STRIDE)
     strides = np.array(STRIDES)[stride_index]
     columns, rows = width // strides, height // strides
-    cell_xy = boxes_cxcywh[:, :2] / strides[:, None]
     # A centre on the right or bottom border belongs to the last cell.
-    column = np.minimum(cell_xy[:, 0].astype(np.int64), columns - 1)
-    row = np.minimum(cell_xy[:, 1].astype(np.int64), rows - 1)
+    column = np.minimum((boxes_cxcywh[:, 0] / strides).astype(np.int64), columns - 1)
+    row = np.minimum((boxes_cxcywh[:, 1] / strides).astype(np.int64), rows - 1)
+    grid = np.concatenate(
+        [np.stack([column, row, 1 / strides, 1 / strides], axis=1), anchor_sizes[best_anchor]], axis=1
+    )
+    encoded = encode_boxes(boxes_cxcywh, grid)
 
     per_stride = predictions_per_stride(input_size)
     first = np.concatenate([[0], np.cumsum(per_stride)])[stride_index]
@@ -86,8 +89,8 @@ def assign_targets(
         boxes_xyxy=padded(boxes_xyxy / (width, height, width, height), np.float32),
         prediction=padded(prediction, np.int32),
         responsible=padded(responsible, np.float32),
-        offset_xy=padded(cell_xy - np.stack([column, row], axis=1), np.float32),
-        log_size_wh=padded(np.log(boxes_cxcywh[:, 2:] / anchor_sizes[best_anchor]), np.float32),
+        offset_xy=padded(encoded[:, :2], np.float32),
+        log_size_wh=padded(encoded[:, 2:], np.float32),
         size_weight=padded(2 - (boxes_cxcywh[:, 2:] / (width, height)).prod(axis=1), np.float32),
         label=padded(labels, np.int32),
         objectness=objectness,
