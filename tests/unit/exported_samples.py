@@ -17,7 +17,7 @@ from yolov3.weights.checkpoint import save_checkpoint
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 SIZE = 64
 ANCHORS = tuple((float(side), float(side)) for side in (4, 6, 8, 12, 16, 20, 28, 36, 48))
-SETTINGS = NetworkSettings((8,) * 5, (1,) * 5, ANCHORS, ("a", "b"))
+SETTINGS = NetworkSettings((8,) * 5, (1,) * 5, ANCHORS, ("a", "b"), testing_shape=SIZE, letterbox=False)
 
 
 def small_network(settings=SETTINGS, seed=0):

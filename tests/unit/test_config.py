@@ -22,6 +22,8 @@ def test_numbers_that_yaml_and_snakemake_read_as_text():
     assert config["train"]["lr"] == 0.0001
     assert config["train"]["label_smooth"] == 1
     assert config["eval"]["letterbox"] is True
+    config = complete_config({"eval": {"testing_shape": "null", "letterbox": None}})
+    assert (config["eval"]["testing_shape"], config["eval"]["letterbox"]) == (None, None)
     assert complete_config({"train": {"training_shape": "416"}})["train"]["training_shape"] == "416"
 
 

@@ -96,6 +96,8 @@ def test_whole_yolov3_weights_see_a_picture_as_opencv_does(folder: Path) -> None
     assert (carried.class_names, carried.anchors) == (settings.class_names, ANCHORS)
     assert carried.category_ids == tuple(range(10, 810, 10))
     assert carried.normalisation == "unit"
+    # Darknet's own: it trains on images that keep their aspect ratio.
+    assert (carried.testing_shape, carried.letterbox) == (416, True)
     summary = json.loads(target.with_suffix(".json").read_text(encoding="utf-8"))
     assert summary == {
         "file": "yolov3.weights",

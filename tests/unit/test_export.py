@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from yolov3.data.images import read_image_rgb
 from yolov3.errors import InputError
 from yolov3.export.description import ModelDescription
-from yolov3.export.export import Difference, ExportSettings, difference_of, require_close
+from yolov3.export.export import Difference, difference_of, formats_of, require_close
 from yolov3.export.folding import folded_network
 from yolov3.export.onnx_file import read_onnx, tidy_export
 from yolov3.export.runners import mindir_runner, onnx_runner
@@ -138,7 +138,7 @@ def test_air_is_refused_without_ascend_before_anything_is_done(samples, tmp_path
 @pytest.mark.parametrize("formats", ["", "ONNX,TFLITE"])
 def test_unknown_formats_are_refused(formats):
     with pytest.raises(InputError, match="MINDIR, ONNX, AIR"):
-        ExportSettings(formats, "net", False, 1, SIZE, False).formats("CPU")
+        formats_of(formats, "CPU")
 
 
 def test_truncated_checkpoint_is_one_sentence(samples, tmp_path, capfd):

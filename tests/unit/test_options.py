@@ -62,3 +62,15 @@ def test_settings_take_the_options_of_their_fields():
         extra: int
 
     assert settings_from(Some, parsed("train", ["--lr", "0.5"]), extra=3) == Some(0.5, 3)
+
+
+def test_null_is_an_option_that_is_not_given():
+    assert option_words({"testing_shape": None, "letterbox": False}) == "--letterbox false"
+    defaults = parsed("eval", [])
+    assert (defaults.testing_shape, defaults.letterbox) == (None, None)
+    given = parsed("eval", ["--testing_shape", "null", "--letterbox", "null"])
+    assert (given.testing_shape, given.letterbox) == (None, None)
+    given = parsed("eval", ["--testing_shape", "96.0", "--letterbox", "True"])
+    assert (repr(given.testing_shape), given.letterbox) == ("96", True)
+    with pytest.raises(SystemExit):
+        parsed("eval", ["--testing_shape", "100"])

@@ -6,7 +6,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from exported_samples import SETTINGS, SIZE, run_script, small_network, write_program, write_samples
+from exported_samples import SETTINGS, run_script, small_network, write_program, write_samples
 from PIL import Image
 
 from yolov3.boxes import pairwise_iou, xywh_to_xyxy
@@ -24,14 +24,15 @@ def samples(tmp_path_factory):
     """A data set, and a network as checkpoint, MindIR, ONNX, decoded ONNX and int8 ONNX."""
     folder = tmp_path_factory.mktemp("daten ü")
     manifest, checkpoint = write_samples(folder)
-    words = ["--manifest", manifest, "--testing_shape", SIZE]
+    words = ["--manifest", manifest]
     export = ["--ckpt_file", checkpoint, "--output_dir", folder]
     assert run_script("export", *words, *export) == 0
     decoded = ["--file_format", "ONNX", "--keep_detect", "true", "--file_name", "decoded", "--export_batch_size", 2]
     assert run_script("export", *words, *export, *decoded) == 0
+    model = ["--model", folder / "yolov3_darknet53.onnx"]
     calibration = ["--output_dir", folder / "calibration", "--calibration", 1, "--calibration_images", 4]
-    assert run_script("preprocess_bins", *words, *calibration) == 0
-    quantize = ["--quant_backend", "qdq", "--model", folder / "yolov3_darknet53.onnx"]
+    assert run_script("preprocess_bins", *words, *model, *calibration) == 0
+    quantize = ["--quant_backend", "qdq", *model]
     quantize += ["--calibration_dir", folder / "calibration", "--output", folder / "int8.onnx"]
     assert run_script("post_quant", *quantize) == 0
     assert run_script("eval_coco", *words, "--pretrained", checkpoint, "--output_dir", folder / "eval") == 0
@@ -60,7 +61,7 @@ def evaluated(samples):
 
 def test_checkpoint_finds_what_the_evaluation_finds(samples, evaluated, tmp_path):
     images = samples / "val" / "images"
-    assert predict(samples / "yolov3.ckpt", images, tmp_path, "--testing_shape", SIZE) == 0
+    assert predict(samples / "yolov3.ckpt", images, tmp_path) == 0
     entries = predictions(tmp_path)
     assert [entry["file"] for entry in entries] == sorted(evaluated)
     for entry in entries:
@@ -103,7 +104,7 @@ def test_checkpoint_carries_names_and_category_ids(tmp_path):
     image = np.random.default_rng(3).integers(0, 256, (70, 90, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "straße 1.PNG"), image)
     output = tmp_path / "out ö"
-    assert predict(tmp_path / "netz.ckpt", tmp_path / "straße 1.PNG", output, "--testing_shape", SIZE) == 0
+    assert predict(tmp_path / "netz.ckpt", tmp_path / "straße 1.PNG", output) == 0
     (entry,) = predictions(output)
     assert entry["file"] == "straße 1.PNG"
     pairs = {(one["name"], one["category_id"]) for one in entry["detections"]}
@@ -114,10 +115,9 @@ def test_checkpoint_carries_names_and_category_ids(tmp_path):
 
 def test_letterbox_changes_what_the_network_sees(samples, tmp_path):
     place = samples / "val" / "images" / "000001.png"
-    words = ["--testing_shape", SIZE, "--letterbox"]
-    for value in ("true", "false"):
-        assert predict(samples / "yolov3.ckpt", place, tmp_path / value, *words, value) == 0
-    assert predictions(tmp_path / "true") != predictions(tmp_path / "false")
+    for value in ("true", "false", "null"):
+        assert predict(samples / "yolov3.ckpt", place, tmp_path / value, "--letterbox", value) == 0
+    assert predictions(tmp_path / "true") != predictions(tmp_path / "false") == predictions(tmp_path / "null")
 
 
 def test_image_turned_by_its_exif_is_predicted_upright(samples, tmp_path):
@@ -130,7 +130,7 @@ def test_image_turned_by_its_exif_is_predicted_upright(samples, tmp_path):
     turned.save(tmp_path / "turned.png", exif=exif)
     for name in ("upright.png", "turned.png"):
         place, output = tmp_path / name, tmp_path / name.partition(".")[0]
-        assert predict(samples / "yolov3.ckpt", place, output, "--testing_shape", SIZE) == 0
+        assert predict(samples / "yolov3.ckpt", place, output) == 0
     (expected,), (found,) = predictions(tmp_path / "upright"), predictions(tmp_path / "turned")
     assert {**found, "file": ""} == {**expected, "file": ""}
     assert (found["width"], found["height"]) == (120, 80)
@@ -153,7 +153,7 @@ def test_folders_in_order_with_broken_and_other_files(samples, tmp_path, capfd):
     # Results inside of the input are not taken for input.
     output = place / "results"
     for _ in range(2):
-        assert predict(samples / "yolov3.ckpt", place, output, "--testing_shape", SIZE) == 1
+        assert predict(samples / "yolov3.ckpt", place, output) == 1
         said = capfd.readouterr().err.splitlines()
         assert "WARNING left out: image" in said[0] and "broken.jpg" in said[0]
         assert "1 of 7 images could not be read and were left out" in said[-1]

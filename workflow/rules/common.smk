@@ -17,7 +17,7 @@ if not SCRIPTS.is_dir():
     )
 sys.path.insert(0, str(WORKFLOW_DIR / "lib"))
 
-from yolov3.config.config import complete_config
+from yolov3.config.config import complete_config, network_input
 from yolov3.config.identity import tracked_contents, tracked_values, untracked_values
 from yolov3.config.options import option_words
 from yolov3.config.plan import Plan
@@ -40,8 +40,9 @@ UNTRACKED = {
     for section, values in config.items()
     if isinstance(values, dict)
 }
-# How images are fitted into the network.
-NETWORK_INPUT = {key: config["eval"][key] for key in ("testing_shape", "letterbox")}
+# How images are fitted into the network, alike in all stages: bins are made without a checkpoint that could say it.
+NETWORK_INPUT = network_input(config)
+config["eval"] |= NETWORK_INPUT
 # Stages whose time the report shows, with whether they take part.
 TIMED_STAGES = {}
 

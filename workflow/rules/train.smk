@@ -1,5 +1,7 @@
 # Training. A killed run leaves its state in results/train/checkpoints, undeclared, so that the next run resumes from it.
 
+# The checkpoint carries it; it identifies a training only where section eval does.
+TRAINED_INPUT = option_words(NETWORK_INPUT)
 # Without a validation, an edit to the post-processing or to the metrics does not concern the training.
 VALIDATION_ROOMS = () if PLAN.validates else ("yolov3.evaluation",)
 
@@ -47,6 +49,6 @@ rule train:
         rank_table=lambda wildcards, input: file_option("rank_table", input.rank_table),
     shell:
         "python {SCRIPTS:q}/train.py {params.general} {params.network} {params.options} {params.evaluation}"
-        " {params.backbone} {params.anchors} {params.rank_table} {UNTRACKED[train]}"
+        " {params.backbone} {params.anchors} {params.rank_table} {TRAINED_INPUT} {UNTRACKED[train]}"
         ' --manifest {input.manifest:q} {input.validation:q} --ckpt_path "$(dirname {output.checkpoint:q})"'
         " --log_file {log:q}"

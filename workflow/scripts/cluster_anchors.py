@@ -11,7 +11,7 @@ import logging
 import sys
 from pathlib import Path
 
-from yolov3.config.config import section_schema
+from yolov3.config.config import section_schema, training_input
 from yolov3.config.options import add_options
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.annotations import load_split
@@ -32,8 +32,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     """Cluster, print, write."""
-    input_size = (arguments.testing_shape, arguments.testing_shape)
-    sizes_wh = network_box_sizes(load_split(manifest_of(arguments), "train"), input_size, arguments.letterbox)
+    fitted = training_input(arguments.testing_shape, arguments.letterbox)
+    input_size, letterbox = (fitted["testing_shape"],) * 2, fitted["letterbox"]
+    sizes_wh = network_box_sizes(load_split(manifest_of(arguments), "train"), input_size, letterbox)
     published = tuple((width, height) for width, height in section_schema("network")["anchor_scales"]["default"])
     found = fit_of(cluster_anchors(sizes_wh, arguments.seed), sizes_wh)
     fits = {"clustered": found, "published": fit_of(published, sizes_wh)}
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
         {
             "anchors": found.anchors,
             "input_size": input_size,
-            "letterbox": arguments.letterbox,
+            "letterbox": letterbox,
             "boxes": len(sizes_wh),
             "fits": {name: dataclasses.asdict(fit) for name, fit in fits.items()},
         },

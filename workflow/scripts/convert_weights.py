@@ -11,6 +11,7 @@ file describes its network.
 """
 
 import argparse
+import dataclasses
 import logging
 import sys
 from pathlib import Path, PurePosixPath
@@ -37,6 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.anchor_scales == "auto":
         raise InputError("anchor_scales is auto, but trained weights have their anchors: give those nine")
     settings = network_settings_from(arguments, Manifest.read(arguments.manifest).categories)
+    settings = dataclasses.replace(settings, testing_shape=arguments.testing_shape, letterbox=arguments.letterbox)
     if is_url(arguments.pretrained):
         name = unquote(PurePosixPath(urlsplit(arguments.pretrained).path).name)
         fetched = arguments.output_file.with_name(f"fetched.{name}")
@@ -60,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--to_darknet", action="store_true", help="convert a checkpoint of ours to name.weights")
     parser.add_argument("--manifest", type=Path, help="manifest of the data set that names the classes")
     add_options(parser, "network")
-    add_options(parser, "eval", only=("testing_shape",))
+    add_options(parser, "eval", only=("testing_shape", "letterbox"))
     return run_stage(run, parser.parse_args(argv))
 
 

@@ -1,6 +1,6 @@
 """Evaluate a checkpoint by the COCO metrics.
 
-python workflow/scripts/eval_coco.py --manifest results/data/manifest.json --pretrained yolov3.ckpt --testing_shape 416
+python workflow/scripts/eval_coco.py --manifest results/data/manifest.json --pretrained yolov3.ckpt
 """
 
 import argparse
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from yolov3.config.config import input_as_trained
 from yolov3.config.options import add_options
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.annotations import ground_truth, load_split
@@ -50,6 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"checkpoint {arguments.pretrained} has classes {', '.join(network_settings.class_names)} but the "
             f"data set has {', '.join(names)}: evaluate it on the data set it was trained for"
         )
+    fitted = input_as_trained(arguments.pretrained, network_settings, arguments.testing_shape, arguments.letterbox)
     split = load_split(manifest, "val")
     with tqdm(total=len(split), unit="image", disable=None, dynamic_ncols=True) as bar:
         result = detect_split(
@@ -57,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
             network_settings,
             split,
             [category.id for category in manifest.categories],
-            evaluation_settings_from(arguments),
+            evaluation_settings_from(arguments, **fitted),
             on_images=bar.update,
         )
     coco = coco_result(ground_truth(manifest, "val"), result.rows)

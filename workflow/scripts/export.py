@@ -1,7 +1,7 @@
 """Export a checkpoint for deployment, and check each file against the network.
 
 python workflow/scripts/export.py --manifest results/data/manifest.json --ckpt_file yolov3.ckpt \
-    --file_format MINDIR,ONNX --testing_shape 416 --output_dir results/export
+    --file_format MINDIR,ONNX --output_dir results/export
 """
 
 import argparse
@@ -11,13 +11,14 @@ import sys
 import time
 from pathlib import Path
 
+from yolov3.config.config import input_as_trained
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.annotations import load_split
 from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.distributed.worker import start_runtime
 from yolov3.errors import InputError
-from yolov3.export.export import ExportSettings, export_network, input_batch
+from yolov3.export.export import ExportSettings, export_network, formats_of, input_batch
 from yolov3.files import sha256_of, write_json
 from yolov3.weights.checkpoint import load_network
 
@@ -37,11 +38,12 @@ def main(argv: list[str] | None = None) -> int:
 def run(arguments: argparse.Namespace) -> None:
     """Write the model files, their descriptions, and export.json when all are right."""
     started = time.perf_counter()
-    settings = settings_from(ExportSettings, arguments)
-    formats = settings.formats(arguments.device_target)
+    formats = formats_of(arguments.file_format, arguments.device_target)
     start_runtime(arguments.device_target, arguments.seed)
     manifest = manifest_of(arguments)
     network, network_settings = load_network(arguments.ckpt_file)
+    fitted = input_as_trained(arguments.ckpt_file, network_settings, arguments.testing_shape, arguments.letterbox)
+    settings = settings_from(ExportSettings, arguments, **fitted)
     names = tuple(category.name for category in manifest.categories)
     if network_settings.class_names != names:
         raise InputError(

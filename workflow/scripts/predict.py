@@ -1,10 +1,11 @@
 """Show what a trained network finds in images: boxes with names drawn on them, and predictions.json.
 
-python workflow/scripts/predict.py --ckpt results/train/yolov3.ckpt --testing_shape 416 --input pictures --output found
+python workflow/scripts/predict.py --ckpt results/train/yolov3.ckpt --input pictures --output found
 python workflow/scripts/predict.py --ckpt results/quant/yolov3_darknet53_int8.ms --input street.jpg --output found
 
 --ckpt takes checkpoints (.ckpt) and exported models with their description beside them: .mindir, .onnx (float or int8),
-and .ms and .om, which the native program runs. Exported models have their own testing_shape and letterbox.
+and .ms and .om, which the native program runs. Each has its own testing_shape and letterbox; options override a
+checkpoint's.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from yolov3.config.config import DEVICE_OF_ENGINE
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.distributed.worker import start_runtime
-from yolov3.evaluation.postprocess import Detections, PostprocessSettings
+from yolov3.evaluation.postprocess import Detections
 from yolov3.native.run import NativeRunSettings
 from yolov3.prediction.detector import Classes, load_detector, read_description
 from yolov3.prediction.native import native_detections
@@ -42,8 +43,6 @@ def main(argv: list[str] | None = None) -> int:
     program = Path("results/native310/build/native310")
     parser.add_argument("--program", type=Path, default=program, help=f"native310, for .ms and .om. Default: {program}")
     add_options(parser, "infer", only=("device", "device_id", "warmup"))
-    # Told apart from a value that was given: exported models have their own.
-    parser.set_defaults(testing_shape=None, letterbox=None)
     return run_stage(run, parser.parse_args(argv))
 
 
@@ -51,10 +50,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Find the images, load the model, predict."""
     files = find_images(arguments.input, without=arguments.output)
     folder = arguments.input if arguments.input.is_dir() else arguments.input.parent
-    settings = settings_from(PostprocessSettings, arguments, eval_ignore_threshold=arguments.score)
-    given = (arguments.testing_shape, arguments.letterbox)
     if arguments.ckpt.suffix in NATIVE_ENGINES:
-        description = read_description(arguments.ckpt, *given)
+        description = read_description(arguments.ckpt, arguments.testing_shape, arguments.letterbox)
         engine = NATIVE_ENGINES[arguments.ckpt.suffix]
         run_settings = settings_from(
             NativeRunSettings,
@@ -64,13 +61,20 @@ def run(arguments: argparse.Namespace) -> None:
             raw_maps=False,
             precision="float32",
             threads=available_cpus(),
-            **vars(settings),
+            eval_ignore_threshold=arguments.score,
         )
         detect = native_detections(arguments.program, arguments.ckpt, description, files, run_settings)
         classes = Classes(description.class_names, description.category_ids)
     else:
         start_runtime(arguments.device_target, arguments.seed)
-        detector = load_detector(arguments.ckpt, settings, *given)
+        detector = load_detector(
+            arguments.ckpt,
+            score=arguments.score,
+            nms=arguments.nms_thresh,
+            max_detections=arguments.max_detections,
+            testing_shape=arguments.testing_shape,
+            letterbox=arguments.letterbox,
+        )
         classes = detector.classes
 
         def detect(path: Path, image: np.ndarray) -> Detections:

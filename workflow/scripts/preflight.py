@@ -9,6 +9,7 @@ import logging
 import sys
 from pathlib import Path
 
+from yolov3.config.config import training_input
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.errors import InputError
@@ -30,7 +31,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     """Log each thing that is missing."""
-    found = missing(settings_from(PreflightSettings, arguments), arguments.results_dir, dev=arguments.dev)
+    fitted = training_input(arguments.testing_shape, None, arguments.training_shape)
+    settings = settings_from(PreflightSettings, arguments, testing_shape=fitted["testing_shape"])
+    found = missing(settings, arguments.results_dir, dev=arguments.dev)
     for sentence in found:
         logging.error("%s", sentence)
     if found:

@@ -1,8 +1,9 @@
 """Prepare the evaluation images, or calibration images, as raw .bin files.
 
-python workflow/scripts/preprocess_bins.py --manifest results/data/manifest.json --output_dir results/bins
+python workflow/scripts/preprocess_bins.py --manifest results/data/manifest.json --output_dir results/bins \
+    --model results/export/yolov3_darknet53.onnx
 python workflow/scripts/preprocess_bins.py --manifest results/data/manifest.json --output_dir results/calibration \
-    --calibration 1 --calibration_images 32
+    --model results/export/yolov3_darknet53.onnx --calibration 1 --calibration_images 32
 """
 
 import argparse
@@ -13,10 +14,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from yolov3.config.config import input_as_trained, section_schema, training_input
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.annotations import load_split
 from yolov3.data.options import add_manifest_options, manifest_of
+from yolov3.export.description import ModelDescription
 from yolov3.native.bins import BinsSettings, write_bins
 from yolov3.network.settings import NORMALISATIONS
 from yolov3.quantization.calibration import calibration_bins, draw_images
@@ -30,8 +33,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--calibration", type=int, choices=(0, 1), default=0, help="1 draws training images for quantization instead"
     )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        help="exported model that is to run on the bins; its description gives testing_shape, letterbox and "
+        "normalisation, where those are not given",
+    )
     add_options(parser, "eval", only=("testing_shape", "letterbox"))
     add_options(parser, "network", only=("normalisation",))
+    # A model has its own.
+    parser.set_defaults(normalisation=None)
     add_options(parser, "bins")
     add_options(parser, "calibration")
     return run_stage(run, parser.parse_args(argv))
@@ -41,15 +52,22 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the folder."""
     started = time.perf_counter()
     manifest = manifest_of(arguments)
-    mean_std = NORMALISATIONS[arguments.normalisation]
+    given = (arguments.testing_shape, arguments.letterbox)
+    if arguments.model:
+        description = ModelDescription.read(arguments.model)
+        fitted, own_mean_std = input_as_trained(arguments.model, description, *given), description.mean_std
+    else:
+        fitted = training_input(*given)
+        own_mean_std = NORMALISATIONS[section_schema("network")["normalisation"]["default"]]
+    mean_std = NORMALISATIONS[arguments.normalisation] if arguments.normalisation else own_mean_std
     if arguments.calibration:
         split = load_split(manifest, "train")
         indices = draw_images(split, arguments.calibration_images, arguments.calibration_seed)
-        settings = calibration_bins(arguments.testing_shape, arguments.letterbox, mean_std)
+        settings = calibration_bins(**fitted, mean_std=mean_std)
     else:
         split = load_split(manifest, "val")
         indices = list(range(len(split)))
-        settings = settings_from(BinsSettings, arguments, mean_std=mean_std)
+        settings = settings_from(BinsSettings, arguments, **fitted, mean_std=mean_std)
     with tqdm(total=len(indices), unit="image", disable=None, dynamic_ncols=True) as bar:
         write_bins(split, indices, settings, arguments.output_dir, on_images=bar.update)
     seconds = time.perf_counter() - started

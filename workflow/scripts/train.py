@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from yolov3.config.config import training_input
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.annotations import load_split
@@ -78,7 +79,9 @@ def train_as_worker(arguments: argparse.Namespace) -> None:
         raise InputError(f"rank is {arguments.rank} but group_size is {arguments.group_size}: ranks count from 0")
     worker = start_runtime(arguments.device_target, arguments.seed, bool(arguments.is_distributed))
     manifest = manifest_of(arguments)
-    network = YOLOv3(network_settings_from(arguments, manifest.categories, arguments.anchors_file))
+    fitted = training_input(arguments.testing_shape, arguments.letterbox, arguments.training_shape)
+    network_settings = network_settings_from(arguments, manifest.categories, arguments.anchors_file)
+    network = YOLOv3(dataclasses.replace(network_settings, **fitted))
     if arguments.objectness_prior:
         set_objectness_prior(network, arguments.objectness_prior)
     weights = Path(arguments.resume_yolov3 or arguments.pretrained_backbone)
@@ -115,7 +118,7 @@ def train_as_worker(arguments: argparse.Namespace) -> None:
         from yolov3.evaluation.evaluate import evaluation_settings_from
         from yolov3.evaluation.validation import Validator
 
-        evaluation = evaluation_settings_from(arguments)
+        evaluation = evaluation_settings_from(arguments, **fitted)
         validate = Validator(manifest, evaluation)
         splits.append("val")
         origin["validation"] = dataclasses.asdict(evaluation)

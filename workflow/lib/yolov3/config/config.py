@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import logging
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,18 @@ import jsonschema
 import yaml
 
 from yolov3.errors import InputError
+from yolov3.files import resource
 
 # Native engines that run on one kind of device; lite runs on both.
 DEVICE_OF_ENGINE = {"openvino": "cpu", "acl": "ascend"}
-SCHEMA_PATH = Path(__file__).parents[3] / "schemas" / "config.schema.yaml"
+# For networks whose file does not say how images are fitted into their input.
+FALLBACK_INPUT = {"testing_shape": 416, "letterbox": False}
 
 
 @lru_cache(maxsize=1)
 def config_schema() -> dict[str, Any]:
     """Return the JSON schema of the configuration."""
-    return yaml.safe_load(SCHEMA_PATH.read_text(encoding="utf-8"))
+    return yaml.safe_load(resource(__file__, "schemas", "config.schema.yaml").read_text(encoding="utf-8"))
 
 
 def section_schema(section: str) -> dict[str, Any]:
@@ -74,7 +77,56 @@ def _number_from_text(value: Any, section: str, key: str) -> Any:
 
 def as_integer(value: Any, rule: dict[str, Any]) -> Any:
     """Return 8 for the 8.0 that JSON schema, but no user of the value, takes for an integer."""
-    return int(value) if rule.get("type") == "integer" and isinstance(value, float) and value.is_integer() else value
+    is_whole = isinstance(value, float) and value.is_integer()
+    return int(value) if is_whole and "integer" in rule.get("type", "") else value
+
+
+def network_input(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the testing_shape and letterbox of all stages of a workflow, where section eval may leave them null.
+
+    Args:
+        config: as `complete_config` returns it.
+    """
+    pretrained, letterbox = config["weights"]["pretrained"], config["eval"]["letterbox"]
+    if letterbox is None:
+        # Of the foreign formats only Darknet's, whose files are no checkpoints, is trained on letterboxed images.
+        letterbox = bool(pretrained) and not pretrained.endswith(".ckpt")
+    training_shape = "" if pretrained else config["train"]["training_shape"]
+    return training_input(config["eval"]["testing_shape"], letterbox, training_shape)
+
+
+def training_input(testing_shape: int | None, letterbox: bool | None, training_shape: str | int = "") -> dict[str, Any]:
+    """Return the testing_shape and letterbox that a checkpoint is to carry.
+
+    Args:
+        testing_shape, letterbox: options, None where they are not given.
+        training_shape: size in pixels that the network is trained at, "" for several.
+    """
+    side = testing_shape or training_shape or FALLBACK_INPUT["testing_shape"]
+    return {"testing_shape": int(side), "letterbox": bool(letterbox)}
+
+
+def input_as_trained(
+    path: str | Path, carried: Any, testing_shape: int | None, letterbox: bool | None
+) -> dict[str, Any]:
+    """Return the testing_shape and letterbox to run a network with: as given, else its own, else FALLBACK_INPUT.
+
+    Args:
+        path: file of the network, for the log.
+        carried: what the file says, as attributes testing_shape and letterbox, None where it does not.
+        testing_shape, letterbox: options, None where they are not given.
+    """
+    chosen, missing = {}, []
+    for name, given in {"testing_shape": testing_shape, "letterbox": letterbox}.items():
+        own = getattr(carried, name)
+        if given is not None and own not in (None, given):
+            logging.warning("%s has %s %s, but %s is given and used", path, name, json.dumps(own), json.dumps(given))
+        if given is None and own is None:
+            missing.append(f"{name} {json.dumps(FALLBACK_INPUT[name])}")
+        chosen[name] = next(value for value in (given, own, FALLBACK_INPUT[name]) if value is not None)
+    if missing:
+        logging.info("%s does not say how images are fitted into its network: taking %s", path, ", ".join(missing))
+    return chosen
 
 
 def _check_schema(config: dict[str, Any]) -> None:

@@ -35,8 +35,9 @@ def add_options(parser: argparse.ArgumentParser, section: str, only: tuple[str, 
 
 
 def option_words(values: dict[str, Any]) -> str:
-    """Return `values` as quoted command-line words: {"lr": 0.1} gives "--lr 0.1"."""
-    return " ".join(f"--{name} {shlex.quote(_text(value))}" for name, value in values.items())
+    """Return `values` as quoted command-line words: {"lr": 0.1} gives "--lr 0.1", and None no words."""
+    given = {name: value for name, value in values.items() if value is not None}
+    return " ".join(f"--{name} {shlex.quote(_text(value))}" for name, value in given.items())
 
 
 def settings_from(settings_class: type[Settings], arguments: argparse.Namespace, **more: Any) -> Settings:

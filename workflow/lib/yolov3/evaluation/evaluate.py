@@ -129,6 +129,12 @@ def _input_batches(
             yield waiting.popleft().result()
 
 
-def evaluation_settings_from(arguments: argparse.Namespace) -> EvaluationSettings:
-    """Build the settings of an evaluation from the options of config section `eval`."""
-    return settings_from(EvaluationSettings, arguments, postprocess=settings_from(PostprocessSettings, arguments))
+def evaluation_settings_from(arguments: argparse.Namespace, testing_shape: int, letterbox: bool) -> EvaluationSettings:
+    """Build the settings of an evaluation from the options of config section `eval`, of which two may be not given."""
+    return settings_from(
+        EvaluationSettings,
+        arguments,
+        testing_shape=testing_shape,
+        letterbox=letterbox,
+        postprocess=settings_from(PostprocessSettings, arguments),
+    )

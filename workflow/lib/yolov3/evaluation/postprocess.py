@@ -35,6 +35,9 @@ class Detections:
     scores: np.ndarray
     labels: np.ndarray
 
+    def __len__(self) -> int:
+        return len(self.scores)
+
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
     """Return 1 / (1 + exp(-x)), without overflow, in the dtype of x; NaN of NaN."""

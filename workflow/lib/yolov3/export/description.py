@@ -40,6 +40,11 @@ class ModelDescription:
     std_rgb: tuple[float, float, float]
 
     @property
+    def testing_shape(self) -> int:
+        """Height, which is the width too, of the input in pixels."""
+        return self.input_size[0]
+
+    @property
     def mean_std(self) -> MeanStd:
         """`mean_rgb` and `std_rgb`."""
         return MeanStd(self.mean_rgb, self.std_rgb)

@@ -55,24 +55,25 @@ class ExportSettings:
     testing_shape: int
     letterbox: bool
 
-    def formats(self, device_target: str) -> tuple[str, ...]:
-        """Return the formats, each once.
 
-        Raises:
-            InputError: one is unknown, or needs another device than `device_target`.
-        """
-        formats = tuple(dict.fromkeys(word.strip().upper() for word in self.file_format.split(",") if word.strip()))
-        for name in formats:
-            if name not in SUFFIXES:
-                raise InputError(f"file_format has {name}: choose from {', '.join(SUFFIXES)}")
-        if not formats:
-            raise InputError(f"file_format is empty: choose from {', '.join(SUFFIXES)}")
-        if "AIR" in formats and device_target != "Ascend":
-            raise InputError(
-                f"file_format has AIR, which only MindSpore's Ascend back end writes, but device_target is "
-                f"{device_target}: leave AIR out, or export on an Ascend host"
-            )
-        return formats
+def formats_of(file_format: str, device_target: str) -> tuple[str, ...]:
+    """Return the formats that `file_format` lists, each once.
+
+    Raises:
+        InputError: one is unknown, or needs another device than `device_target`.
+    """
+    formats = tuple(dict.fromkeys(word.strip().upper() for word in file_format.split(",") if word.strip()))
+    for name in formats:
+        if name not in SUFFIXES:
+            raise InputError(f"file_format has {name}: choose from {', '.join(SUFFIXES)}")
+    if not formats:
+        raise InputError(f"file_format is empty: choose from {', '.join(SUFFIXES)}")
+    if "AIR" in formats and device_target != "Ascend":
+        raise InputError(
+            f"file_format has AIR, which only MindSpore's Ascend back end writes, but device_target is "
+            f"{device_target}: leave AIR out, or export on an Ascend host"
+        )
+    return formats
 
 
 def input_batch(split: CocoSplit, mean_std: MeanStd, settings: ExportSettings) -> np.ndarray:
@@ -101,7 +102,7 @@ def export_network(
         network: in inference mode.
         category_ids: COCO category id of each class.
         settings: see `ExportSettings`.
-        formats: from `ExportSettings.formats`.
+        formats: from `formats_of`.
         images: float32 [N, 3, H, W] to compare on.
         output_dir: folder of the files.
 

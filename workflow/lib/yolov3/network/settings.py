@@ -1,5 +1,8 @@
 """The shape of a network, all that is needed to build it again, and what it sees of a pixel."""
 
+# Python 3.9 cannot evaluate `int | None`.
+from __future__ import annotations
+
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -40,6 +43,8 @@ class NetworkSettings:
             backbone, "same" padding).
         batch_norm_momentum: share of the running statistics that a training step keeps (Darknet: 0.99).
         normalisation: what the network sees of a pixel, a key of `NORMALISATIONS`.
+        testing_shape: height and width in pixels of the input that the network is evaluated with; None if not known.
+        letterbox: whether images then keep their aspect ratio and are padded; None if not known.
     """
 
     backbone_shape: tuple[int, ...]
@@ -50,6 +55,8 @@ class NetworkSettings:
     batch_norm_momentum: float = 0.99
     category_ids: tuple[int, ...] = ()
     normalisation: str = "imagenet"
+    testing_shape: int | None = None
+    letterbox: bool | None = None
 
     @property
     def mean_std(self) -> MeanStd:
@@ -76,12 +83,12 @@ class NetworkSettings:
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> "NetworkSettings":
+    def from_json(cls, text: str) -> NetworkSettings:
         """Read settings that `to_json` wrote."""
         return cls.from_values(json.loads(text))
 
     @classmethod
-    def from_values(cls, values: dict[str, Any]) -> "NetworkSettings":
+    def from_values(cls, values: dict[str, Any]) -> NetworkSettings:
         """Build settings from JSON values (lists in place of tuples)."""
         return cls(
             backbone_shape=tuple(values["backbone_shape"]),
@@ -92,4 +99,6 @@ class NetworkSettings:
             batch_norm_momentum=values["batch_norm_momentum"],
             category_ids=tuple(values.get("category_ids", ())),
             normalisation=values.get("normalisation", "imagenet"),
+            testing_shape=values.get("testing_shape"),
+            letterbox=values.get("letterbox"),
         )

@@ -1,0 +1,12 @@
+"""Use a trained network: `from yolov3.prediction import load_detector`."""
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    # On demand only: it brings MindSpore, which other modules of this package do not need.
+    if name == "load_detector":
+        from yolov3.prediction.detector import load_detector
+
+        return load_detector
+    raise AttributeError(f"module {__name__} has no attribute {name}")

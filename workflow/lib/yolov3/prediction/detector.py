@@ -1,11 +1,10 @@
 """A trained network from whatever file holds it, as a function from an image to its detections.
 
-from yolov3.prediction.detector import load_detector
-from yolov3.data.images import read_image_rgb
-from yolov3.evaluation.postprocess import PostprocessSettings
+from yolov3.prediction import load_detector
 
-detector = load_detector("yolov3.ckpt", PostprocessSettings(0.3, 0.5, 0), testing_shape=416)
-found = detector.detect(read_image_rgb("street.jpg"))
+detections = load_detector("yolov3.ckpt", score=0.3).detect("street.jpg")
+for name, score, (x1, y1, x2, y2) in zip(detections.names, detections.scores, detections.boxes_xyxy):
+    print(f"{name} {score:.2f} from ({x1:.0f}, {y1:.0f}) to ({x2:.0f}, {y2:.0f})")
 """
 
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from yolov3.config.config import section_schema
+from yolov3.config.config import input_as_trained
+from yolov3.data.images import read_image_rgb
 from yolov3.errors import InputError
 from yolov3.evaluation.postprocess import Detections, PostprocessSettings, detect, detect_decoded
 from yolov3.export.description import ModelDescription
@@ -38,6 +38,18 @@ class Classes:
 
     names: tuple[str, ...]
     category_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class NamedDetections(Detections):
+    """Detections of one image, best first, and what their classes are called."""
+
+    class_names: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The class name of each detection."""
+        return [self.class_names[label] for label in self.labels]
 
 
 @dataclass(frozen=True)
@@ -66,20 +78,36 @@ class Detector:
     is_decoded: bool
     settings: PostprocessSettings
 
-    def detect(self, image_rgb: np.ndarray) -> Detections:
-        """Return what is found in an image, uint8 [H, W, 3], best first, in pixels of the image."""
-        placed, placement = place_image(image_rgb, self.input_size, self.letterbox)
+    def detect(self, image: np.ndarray | str | Path) -> NamedDetections:
+        """Return the detections in an image.
+
+        Args:
+            image: path of an image file, which is turned upright by its EXIF orientation, or pixels, uint8 [H, W, 3]
+                in the order RGB (OpenCV reads BGR).
+
+        Raises:
+            InputError: the file cannot be read, or the pixels have another type or shape.
+        """
+        pixels = image if isinstance(image, np.ndarray) else read_image_rgb(image)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+            raise InputError(f"the image is {pixels.dtype} {list(pixels.shape)}: give uint8 [H, W, 3] in the order RGB")
+        placed, placement = place_image(pixels, self.input_size, self.letterbox)
         images = np.zeros((self.batch_size, 3, *self.input_size), np.float32)
         images[0] = normalise(placed, self.mean_std)
         outputs = tuple(output[0] for output in self.run(images))
         if self.is_decoded:
-            return detect_decoded(outputs, placement, self.settings)
-        return detect(outputs, self.input_size, self.anchors, placement, self.settings)
+            found = detect_decoded(outputs, placement, self.settings)
+        else:
+            found = detect(outputs, self.input_size, self.anchors, placement, self.settings)
+        return NamedDetections(**vars(found), class_names=self.classes.names)
 
 
 def load_detector(
     path: str | Path,
-    settings: PostprocessSettings,
+    *,
+    score: float = 0.3,
+    nms: float = 0.5,
+    max_detections: int = 0,
     testing_shape: int | None = None,
     letterbox: bool | None = None,
 ) -> Detector:
@@ -87,26 +115,33 @@ def load_detector(
 
     Args:
         path: the file.
-        settings: which detections are kept.
-        testing_shape: input size in pixels of a checkpoint's network, None for the config's default; an exported model
-            has its own.
-        letterbox: whether images keep their aspect ratio, likewise.
+        score: lowest score of a detection, 0..1.
+        nms: IoU, 0..1, over which the weaker of two boxes of a class is dropped.
+        max_detections: keep at most so many in an image; 0 keeps all.
+        testing_shape: input size in pixels, a multiple of 32; None takes the size that the checkpoint was trained for.
+            An exported model has one size only.
+        letterbox: whether images keep their aspect ratio; None likewise.
 
     Raises:
-        InputError: the file is missing, broken or of another kind, or an exported model has other values.
+        InputError: the file is missing, broken or of another kind, an exported model has other values, or an option is
+            out of its range.
     """
+    if not (0 <= score <= 1 and 0 <= nms <= 1):
+        raise InputError(f"score is {score} and nms is {nms}: both must be from 0 to 1")
+    if testing_shape is not None and (testing_shape < 32 or testing_shape % 32):
+        raise InputError(f"testing_shape is {testing_shape} but must be a multiple of 32")
+    settings = PostprocessSettings(score, nms, max_detections)
     path = Path(path)
     if path.suffix == ".ckpt":
         network, network_settings = load_network(path)
-        defaults = section_schema("eval")
-        side = defaults["testing_shape"]["default"] if testing_shape is None else testing_shape
+        fitted = input_as_trained(path, network_settings, testing_shape, letterbox)
         return Detector(
             run=inference_of(network),
             classes=Classes(network_settings.class_names, network_settings.category_ids),
             anchors=network_settings.anchors,
-            input_size=(side, side),
+            input_size=(fitted["testing_shape"],) * 2,
             batch_size=1,
-            letterbox=defaults["letterbox"]["default"] if letterbox is None else letterbox,
+            letterbox=fitted["letterbox"],
             mean_std=network_settings.mean_std,
             is_decoded=False,
             settings=settings,

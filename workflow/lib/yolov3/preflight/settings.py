@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from yolov3.config.config import network_input
 from yolov3.distributed.hosts import read_hosts, slurm_nodes
 
 # What is looked at, beside the general keys: section of the config -> keys.
@@ -87,4 +88,5 @@ def values_of(config: dict[str, Any], devices_here: bool) -> dict[str, Any]:
         devices_here: whether the stages run on the host that asks.
     """
     values = {key: config[section][key] for section, keys in KEYS.items() for key in keys}
+    values["testing_shape"] = network_input(config)["testing_shape"]
     return {**values, **{key: config[key] for key in ("preflight", "device_target")}, "devices_here": int(devices_here)}

@@ -192,7 +192,8 @@ def _tell_other_settings(checkpoint: Checkpoint, settings: NetworkSettings, has_
     if before["class_names"] != now["class_names"]:
         names = (", ".join(values["class_names"]) for values in (before, now))
         logging.info("the classes were %s and are now %s", *names)
-    harmless = {"class_names", "category_ids", "batch_norm_momentum"} | ({"anchors"} if has_new_heads else set())
+    harmless = {"class_names", "category_ids", "batch_norm_momentum", "testing_shape", "letterbox"}
+    harmless |= {"anchors"} if has_new_heads else set()
     for name in before:
         if name not in harmless and before[name] != now[name]:
             logging.warning(

@@ -1,11 +1,13 @@
 """Weights of a whole network, from wherever they come, as a checkpoint of ours, and back to Darknet."""
 
+import dataclasses
 import json
 import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
+from yolov3.config.config import input_as_trained, training_input
 from yolov3.errors import InputError
 from yolov3.files import complete_file, write_text
 from yolov3.network.settings import NetworkSettings
@@ -27,7 +29,8 @@ def convert_weights(path: Path, output_file: Path, settings: NetworkSettings) ->
     Args:
         path: a Darknet weight file, a checkpoint of the model zoo code, or one of ours; told by its content.
         output_file: checkpoint to write.
-        settings: the network that foreign weights belong to; a checkpoint of ours carries its own.
+        settings: the network that foreign weights belong to; where it does not say, Darknet's is evaluated on
+            letterboxed images, that of the model zoo code on others. A checkpoint of ours carries its own.
 
     Returns:
         For the report: format, number of parameters, and the images that Darknet says it was trained on.
@@ -51,17 +54,17 @@ def convert_weights(path: Path, output_file: Path, settings: NetworkSettings) ->
             "network.compatibility to modelzoo"
         )
     layers = network_layers(YOLOv3(settings))
-    save_checkpoint(output_file, modelzoo_arrays(checkpoint, layers), settings)
+    save_checkpoint(output_file, modelzoo_arrays(checkpoint, layers), _with_input(settings, letterbox=False))
     return {"format": "model zoo", "parameters": value_count(layers), "seen": None}
 
 
-def network_to_darknet(path: Path, output_file: Path, testing_shape: int) -> None:
+def network_to_darknet(path: Path, output_file: Path, testing_shape: int | None) -> None:
     """Write a checkpoint of ours as a Darknet weight file, and beside it the .cfg that describes its network.
 
     Args:
         path: checkpoint of a whole network.
         output_file: weight file, name.weights.
-        testing_shape: input width and height in pixels that the .cfg states.
+        testing_shape: input width and height in pixels that the .cfg states; None for the checkpoint's.
 
     Raises:
         InputError: the checkpoint cannot be read, Darknet has no such network, or the name has another suffix.
@@ -69,7 +72,8 @@ def network_to_darknet(path: Path, output_file: Path, testing_shape: int) -> Non
     if output_file.suffix != ".weights":
         raise InputError(f"weight file {output_file} must have a name that ends in .weights: rename it")
     network, settings = load_network(path)
-    cfg = darknet_cfg(settings, testing_shape, testing_shape)
+    side = input_as_trained(path, settings, testing_shape, None)["testing_shape"]
+    cfg = darknet_cfg(settings, side, side)
     if settings.normalisation != "unit":
         logging.warning(
             "%s was trained with normalisation %s, Darknet feeds x / 255: normalise its input alike",
@@ -102,8 +106,14 @@ def _convert_darknet(path: Path, output_file: Path, settings: NetworkSettings) -
         logging.warning(
             "network.normalisation is %s, but weights trained by Darknet want unit (x / 255)", settings.normalisation
         )
-    save_checkpoint(output_file, arrays, settings, **{HEADER_KEY: header.to_values()})
+    save_checkpoint(output_file, arrays, _with_input(settings, letterbox=True), **{HEADER_KEY: header.to_values()})
     return {"format": "Darknet", "parameters": value_count(layers), "seen": header.seen}
+
+
+def _with_input(settings: NetworkSettings, letterbox: bool) -> NetworkSettings:
+    """Return the settings with the format's own letterbox, and its usual testing_shape, where they say none."""
+    letterbox = letterbox if settings.letterbox is None else settings.letterbox
+    return dataclasses.replace(settings, **training_input(settings.testing_shape, letterbox))
 
 
 def _copy_own(path: Path, output_file: Path, settings: NetworkSettings) -> dict[str, Any]:
