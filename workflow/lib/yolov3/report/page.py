@@ -11,13 +11,11 @@ from markupsafe import Markup
 from yolov3.config.config import config_schema
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
-from yolov3.files import write_text
+from yolov3.files import resource, write_text
 from yolov3.report import plots as report_plots
 from yolov3.report.data import Accuracy, StageTime, Training, WeightsSource
 from yolov3.report.gallery import Picture
 from yolov3.report.native import NativeRun, class_losses
-
-TEMPLATE_PATH = Path(__file__).parents[3] / "report" / "report.html.j2"
 
 NONE = "–"
 # Longer tables begin folded.
@@ -126,8 +124,9 @@ def write_page(content: ReportContent, settings: ReportSettings, path: str | Pat
 
 def page(content: ReportContent, settings: ReportSettings) -> str:
     """Return the page as HTML."""
+    template = resource(__file__, "report", "report.html.j2")
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE_PATH.parent),
+        loader=jinja2.FileSystemLoader(template.parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -137,7 +136,7 @@ def page(content: ReportContent, settings: ReportSettings) -> str:
     environment.filters |= {"accuracy": accuracy_text, "duration": duration_text, "count": count_text}
     accuracy = content.accuracies[0]
     training = content.origin if isinstance(content.origin, Training) else None
-    return environment.get_template(TEMPLATE_PATH.name).render(
+    return environment.get_template(template.name).render(
         settings=settings,
         manifest=content.manifest,
         training=training,
