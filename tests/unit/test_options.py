@@ -60,8 +60,12 @@ def test_settings_take_the_options_of_their_fields():
     class Some:
         lr: float
         extra: int
+        other: int = 7
 
-    assert settings_from(Some, parsed("train", ["--lr", "0.5"]), extra=3) == Some(0.5, 3)
+    assert settings_from(Some, parsed("train", ["--lr", "0.5"]), extra=3) == Some(0.5, 3, 7)
+    assert settings_from(Some, parsed("train", ["--lr", "0.5"]), lr=0.1, extra=3) == Some(0.1, 3, 7)
+    with pytest.raises(TypeError, match="extra"):
+        settings_from(Some, parsed("train", []))
 
 
 def test_null_is_an_option_that_is_not_given():

@@ -41,10 +41,13 @@ def option_words(values: dict[str, Any]) -> str:
 
 
 def settings_from(settings_class: type[Settings], arguments: argparse.Namespace, **more: Any) -> Settings:
-    """Fill a settings dataclass from parsed options of the same names; `more` gives fields that are no options."""
+    """Fill a settings dataclass from parsed options of the same names.
+
+    Fields that are no options are given by `more`, or keep their defaults.
+    """
     names = [field.name for field in dataclasses.fields(settings_class)]  # type: ignore[arg-type]
-    values = {name: getattr(arguments, name) for name in names if name not in more}
-    return settings_class(**values, **more)
+    values = {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
+    return settings_class(**{**values, **more})
 
 
 def _text(value: Any) -> str:
