@@ -156,9 +156,10 @@ HEADS = {f"branch_{stride}.head.{kind}" for stride in (8, 16, 32) for kind in ("
 def test_finetuning_to_other_classes_loads_all_but_the_heads(
     saved: Path, network: YOLOv3, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # New heads take any anchors.
+    # New heads take any anchors, and any network another input.
     anchors = ((9.0, 9.0), *SETTINGS.anchors[1:])
-    other = YOLOv3(dataclasses.replace(SETTINGS, class_names=("Bär", "b"), anchors=anchors))
+    more = {"anchors": anchors, "testing_shape": 96, "letterbox": True}
+    other = YOLOv3(dataclasses.replace(SETTINGS, class_names=("Bär", "b"), **more))
     before, source = values_of(other), values_of(network)
 
     with caplog.at_level("INFO"):

@@ -50,7 +50,9 @@ SETTINGS = [
     ({"report.title": "Other"}, REPORT),
     ({"network.anchor_scales": [[9, 9], *SMALL["network"]["anchor_scales"][1:]]}, TRAIN),
     ({"network.anchor_scales": "auto"}, {"cluster_anchors"} | TRAIN),
-    ({"weights.pretrained": __file__}, {"convert_weights"} | EVAL | MODELS),
+    # Weights that are no checkpoint are Darknet's, which are evaluated on letterboxed images.
+    ({"weights.pretrained": __file__}, {"convert_weights"} | INPUT),
+    ({"weights.pretrained": __file__, "eval.letterbox": False}, {"convert_weights"} | EVAL | MODELS),
     ({"network.normalisation": "unit"}, {"calibration_bins"} | TRAIN | BINS),
     ({"network.backbone_layers": [1, 1, 2, 1, 1]}, FETCH),
     ({"backbone.source": "none"}, TRAIN),
@@ -83,6 +85,8 @@ SETTINGS = [
         },
         set(),
     ),
+    # What the training's size and the defaults give.
+    ({"eval.testing_shape": None, "eval.letterbox": False}, set()),
     # A key at its default says no more than none.
     ({"train.momentum": 0.9, "eval.max_detections": 0, "bins.bins_layout": "NCHW"}, set()),
 ]

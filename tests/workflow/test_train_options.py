@@ -11,7 +11,7 @@ from conftest import ROOT, SMALL, changed
 
 from yolov3.config.config import complete_config
 from yolov3.config.options import option_words
-from yolov3.training import batches
+from yolov3.training import batches, loop
 from yolov3.training import step as train_step
 from yolov3.weights.checkpoint import read_checkpoint
 
@@ -75,6 +75,20 @@ def test_the_schedule_is_what_is_trained_with(train):
     # Warm-up in thirds; then eta_min + (lr - eta_min)(1 + cos(pi epoch / 2)) / 2: 0.006 at epoch 1, eta_min at 2.
     expected = [0.01 / 3, 0.02 / 3, 0.01] + [0.006] * 3 + [0.002] * 3
     assert column(cosine, "lr") == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_input_that_the_checkpoint_carries_decides_nothing(train, monkeypatch):
+    identities = []
+
+    def no_state(path, train_step, identity):
+        identities.append(identity)
+        return None, ""
+
+    monkeypatch.setattr(loop, "load_state", no_state)
+    for changes, expected in (({}, (64, False)), ({"testing_shape": 96, "letterbox": True}, (96, True))):
+        settings = read_checkpoint(train(str(expected), **changes) / "yolov3.ckpt").settings
+        assert (settings.testing_shape, settings.letterbox) == expected
+    assert identities[0] == identities[1]
 
 
 def test_label_smoothing_changes_the_class_loss_only(plain, train):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from yolov3.config.config import input_as_trained, section_schema, training_input
+from yolov3.config.config import input_as_trained, section_schema
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.annotations import load_split
@@ -52,14 +52,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the folder."""
     started = time.perf_counter()
     manifest = manifest_of(arguments)
-    given = (arguments.testing_shape, arguments.letterbox)
-    if arguments.model:
-        description = ModelDescription.read(arguments.model)
-        fitted, own_mean_std = input_as_trained(arguments.model, description, *given), description.mean_std
-    else:
-        fitted = training_input(*given)
-        own_mean_std = NORMALISATIONS[section_schema("network")["normalisation"]["default"]]
-    mean_std = NORMALISATIONS[arguments.normalisation] if arguments.normalisation else own_mean_std
+    model = ModelDescription.read(arguments.model) if arguments.model else None
+    name = arguments.model or "the command"
+    fitted = input_as_trained(name, model, arguments.testing_shape, arguments.letterbox)
+    normalisation = arguments.normalisation or section_schema("network")["normalisation"]["default"]
+    mean_std = model.mean_std if model and not arguments.normalisation else NORMALISATIONS[normalisation]
     if arguments.calibration:
         split = load_split(manifest, "train")
         indices = draw_images(split, arguments.calibration_images, arguments.calibration_seed)

@@ -113,19 +113,19 @@ def input_as_trained(
 
     Args:
         path: file of the network, for the log.
-        carried: what the file says, as attributes testing_shape and letterbox, None where it does not.
+        carried: what the file says, as attributes testing_shape and letterbox, None where it does not; or None at all.
         testing_shape, letterbox: options, None where they are not given.
     """
     chosen, missing = {}, []
     for name, given in {"testing_shape": testing_shape, "letterbox": letterbox}.items():
-        own = getattr(carried, name)
+        own = getattr(carried, name) if carried else None
         if given is not None and own not in (None, given):
             logging.warning("%s has %s %s, but %s is given and used", path, name, json.dumps(own), json.dumps(given))
         if given is None and own is None:
             missing.append(f"{name} {json.dumps(FALLBACK_INPUT[name])}")
         chosen[name] = next(value for value in (given, own, FALLBACK_INPUT[name]) if value is not None)
     if missing:
-        logging.info("%s does not say how images are fitted into its network: taking %s", path, ", ".join(missing))
+        logging.info("%s does not say how images are fitted into the network: taking %s", path, ", ".join(missing))
     return chosen
 
 
