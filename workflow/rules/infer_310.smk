@@ -79,5 +79,5 @@ use rule infer_310 as quant_infer_310 with:
         runtime="12h",
     params:
         code=code("infer_310"),
-        options=option_words({**tracked_values("infer", config["infer"]), **INT8_INFERENCE}),
+        options=option_words(tracked_values("infer", {**config["infer"], **INT8_INFERENCE})),
         thresholds=THRESHOLDS,
