@@ -119,7 +119,7 @@ CODE = [
     ("evaluation/nms.py", "import cv2\n", "import cv2\n\nLIMIT = 1\n", EVAL),
     ("evaluation/coco_metrics.py", "IOU_50, IOU_75", "IOU_50, IOU_75", set()),
     ("evaluation/coco_metrics.py", "MAX_PROCESSES = 8", "MAX_PROCESSES = 7", EVAL | INFER),
-    ("export/folding.py", "import mindspore", "import json\nimport mindspore", MODELS),
+    ("export/folding.py", "import numpy as np", "import json\nimport numpy as np", MODELS),
     ("quantization/mslite.py", "import tempfile", "import json\nimport tempfile", QUANT),
     ("report/plots.py", "import io", "import io\nimport json", REPORT),
     ("weights/darknet_file.py", "import numpy as np", "import json\nimport numpy as np", FETCH),

@@ -99,7 +99,7 @@ def _significant_text(path: Path) -> str:
         beside = text[max(token.start() - 1, 0)] + text[min(token.end(), len(text) - 1)]
         return "" if any(character in _NO_GAP_BESIDE for character in beside) else " "
 
-    return re.sub(f"(?:{literal})|(?P<gap>(?:{gap})+)", kept, text, flags=re.DOTALL)
+    return re.sub(f"(?:{literal})|(?P<gap>(?:{gap})+)", kept, text, flags=re.DOTALL).strip()
 
 
 @cache
