@@ -16,6 +16,7 @@ from yolov3.errors import InputError
 from yolov3.files import complete_file
 from yolov3.network.settings import NetworkSettings
 from yolov3.training.settings import TrainSettings
+from yolov3.weights.checkpoint import quiet_mindspore
 
 # The rates of all steps, which the optimizer keeps as a parameter, follow from the settings.
 NOT_SAVED = ("learning_rate",)
@@ -98,9 +99,11 @@ def load_state(path: Path, train_step: nn.Cell, identity: dict[str, Any]) -> tup
         shown = "; ".join(differences[:MAX_DIFFERENCES_SHOWN])
         rest = len(differences) - MAX_DIFFERENCES_SHOWN
         return None, shown + (f"; and {rest} more differences" if rest > 0 else "")
-    missing, unused = mindspore.load_param_into_net(train_step, state, strict_load=True)
-    if unused or any(not name.startswith(NOT_SAVED) for name in missing):
-        names = ", ".join([*missing, *unused][:3])
+    with quiet_mindspore():
+        not_loaded, unused = mindspore.load_param_into_net(train_step, state, strict_load=True)
+    wrong = [*(name for name in not_loaded if not name.startswith(NOT_SAVED)), *unused]
+    if wrong:
+        names = ", ".join(wrong[:3])
         raise InputError(
             f"state {path} does not fit this training (parameters {names}): move its folder away to start again"
         )

@@ -83,7 +83,7 @@ def save_checkpoint(
         cell_or_params.parameters_dict() if isinstance(cell_or_params, nn.Cell) else cell_or_params
     )
     entries = [{"name": name, "data": _as_tensor(value)} for name, value in parameters.items()]
-    with complete_file(path) as temporary, _quiet_mindspore():
+    with complete_file(path) as temporary, quiet_mindspore():
         try:
             mindspore.save_checkpoint(entries, str(temporary), append_dict=texts)
         finally:
@@ -101,7 +101,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     if not path.is_file():
         raise InputError(f"checkpoint {path} does not exist: check the path")
     try:
-        with _quiet_mindspore():
+        with quiet_mindspore():
             entries = mindspore.load_checkpoint(str(path))
     except PermissionError:
         raise InputError(f"checkpoint {path} cannot be read: check its permissions") from None
@@ -260,7 +260,7 @@ def _shape(parameter: Parameter) -> str:
 
 
 @contextmanager
-def _quiet_mindspore() -> Iterator[None]:
+def quiet_mindspore() -> Iterator[None]:
     """Keep MindSpore's log silent: what it would report is said in one sentence of ours."""
     logger: logging.Logger = mindspore_log._get_logger()
     was_disabled = logger.disabled
