@@ -124,7 +124,7 @@ CODE = [
     ("report/plots.py", "import io", "import io\nimport json", REPORT),
     ("weights/darknet_file.py", "import numpy as np", "import json\nimport numpy as np", FETCH),
     ("data/shapes/scene.py", "import numpy as np", "import json\nimport numpy as np", DATA),
-    ("distributed/rank_table.py", "import re", "import csv\nimport re", TRAIN),
+    ("distributed/rank_table.py", "import re\n", "import csv\nimport re\n", TRAIN),
     ("preflight/checks.py", "import shutil", "import shutil\nimport json", set()),
     ("training/anchors.py", "MAX_ROUNDS = 100", "MAX_ROUNDS = 101", set()),
     ("files.py", "import hashlib", "import csv\nimport hashlib", {"fetch_backbone", "convert_backbone"} | DATA | BUILD),

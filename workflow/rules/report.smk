@@ -14,7 +14,7 @@ def shown_settings(wildcards):
     """What of the shown configuration makes another page."""
     sections = {name: values for name, values in SHOWN_CONFIG.items() if isinstance(values, dict)}
     general = {name: value for name, value in SHOWN_CONFIG.items() if name not in sections}
-    return repr([tracked_values("", general), *(tracked_values(*section) for section in sections.items())])
+    return repr([tracked_values("", general), *(tracked_values(*section) for section in sorted(sections.items()))])
 
 
 rule report:

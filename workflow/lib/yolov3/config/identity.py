@@ -17,7 +17,7 @@ def tracked_values(section: str, values: dict[str, Any]) -> dict[str, Any]:
     schemas = section_schema(section)
     return {
         key: value
-        for key, value in values.items()
+        for key, value in sorted(values.items())
         if schemas[key].get("tracked", True) is True and value != _baseline(schemas[key])
     }
 
@@ -27,7 +27,7 @@ def untracked_values(section: str, values: dict[str, Any]) -> dict[str, Any]:
     schemas = section_schema(section)
     return {
         key: value
-        for key, value in values.items()
+        for key, value in sorted(values.items())
         if schemas[key].get("tracked", True) is not True and value != schemas[key]["default"]
     }
 
@@ -37,7 +37,7 @@ def tracked_contents(section: str, values: dict[str, Any]) -> dict[str, str]:
     schemas = section_schema(section)
     return {
         key: sha256_of(value) if Path(value).is_file() else value
-        for key, value in values.items()
+        for key, value in sorted(values.items())
         if schemas[key].get("tracked") == "content" and value != _baseline(schemas[key])
     }
 
