@@ -66,7 +66,6 @@ def test_every_key_has_a_description_and_a_default():
         ({"train": {"scale_min": 3}}, ["scale_min", "scale_max"]),
         ({"train": {"eta_min": 1}}, ["eta_min", "train.lr"]),
         ({"train": {"group_size": 2}}, ["group_size", "is_distributed"]),
-        ({"train": {"rank": 1}}, ["train.rank is 1", "group_size"]),
         (
             {"weights": {"pretrained": "yolov3.weights"}, "network": {"anchor_scales": "auto"}},
             ["network.anchor_scales", "weights.pretrained", "nine anchors"],

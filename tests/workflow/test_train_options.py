@@ -11,6 +11,7 @@ from conftest import ROOT, SMALL, changed
 
 from yolov3.config.config import complete_config
 from yolov3.config.options import option_words
+from yolov3.distributed.worker import Worker
 from yolov3.training import batches, loop
 from yolov3.training import step as train_step
 from yolov3.weights.checkpoint import read_checkpoint
@@ -30,13 +31,13 @@ def train(finished, tmp_path, monkeypatch):
     """Trains in this process with options changed; returns the folder of the results."""
     monkeypatch.chdir(finished.folder)
 
-    def run(name="out", code=0, **changes):
+    def run(name="out", code=0, more=(), **changes):
         output = tmp_path / name
         config = complete_config(changed(SMALL, {"train.max_epoch": 1}))
         config["train"].update(changes)
         words = shlex.split(option_words({"seed": 3, **config["network"], **config["train"]}))
         manifest = str(finished.folder / "results" / "data" / "manifest.json")
-        assert stage().main([*words, "--manifest", manifest, "--ckpt_path", str(output)]) == code
+        assert stage().main([*words, *more, "--manifest", manifest, "--ckpt_path", str(output)]) == code
         return output
 
     return run
@@ -144,23 +145,25 @@ def test_log_interval_counts_the_lines(train):
 
 
 def test_ranks_train_on_their_shares_of_the_images(train, monkeypatch):
-    indices = {}
-    build = batches.BatchSource.build
+    shares = []
 
-    def seen(self, step, epoch, chosen, input_size):
-        indices.setdefault(self.sampler.rank, []).extend(chosen.tolist())
-        return build(self, step, epoch, chosen, input_size)
+    def trained(network, source, *arguments):
+        sampler = source.new_sampler()
+        shares.append({index for step in range(sampler.steps_per_epoch) for index in sampler.batch(step)[1].tolist()})
 
-    monkeypatch.setattr(batches.BatchSource, "build", seen)
+    monkeypatch.setenv("MS_ROLE", "MS_WORKER")
+    monkeypatch.setattr("yolov3.training.loop.train", trained)
     for rank in (0, 1):
-        train(f"rank {rank}", rank=rank, group_size=2, per_batch_size=4)
-    assert not set(indices[0]) & set(indices[1])
-    assert len(set(indices[0])) == len(set(indices[1])) == 12
+        monkeypatch.setattr("yolov3.distributed.worker.start_runtime", lambda *arguments, rank=rank: Worker(rank, 2))
+        # The original's option is taken, but the launcher knows better.
+        train(is_distributed=1, group_size=2, per_batch_size=4, more=("--rank", "0"))
+    assert not shares[0] & shares[1]
+    assert len(shares[0]) == len(shares[1]) == 12
 
 
-def test_a_rank_outside_of_the_group_is_refused(train, capfd):
-    train(rank=2, group_size=2, code=1)
-    assert "rank is 2 but group_size is 2" in capfd.readouterr().err
+def test_a_group_that_is_not_distributed_is_refused(train, capfd):
+    train(group_size=2, code=1)
+    assert "group_size is 2 but is_distributed is 0: set it to 1" in capfd.readouterr().err
 
 
 def test_the_profile_opens_and_tells_of_convolutions(train):

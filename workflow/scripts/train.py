@@ -47,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         default="",
         help="number of this host among --hosts, to run its part only; empty: found by its address",
     )
+    parser.add_argument("--rank", type=int, default=0, help="taken as in the original code: the launcher counts ranks")
     parser.add_argument("--ckpt_path", type=Path, default=Path("outputs"), help="folder of the results")
     add_options(parser, "", only=("device_target", "seed"))
     add_options(parser, "network")
@@ -73,10 +74,10 @@ def train_as_worker(arguments: argparse.Namespace) -> None:
     """Train in this process.
 
     Raises:
-        InputError: a file does not fit, or `rank` is not one of `group_size`.
+        InputError: a file does not fit, or `group_size` is not that of this run.
     """
-    if arguments.rank >= arguments.group_size:
-        raise InputError(f"rank is {arguments.rank} but group_size is {arguments.group_size}: ranks count from 0")
+    if arguments.group_size > 1 and not arguments.is_distributed:
+        raise InputError(f"group_size is {arguments.group_size} but is_distributed is 0: set it to 1")
     worker = start_runtime(arguments.device_target, arguments.seed, bool(arguments.is_distributed))
     manifest = manifest_of(arguments)
     fitted = training_input(arguments.testing_shape, arguments.letterbox, arguments.training_shape)
@@ -96,8 +97,8 @@ def train_as_worker(arguments: argparse.Namespace) -> None:
             SamplerSettings,
             arguments,
             batch_size=arguments.per_batch_size,
-            rank=worker.rank if arguments.is_distributed else arguments.rank,
-            group_size=worker.group_size if arguments.is_distributed else arguments.group_size,
+            rank=worker.rank,
+            group_size=worker.group_size,
             training_shape=int(arguments.training_shape or 0),
         ),
         settings_from(AugmentSettings, arguments),

@@ -212,11 +212,6 @@ def _check_across_fields(config: dict[str, Any]) -> None:
         raise InputError(
             f"config key train.group_size is {train['group_size']} but train.is_distributed is 0: set it to 1"
         )
-    if train["rank"] >= train["group_size"]:
-        raise InputError(
-            f"config key train.rank is {train['rank']} but train.group_size is {train['group_size']}: ranks "
-            "count from 0"
-        )
     if train["hosts"] and not train["is_distributed"]:
         raise InputError(f"config key train.hosts is {train['hosts']} but train.is_distributed is 0: set it to 1")
     if config["weights"]["pretrained"] and network["anchor_scales"] == "auto":

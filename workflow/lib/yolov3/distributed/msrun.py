@@ -74,11 +74,6 @@ class LaunchSettings:
     worker_threads: int = 0
 
 
-def is_worker() -> bool:
-    """Return whether this process is a worker that msrun started."""
-    return os.environ.get("MS_ROLE") == WORKER_ROLE
-
-
 def is_launched() -> bool:
     """Return whether msrun, as a worker or as the scheduler, which runs the same script, or a platform started it.
 
