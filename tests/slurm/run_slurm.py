@@ -28,7 +28,7 @@ PACKAGES = ("slurm-wlm", "munge")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo")
 # The stages that must have been jobs, and those that must not.
 JOBS = {"eval_coco", "export", "preprocess_bins", "post_quant", "infer_310", "quant_infer_310"}
-LOCAL = {"download", "mslite_runtime", "report"}
+LOCAL = {"download_train", "mslite_runtime", "report"}
 RESULTS = ("train/yolov3.ckpt", "export/export.json", "quant/quant.json", "report/report.html")
 METRICS = ("eval_coco", "infer_310", "quant_infer_310")
 SUBMITTED = re.compile(r"submitted with SLURM jobid (\d+) \(log: .*?/(?:rule|group)_(\w+)/")

@@ -14,6 +14,7 @@ from yolov3.config.config import complete_config
 from yolov3.preflight import checks as preflight
 from yolov3.preflight import resources as preflight_resources
 from yolov3.preflight.checks import missing
+from yolov3.preflight.files import FILE_OF_STAGE, missing_files
 from yolov3.preflight.settings import KEYS, PreflightSettings
 
 ROOT = Path(__file__).parents[2]
@@ -210,14 +211,14 @@ def test_only_what_the_stages_need_is_looked_at(host, monkeypatch):
         return [sentence.split()[0] for sentence in missing(wanted, host / "results", frozenset(stages), host / "dev")]
 
     assert look_for("report") == []
-    assert look_for("preprocess_bins", "download") == []
+    assert look_for("preprocess_bins", "download_train") == []
     # On the host that trains: no tool of the deployment, and all its devices.
     assert look_for("train") == ["npu-smi", "CANN", f"{host}/dev/davinci0,", "device_target"]
     # On the host that infers: its one device.
     assert look_for("infer_310") == ["npu-smi", "CANN", f"{host}/dev/davinci0", "infer.device"]
     assert look_for("post_quant") == ["CANN's", "quantize.amct_python"]
     set_disk(monkeypatch, 1)
-    assert "data set 31.6)" in missing(wanted, host / "results", frozenset({"download"}), host / "dev")[0]
+    assert "data set 31.6)" in missing(wanted, host / "results", frozenset({"download_train"}), host / "dev")[0]
 
 
 def test_the_stage_says_all_at_once(host, capfd):
@@ -227,3 +228,17 @@ def test_the_stage_says_all_at_once(host, capfd):
     assert len(errors) == 4 and "3 things are missing" in errors[-1]
     assert run_script("preflight", *words, "--preflight", "false") == 0
     assert run_script("preflight") == 0
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "stage"), [(*place, stage) for stage, place in FILE_OF_STAGE.items()], ids=FILE_OF_STAGE
+)
+def test_files_of_the_user(tmp_path, section, key, stage):
+    config = complete_config({section: {key: str(tmp_path / "file")}})
+    sentence = f"config key {section}.{key} is {tmp_path / 'file'}, which is no file: correct the path"
+    assert missing_files(config, {stage, "report"}) == [sentence]
+    assert missing_files(config, {"report"}) == []
+    assert missing_files({**config, "preflight": False}, {stage}) == []
+    (tmp_path / "file").touch()
+    assert missing_files(config, {stage}) == []
+    assert missing_files(complete_config({section: {key: "https://example.org/file"}}), {stage}) == []

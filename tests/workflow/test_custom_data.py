@@ -56,7 +56,7 @@ def test_cut_annotations_stop_with_a_sentence(tmp_path):
     project = project_on(data, tmp_path)
     done = project.snakemake("download", check=False)
     assert done.returncode == 1
-    log = (tmp_path / "logs" / "download.log").read_text(encoding="utf-8")
+    log = (tmp_path / "logs" / "download_train.log").read_text(encoding="utf-8")
     assert "is not valid JSON at line 1" in log
     assert "Traceback" not in log + done.stdout + done.stderr
     assert not (tmp_path / "results" / "data" / "manifest.json").exists()

@@ -1,0 +1,34 @@
+"""Files of the user that the planned stages read."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+# Rule of the workflow -> section and key of the config that names a file for it.
+FILE_OF_STAGE = {
+    "download_train": ("custom", "train_annotations"),
+    "download_val": ("custom", "val_annotations"),
+    "convert_backbone": ("backbone", "source"),
+    "rank_table": ("rank_table", "merged_table"),
+    "train": ("train", "resume_yolov3"),
+    "convert_weights": ("weights", "pretrained"),
+}
+NO_FILES = ("", "fresh", "none")
+
+
+def missing_files(config: dict[str, Any], stages: Collection[str]) -> list[str]:
+    """Return a sentence for each file that a stage needs and that does not exist.
+
+    Args:
+        config: as `config.complete_config` returns it.
+        stages: rules that are going to run.
+    """
+    if not config["preflight"]:
+        return []
+    sentences = []
+    for stage, (section, key) in FILE_OF_STAGE.items():
+        value = config[section][key]
+        if stage in stages and value not in NO_FILES and not urlsplit(value).scheme and not Path(value).is_file():
+            sentences.append(f"config key {section}.{key} is {value}, which is no file: correct the path")
+    return sentences
