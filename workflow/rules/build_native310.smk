@@ -3,6 +3,8 @@
 from yolov3.native.build import cann_of_user
 from yolov3.native.mslite_runtime import home_of_user
 
+SOURCE_OPTION = option_words({"source_dir": str(NATIVE_DIR)})
+
 
 rule mslite_runtime:
     output:
@@ -15,11 +17,12 @@ rule mslite_runtime:
     conda:
         "../../envs/main.yaml"
     params:
+        run=command("mslite_runtime"),
         code=code("mslite_runtime"),
         # Not a word of the command, which reads the variable itself: another copy is another runtime.
         home=home_of_user(),
     shell:
-        'python {SCRIPTS:q}/mslite_runtime.py --output_dir "$(dirname {output.runtime:q})" --log_file {log:q}'
+        '{params.run} --output_dir "$(dirname {output.runtime:q})" --log_file {log:q}'
 
 
 rule build_native310:
@@ -35,13 +38,14 @@ rule build_native310:
         "../../envs/main.yaml"
     threads: threads_of(on_cluster=4)
     params:
+        run=command("build_native310", SOURCE_OPTION),
         code=code("build_native310"),
         sources=native_code("CMakeLists.txt", "cmake/*", "src/*"),
         # Only engine acl is built with CANN, so that sourcing it changes nothing for the others.
         cann=cann_of_user() if PLAN.uses_cann else "",
         target="",
     shell:
-        "python {SCRIPTS:q}/build_native310.py --source_dir {NATIVE_DIR:q} --runtime {input.runtime:q} {params.target}"
+        "{params.run} --runtime {input.runtime:q} {params.target}"
         ' --build_dir "$(dirname {output.program:q})" --log_file {log:q}'
 
 
@@ -54,6 +58,7 @@ use rule build_native310 as build_converter with:
     benchmark:
         timed("build_converter", PLAN.uses_mslite_converter)
     params:
+        run=command("build_native310", SOURCE_OPTION),
         code=code("build_native310"),
         sources=native_code("CMakeLists.txt", "cmake/*", "tools/*"),
         cann="",

@@ -14,9 +14,10 @@ rule cluster_anchors:
     conda:
         "../../envs/main.yaml"
     params:
+        run=command("cluster_anchors"),
         code=code("cluster_anchors"),
         options=option_words(NETWORK_INPUT),
         seed=top_level_options("seed"),
     shell:
-        "python {SCRIPTS:q}/cluster_anchors.py {params.options} {params.seed} --manifest {input.manifest:q}"
+        "{params.run} {params.options} {params.seed} --manifest {input.manifest:q}"
         " --output {output.anchors:q} --log_file {log:q}"

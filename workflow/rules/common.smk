@@ -1,9 +1,10 @@
 # What all rules share: the checked configuration, and what identifies a result of a stage.
 #
 # A rule is rerun when one of its `params` changes: the digest of the code that it runs, the settings that can change its
-# result, and the content of the user's files. What only says where and how it runs is in globals of the shell commands,
-# which Snakemake does not track.
+# result, and the content of the user's files. What only says where and how it runs is in `params` that are functions of
+# the job's files, which Snakemake does not compare.
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -45,6 +46,12 @@ NETWORK_INPUT = network_input(config)
 config["eval"] |= NETWORK_INPUT
 # Stages whose time the report shows, with whether they take part.
 TIMED_STAGES = {}
+
+
+def command(name, *untracked_options):
+    """A stage's program with options that identify no result."""
+    words = " ".join(["python", shlex.quote(str(SCRIPTS / f"{name}.py")), *untracked_options])
+    return lambda wildcards, output: words
 
 
 def code(name, without=()):

@@ -14,13 +14,14 @@ rule fetch_backbone:
     conda:
         "../../envs/main.yaml"
     params:
+        run=command("fetch_backbone", UNTRACKED["backbone"]),
         code=code("fetch_backbone"),
         source=contents_of("backbone", "source"),
         options=options_of("backbone"),
         network=options_of("network", *BACKBONE_KEYS),
         seed=top_level_options("seed") if config["backbone"]["source"] == "fresh" else "",
     shell:
-        "python {SCRIPTS:q}/fetch_backbone.py {params.options} {params.network} {params.seed} {UNTRACKED[backbone]}"
+        "{params.run} {params.options} {params.network} {params.seed}"
         " --output_file {output.weights:q} --log_file {log:q}"
 
 
@@ -37,10 +38,10 @@ rule convert_backbone:
     conda:
         "../../envs/main.yaml"
     params:
+        run=command("convert_backbone"),
         code=code("convert_backbone"),
         source="" if PLAN.fetches_backbone else contents_of("backbone", "source"),
         options=options_of("network", *BACKBONE_KEYS),
         weights=lambda wildcards, input: file_option("input_file", input.weights or config["backbone"]["source"]),
     shell:
-        "python {SCRIPTS:q}/convert_backbone.py {params.options} {params.weights}"
-        " --output_file {output.checkpoint:q} --log_file {log:q}"
+        "{params.run} {params.options} {params.weights} --output_file {output.checkpoint:q} --log_file {log:q}"

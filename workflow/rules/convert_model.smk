@@ -17,6 +17,7 @@ rule convert_model:
         "../../envs/main.yaml"
     threads: 4
     params:
+        run=command("convert_model"),
         code=code("convert_model"),
         options=(
             options_of("quantize", "soc_version")
@@ -25,7 +26,7 @@ rule convert_model:
         ),
         converter=lambda wildcards, input: file_option("converter", input.converter),
     shell:
-        "python {SCRIPTS:q}/convert_model.py {params.options} {params.converter} --model {input.model:q}"
+        "{params.run} {params.options} {params.converter} --model {input.model:q}"
         " --output {output.model:q} --log_file {log:q}"
 
 

@@ -15,11 +15,12 @@ rule convert_weights:
     conda:
         "../../envs/main.yaml"
     params:
+        run=command("convert_weights", UNTRACKED["weights"]),
         code=code("convert_weights"),
         options=options_of("network"),
         source=contents_of("weights"),
     shell:
-        "python {SCRIPTS:q}/convert_weights.py {params.options} {UNTRACKED[weights]} --manifest {input.manifest:q}"
+        "{params.run} {params.options} --manifest {input.manifest:q}"
         " --output_file {output.checkpoint:q} --log_file {log:q}"
 
 

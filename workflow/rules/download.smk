@@ -34,6 +34,7 @@ rule download_train:
         "../../envs/main.yaml"
     threads: threads_of(on_cluster=1)
     params:
+        run=command("download", UNTRACKED["data"], PLACE),
         code=code("download"),
         split="--split train",
         options=options_of("data"),
@@ -41,8 +42,8 @@ rule download_train:
         contents=contents_of(PLAN.provider, *provider_keys("train")),
         categories="",
     shell:
-        "python {SCRIPTS:q}/download.py {params.split} {params.options} {params.provider_options} {params.categories}"
-        " {UNTRACKED[data]} {PLACE} --manifest {output.manifest:q} --log_file {log:q}"
+        "{params.run} {params.split} {params.options} {params.provider_options} {params.categories}"
+        " --manifest {output.manifest:q} --log_file {log:q}"
 
 
 # The labels of both splits follow the categories of the training annotations.
@@ -57,6 +58,7 @@ use rule download_train as download_val with:
     benchmark:
         timed("download_val")
     params:
+        run=command("download", UNTRACKED["data"], PLACE),
         code=code("download"),
         split="--split val",
         options=options_of("data"),
@@ -77,7 +79,7 @@ rule download:
     conda:
         "../../envs/main.yaml"
     params:
+        run=command("download"),
         code=code("download"),
     shell:
-        "python {SCRIPTS:q}/download.py --merge {input.train:q} {input.val:q} --manifest {output.manifest:q}"
-        " --log_file {log:q}"
+        "{params.run} --merge {input.train:q} {input.val:q} --manifest {output.manifest:q} --log_file {log:q}"

@@ -29,10 +29,11 @@ rule eval_coco:
         mem_mb=32000,
         runtime="4h",
     params:
+        run=command("eval_coco"),
         code=code("eval_coco"),
         options=options_of("eval", *EVALUATION_KEYS),
         input=option_words(NETWORK_INPUT),
         general=top_level_options("device_target", "seed"),
     shell:
-        "python {SCRIPTS:q}/eval_coco.py {params.general} {params.options} {params.input} --manifest {input.manifest:q}"
+        "{params.run} {params.general} {params.options} {params.input} --manifest {input.manifest:q}"
         ' --pretrained {input.checkpoint:q} --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'

@@ -21,10 +21,11 @@ rule export:
     resources:
         **devices(config["device_target"]),
     params:
+        run=command("export"),
         code=code("export"),
         options=options_of("export"),
         input=option_words(NETWORK_INPUT),
         general=top_level_options("device_target", "seed"),
     shell:
-        "python {SCRIPTS:q}/export.py {params.general} {params.options} {params.input} --manifest {input.manifest:q}"
+        "{params.run} {params.general} {params.options} {params.input} --manifest {input.manifest:q}"
         ' --ckpt_file {input.checkpoint:q} --output_dir "$(dirname {output.summary:q})" --log_file {log:q}'

@@ -42,11 +42,12 @@ rule infer_310:
         **devices("Ascend" if PLAN.device == "ascend" else "CPU"),
         runtime="12h",
     params:
+        run=command("infer_310", UNTRACKED["infer"]),
         code=code("infer_310"),
         options=options_of("infer"),
         thresholds=THRESHOLDS,
     shell:
-        "python {SCRIPTS:q}/infer_310.py {params.options} {params.thresholds} {UNTRACKED[infer]} --threads {threads}"
+        "{params.run} {params.options} {params.thresholds} --threads {threads}"
         ' --program {input.program:q} --model {input.model:q} --bins "$(dirname {input.bins:q})"'
         ' --manifest {input.manifest:q} --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'
 
@@ -78,6 +79,7 @@ use rule infer_310 as quant_infer_310 with:
         **devices("Ascend" if PLAN.int8_device == "ascend" else "CPU"),
         runtime="12h",
     params:
+        run=command("infer_310", UNTRACKED["infer"]),
         code=code("infer_310"),
         options=option_words(tracked_values("infer", {**config["infer"], **INT8_INFERENCE})),
         thresholds=THRESHOLDS,

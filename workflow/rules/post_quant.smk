@@ -23,12 +23,13 @@ rule post_quant:
     resources:
         runtime="4h",
     params:
+        run=command("post_quant", UNTRACKED["quantize"]),
         code=code("post_quant"),
         options=options_of("quantize", *QUANTIZE_KEYS),
         general=top_level_options("device_target"),
         converter=lambda wildcards, input: file_option("converter", input.converter),
         checkpoint=lambda wildcards, input: file_option("ckpt_file", input.checkpoint),
     shell:
-        "python {SCRIPTS:q}/post_quant.py {params.general} {params.options} {UNTRACKED[quantize]} {params.converter}"
+        "{params.run} {params.general} {params.options} {params.converter}"
         ' {params.checkpoint} --model {input.model:q} --calibration_dir "$(dirname {input.calibration:q})"'
         " --output {output.model:q} --report {output.summary:q} --log_file {log:q}"

@@ -26,6 +26,7 @@ rule preflight:
     conda:
         "../../envs/main.yaml"
     params:
+        run=command("preflight"),
         options=lambda wildcards: option_words(values_of(config, workflow.local_exec)),
     shell:
-        "python {SCRIPTS:q}/preflight.py {params.options} --log_file {log:q}"
+        "{params.run} {params.options} --log_file {log:q}"

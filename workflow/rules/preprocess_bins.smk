@@ -18,12 +18,13 @@ rule preprocess_bins:
     resources:
         runtime="4h",
     params:
+        run=command("preprocess_bins"),
         code=code("preprocess_bins"),
         options=options_of("bins"),
         input=option_words(NETWORK_INPUT),
         network=options_of("network", "normalisation"),
     shell:
-        "python {SCRIPTS:q}/preprocess_bins.py {params.options} {params.input} {params.network} --manifest {input.manifest:q}"
+        "{params.run} {params.options} {params.input} {params.network} --manifest {input.manifest:q}"
         ' --output_dir "$(dirname {output.index:q})" --log_file {log:q}'
 
 
@@ -39,6 +40,7 @@ use rule preprocess_bins as calibration_bins with:
     benchmark:
         timed("calibration_bins")
     params:
+        run=command("preprocess_bins"),
         code=code("preprocess_bins"),
         options=lambda wildcards: "--calibration 1 " + options_of("calibration")(wildcards),
         input=option_words(NETWORK_INPUT),

@@ -18,11 +18,12 @@ rule rank_table:
     resources:
         **training_devices(),
     params:
+        run=command("rank_table", UNTRACKED["rank_table"], HOSTS),
         code=code("rank_table"),
         options=options_of("rank_table"),
         merged=contents_of("rank_table"),
         group_size=options_of("train", "group_size"),
         device_target=top_level_options("device_target"),
     shell:
-        "python {SCRIPTS:q}/rank_table.py {params.options} {params.group_size} {params.device_target}"
-        " {UNTRACKED[rank_table]} {HOSTS} --output_file {output.table:q} --log_file {log:q}"
+        "{params.run} {params.options} {params.group_size} {params.device_target}"
+        " --output_file {output.table:q} --log_file {log:q}"

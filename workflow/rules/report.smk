@@ -41,6 +41,7 @@ rule report:
     conda:
         "../../envs/main.yaml"
     params:
+        run=command("report", SHOWN_CONFIG_OPTION),
         code=code("report"),
         template=lambda wildcards: files_digest([WORKFLOW_DIR / "report" / "report.html.j2"]),
         options=options_of("report"),
@@ -51,7 +52,7 @@ rule report:
             else file_option("weights_summary", input.weights_summary)
         ),
     shell:
-        "python {SCRIPTS:q}/report.py {params.options} {params.weights} {SHOWN_CONFIG_OPTION} --manifest {input.manifest:q}"
+        "{params.run} {params.options} {params.weights} --manifest {input.manifest:q}"
         " --eval_metrics {input.eval_metrics:q} --detections {input.detections:q}"
         " --native 'Native float' {input.float_metrics:q} {input.float_detections:q}"
         " --native 'Native int8' {input.int8_metrics:q} {input.int8_detections:q}"

@@ -38,6 +38,7 @@ rule train:
         mem_mb=128000,
         runtime="5d",
     params:
+        run=command("train", TRAINED_INPUT, UNTRACKED["train"]),
         code=code("train", without=VALIDATION_ROOMS),
         network=options_of("network"),
         options=options_of("train"),
@@ -48,7 +49,7 @@ rule train:
         anchors=lambda wildcards, input: file_option("anchors_file", input.anchors),
         rank_table=lambda wildcards, input: file_option("rank_table", input.rank_table),
     shell:
-        "python {SCRIPTS:q}/train.py {params.general} {params.network} {params.options} {params.evaluation}"
-        " {params.backbone} {params.anchors} {params.rank_table} {TRAINED_INPUT} {UNTRACKED[train]}"
+        "{params.run} {params.general} {params.network} {params.options} {params.evaluation}"
+        " {params.backbone} {params.anchors} {params.rank_table}"
         ' --manifest {input.manifest:q} {input.validation:q} --ckpt_path "$(dirname {output.checkpoint:q})"'
         " --log_file {log:q}"
