@@ -117,10 +117,9 @@ def test_names_are_carried_everywhere(finetuned):
 
 @pytest.mark.parametrize("model", ["train/yolov3.ckpt", "export/yolov3_darknet53.onnx"])
 def test_predict_needs_nothing_but_the_model(finetuned, tmp_path, model):
-    words = ["--testing_shape", "64"] if model.endswith(".ckpt") else []
     done = subprocess.run(
         [
-            *(sys.executable, str(ROOT / "workflow" / "scripts" / "predict.py"), *words, "--score", "0"),
+            *(sys.executable, str(ROOT / "workflow" / "scripts" / "predict.py"), "--score", "0"),
             *("--ckpt", str(finetuned.folder / "results" / model), "--max_detections", "20"),
             *("--input", str(finetuned.folder / "daten" / "bild 3.png"), "--output", str(tmp_path)),
         ],

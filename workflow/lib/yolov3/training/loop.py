@@ -1,6 +1,5 @@
 """The training loop."""
 
-import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -59,9 +58,7 @@ def train(
     forward = ForwardLoss(network, YoloLoss(network.settings.num_classes, smoothing), settings.optimizer.loss_scale)
     train_step = TrainStep(forward, new_optimizer(network, rates, settings.optimizer), worker.group_size)
 
-    # What only evaluations of the checkpoint need is no part of the training.
-    trained = dataclasses.replace(network.settings, testing_shape=None, letterbox=None)
-    identity = training_identity(settings, trained, worker.group_size, origin)
+    identity = training_identity(settings, network.settings, worker.group_size, origin)
     loaded, reason = load_state(files.resume, train_step, identity)
     progress = loaded or Progress(step=0, best_ap=-1.0, best_epoch=0, validation=[], seconds=0.0)
     if loaded:
