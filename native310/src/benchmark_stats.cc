@@ -3,24 +3,26 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "json_text.h"
+#include "rounded.h"
 
 namespace native310 {
 namespace {
 
-std::string Number(double value) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%.6g", value);
-  return text;
-}
+using Json = nlohmann::ordered_json;
 
-std::string SummaryJson(const LatencyStats& stats) {
+// Digits after the point of seconds, milliseconds and images/s.
+constexpr int kDecimals = 6;
+
+Json SummaryJson(const LatencyStats& stats) {
   const LatencyStats::Summary summary = stats.Summarize();
-  return "{\"mean\": " + Number(summary.mean_ms) + ", \"p50\": " + Number(summary.p50_ms) +
-         ", \"p95\": " + Number(summary.p95_ms) + ", \"p99\": " + Number(summary.p99_ms) +
-         ", \"calls\": " + std::to_string(stats.count()) + "}";
+  return {{"mean", Rounded(summary.mean_ms, kDecimals)},
+          {"p50", Rounded(summary.p50_ms, kDecimals)},
+          {"p95", Rounded(summary.p95_ms, kDecimals)},
+          {"p99", Rounded(summary.p99_ms, kDecimals)},
+          {"calls", stats.count()}};
 }
 
 std::string SummaryText(const LatencyStats& stats) {
@@ -51,16 +53,23 @@ LatencyStats::Summary LatencyStats::Summarize() const {
 }
 
 std::string BenchmarkJson(const RunReport& report) {
-  return "{\n  \"format\": 1,\n  \"engine\": " + JsonString(report.engine) +
-         ",\n  \"device\": " + JsonString(report.device) + ",\n  \"precision\": " + JsonString(report.precision) +
-         ",\n  \"threads\": " + std::to_string(report.threads) + ",\n  \"model\": " + JsonString(report.model) +
-         ",\n  \"model_bytes\": " + std::to_string(report.model_bytes) +
-         ",\n  \"batch\": " + std::to_string(report.batch) + ",\n  \"images\": " + std::to_string(report.images) +
-         ",\n  \"detections\": " + std::to_string(report.detections) + ",\n  \"seconds\": " + Number(report.seconds) +
-         ",\n  \"load_seconds\": " + Number(report.load_seconds) +
-         ",\n  \"images_per_second\": " + Number(ImagesPerSecond(report)) +
-         ",\n  \"network_ms\": " + SummaryJson(report.network) + ",\n  \"whole_ms\": " + SummaryJson(report.whole) +
-         "\n}\n";
+  const Json json = {{"format", 1},
+                     {"engine", report.engine},
+                     {"device", report.device},
+                     {"precision", report.precision},
+                     {"threads", report.threads},
+                     {"model", report.model},
+                     {"model_bytes", report.model_bytes},
+                     {"batch", report.batch},
+                     {"images", report.images},
+                     {"detections", report.detections},
+                     {"seconds", Rounded(report.seconds, kDecimals)},
+                     {"load_seconds", Rounded(report.load_seconds, kDecimals)},
+                     {"images_per_second", Rounded(ImagesPerSecond(report), kDecimals)},
+                     {"network_ms", SummaryJson(report.network)},
+                     {"whole_ms", SummaryJson(report.whole)}};
+  // A path may hold bytes that are not UTF-8.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string BenchmarkText(const RunReport& report) {

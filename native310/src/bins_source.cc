@@ -5,90 +5,51 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <limits>
 #include <memory>
 #include <unordered_set>
 
-#include "json_fields.h"
 #include "json_reader.h"
 #include "user_error.h"
 
 namespace native310 {
 
 BinsSource::BinsSource(const std::string& folder, const ModelDescription& model) : folder_(folder) {
-  const std::string path = folder + "/index.json";
-  ReadIndex(path);
-  CheckKind(path, model);
-  CheckEntries(path);
+  const JsonFile file = {"index", folder + "/index.json", "write the bins again"};
+  ReadIndex(file);
+  CheckFitsModel(file.path, model);
+  CheckUnique(file);
 }
 
-void BinsSource::ReadIndex(const std::string& path) {
-  JsonReader json(path, "index");
-  std::int64_t format = 0;
-  std::string type;
-  std::string layout;
-  const auto read_entry = [&] {
+void BinsSource::ReadIndex(const JsonFile& file) {
+  const auto read_image = [this](const JsonObject& image) {
     Entry entry;
+    entry.info.id = image.Get<std::int64_t>("id");
+    entry.info.name = image.Get<std::string>("name");
+    if (entry.info.name.empty() || entry.info.name.find('/') != std::string::npos) image.Reject("name", "a file name");
+    entry.file = image.Get<std::string>("file");
     Placement& placement = entry.info.placement;
-    entry.info.id = std::numeric_limits<std::int64_t>::min();
-    json.Object([&](const std::string& key) {
-      if (key == "id") {
-        entry.info.id = json.Integer();
-      } else if (key == "name") {
-        entry.info.name = json.String();
-      } else if (key == "file") {
-        entry.file = json.String();
-      } else if (key == "width") {
-        placement.width = ReadExtent(&json);
-      } else if (key == "height") {
-        placement.height = ReadExtent(&json);
-      } else if (key == "offset_xy") {
-        placement.offset_xy = ReadNumbers<double, 2>(&json);
-      } else if (key == "share_xy") {
-        placement.share_xy = ReadNumbers<double, 2>(&json);
-      } else {
-        json.Skip();
-      }
-    });
-    if (entry.info.id == std::numeric_limits<std::int64_t>::min() || entry.info.name.empty() || entry.file.empty() ||
-        placement.width == 0 || placement.height == 0) {
-      json.Fail("an image lacks its id, name, file, width or height");
-    }
-    if (placement.share_xy[0] <= 0 || placement.share_xy[1] <= 0) json.Fail("share_xy is not above 0");
+    placement.width = image.Get<int>("width");
+    placement.height = image.Get<int>("height");
+    placement.offset_xy = image.Get("offset_xy", placement.offset_xy);
+    placement.share_xy = image.Get("share_xy", placement.share_xy);
+    if (placement.share_xy[0] <= 0 || placement.share_xy[1] <= 0) image.Reject("share_xy", "two numbers above 0");
     entries_.push_back(std::move(entry));
   };
-  json.Object([&](const std::string& key) {
-    if (key == "format") {
-      format = json.Integer();
-    } else if (key == "input_size") {
-      input_size_ = ReadInputSize(&json);
-    } else if (key == "dtype") {
-      type = json.String();
-    } else if (key == "layout") {
-      layout = json.String();
-    } else if (key == "mean_rgb") {
-      mean_std_.mean_rgb = ReadNumbers<float, 3>(&json);
-    } else if (key == "std_rgb") {
-      mean_std_.std_rgb = ReadNumbers<float, 3>(&json);
-    } else if (key == "images") {
-      json.Array(read_entry);
-    } else {
-      json.Skip();
-    }
-  });
-  json.End();
-  if (format != 1) throw UserError("index " + path + " is not of format 1: write the bins again");
-  if (type != "float32" && type != "uint8") {
-    throw UserError("index " + path + " has dtype '" + type + "', not float32 or uint8: write the bins again");
-  }
-  if (layout != "NCHW" && layout != "NHWC") {
-    throw UserError("index " + path + " has layout '" + layout + "', not NCHW or NHWC: write the bins again");
-  }
+  const JsonObject index =
+      ReadJson(file, {"format", "input_size", "dtype", "layout", "mean_rgb", "std_rgb", "images"}, "images", read_image);
+  if (index.Get<std::int64_t>("format") != 1) index.Reject("format", "1");
+  input_size_ = ReadInputSize(index);
+  const auto type = index.Get<std::string>("dtype");
+  if (type != "float32" && type != "uint8") index.Reject("dtype", "float32 or uint8");
   type_ = type == "uint8" ? ElementType::kUint8 : ElementType::kFloat32;
+  const auto layout = index.Get<std::string>("layout");
+  if (layout != "NCHW" && layout != "NHWC") index.Reject("layout", "NCHW or NHWC");
   layout_ = layout == "NHWC" ? Layout::kNhwc : Layout::kNchw;
+  mean_std_ = ReadMeanStd(index);
+  if (entries_.empty()) file.Fail("names no image");
 }
 
-void BinsSource::CheckKind(const std::string& path, const ModelDescription& model) const {
+void BinsSource::CheckFitsModel(const std::string& path, const ModelDescription& model) const {
   if (input_size_ != model.input_size) {
     throw UserError("the bins of " + path + " are " + ToString(input_size_) + " pixels but the model takes " +
                     ToString(model.input_size) + ": write bins for this model");
@@ -99,23 +60,12 @@ void BinsSource::CheckKind(const std::string& path, const ModelDescription& mode
   }
 }
 
-void BinsSource::CheckEntries(const std::string& path) const {
-  if (entries_.empty()) throw UserError("index " + path + " names no image: write the bins again");
+void BinsSource::CheckUnique(const JsonFile& file) const {
   std::unordered_set<std::string> names;
   std::unordered_set<std::int64_t> ids;
   for (const Entry& entry : entries_) {
-    if (entry.info.name.find('/') != std::string::npos) {
-      throw UserError("index " + path + " has image name " + entry.info.name +
-                      ", which is no file name: name images without folders");
-    }
-    if (!names.insert(entry.info.name).second) {
-      throw UserError("index " + path + " has two images named " + entry.info.name +
-                      ", whose results would overwrite each other: give each its own name");
-    }
-    if (!ids.insert(entry.info.id).second) {
-      throw UserError("index " + path + " has two images of id " + std::to_string(entry.info.id) +
-                      ", whose detections nobody could tell apart: give each its own id");
-    }
+    if (!names.insert(entry.info.name).second) file.Fail("has two images named " + entry.info.name);
+    if (!ids.insert(entry.info.id).second) file.Fail("has two images with id " + std::to_string(entry.info.id));
   }
 }
 

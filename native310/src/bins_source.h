@@ -10,6 +10,8 @@
 
 namespace native310 {
 
+struct JsonFile;
+
 class BinsSource : public ImageSource {
  public:
   // Reads and checks <folder>/index.json; the bins must be made for `model`. Throws UserError.
@@ -24,9 +26,9 @@ class BinsSource : public ImageSource {
     std::string file;
   };
 
-  void ReadIndex(const std::string& path);
-  void CheckKind(const std::string& path, const ModelDescription& model) const;
-  void CheckEntries(const std::string& path) const;
+  void ReadIndex(const JsonFile& file);
+  void CheckFitsModel(const std::string& path, const ModelDescription& model) const;
+  void CheckUnique(const JsonFile& file) const;
   void ReadBin(const std::string& path, std::size_t bytes, void* target) const;
 
   std::string folder_;

@@ -3,7 +3,6 @@
 #include <cctype>
 #include <filesystem>
 
-#include "json_fields.h"
 #include "json_reader.h"
 #include "user_error.h"
 
@@ -15,40 +14,16 @@ constexpr std::size_t kMostDigits = 18;
 }  // namespace
 
 std::unordered_map<std::string, AnnotatedImage> ReadAnnotatedImages(const std::string& path) {
-  JsonReader json(path, "annotation file");
+  const JsonFile file = {"annotation file", path, "check --annotations"};
   std::unordered_map<std::string, AnnotatedImage> images;
-  const auto read_image = [&] {
-    std::string name;
-    AnnotatedImage image;
-    bool has_id = false;
-    json.Object([&](const std::string& key) {
-      if (key == "id") {
-        image.id = json.Integer();
-        has_id = true;
-      } else if (key == "file_name") {
-        name = std::filesystem::path(json.String()).filename().string();
-      } else if (key == "width") {
-        image.width = ReadExtent(&json);
-      } else if (key == "height") {
-        image.height = ReadExtent(&json);
-      } else {
-        json.Skip();
-      }
-    });
-    if (!has_id || name.empty()) json.Fail("an image lacks its id or file_name");
-    if (!images.emplace(name, image).second) {
-      json.Fail("two images are named " + name + ", folders left out: give them names of their own");
-    }
-  };
-  json.Object([&](const std::string& key) {
-    if (key == "images") {
-      json.Array(read_image);
-    } else {
-      json.Skip();
+  ReadJson(file, {"images"}, "images", [&](const JsonObject& image) {
+    const std::filesystem::path name = image.Get<std::string>("file_name");
+    const AnnotatedImage annotated = {image.Get<std::int64_t>("id"), image.Get("width", 0), image.Get("height", 0)};
+    if (!images.emplace(name.filename().string(), annotated).second) {
+      file.Fail("has two images named " + name.filename().string() + " (without their folders)");
     }
   });
-  json.End();
-  if (images.empty()) throw UserError("annotation file " + path + " names no image: check --annotations");
+  if (images.empty()) file.Fail("names no image");
   return images;
 }
 

@@ -1,272 +1,190 @@
 #include "json_reader.h"
 
-#include <array>
 #include <cerrno>
-#include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <limits>
+#include <utility>
 
 #include "user_error.h"
 
 namespace native310 {
 namespace {
 
-constexpr int kEnd = -1;
-constexpr int kMaxDepth = 64;
+using Json = nlohmann::json;
 
-void AppendUtf8(unsigned code, std::string* text) {
-  const auto add = [text](unsigned byte) { text->push_back(static_cast<char>(byte)); };
-  if (code < 0x80) {
-    add(code);
-  } else if (code < 0x800) {
-    add(0xC0 | (code >> 6));
-    add(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    add(0xE0 | (code >> 12));
-    add(0x80 | ((code >> 6) & 0x3F));
-    add(0x80 | (code & 0x3F));
-  } else {
-    add(0xF0 | (code >> 18));
-    add(0x80 | ((code >> 12) & 0x3F));
-    add(0x80 | ((code >> 6) & 0x3F));
-    add(0x80 | (code & 0x3F));
-  }
+// Longest excerpt of a file in an error, in bytes.
+constexpr std::size_t kMaxExcerpt = 60;
+// Longest explanation by the library in an error, in bytes.
+constexpr std::size_t kMaxReason = 200;
+
+std::string Describe(const Json& value) {
+  if (value.is_object()) return "an object";
+  if (value.is_array()) return "an array of " + std::to_string(value.size());
+  // In ASCII, which can be cut anywhere.
+  return value.dump(-1, ' ', true).substr(0, kMaxExcerpt);
 }
+
+// Builds the wanted part of a file from the parser's events. Nothing here recurses, so deep nesting is harmless.
+class Collector : public nlohmann::json_sax<Json> {
+ public:
+  Collector(const JsonFile& file, const std::set<std::string>& members, const std::string& streamed,
+            const std::function<void(const JsonObject&)>& read_element)
+      : file_(file), members_(members), streamed_(streamed), read_element_(read_element) {}
+
+  bool null() override { return Add(nullptr); }
+  bool boolean(bool value) override { return Add(value); }
+  bool number_integer(std::int64_t value) override { return Add(value); }
+  bool number_unsigned(std::uint64_t value) override { return Add(value); }
+  bool number_float(double value, const std::string&) override { return Add(value); }
+  bool string(std::string& value) override { return Add(std::move(value)); }
+  bool binary(Json::binary_t&) override { return true; }  // never in JSON text
+  bool start_object(std::size_t) override { return Open(Json::object()); }
+  bool end_object() override { return Close(); }
+  bool start_array(std::size_t) override { return Open(Json::array()); }
+  bool end_array() override { return Close(); }
+
+  bool key(std::string& name) override {
+    if (skipped_depth_ > 0) return true;
+    Level& level = levels_.back();
+    if (level.value.contains(name)) file_.Fail("has the key " + Describe(name) + " twice in one object");
+    is_skipping_ = levels_.size() == 1 && members_.count(name) == 0;
+    level.key = std::move(name);
+    return true;
+  }
+
+  bool parse_error(std::size_t position, const std::string&, const Json::exception& error) override {
+    std::string reason = error.what();
+    // Without the library's error number, and without the text read last, which may be long and not even UTF-8.
+    reason = reason.substr(0, reason.find("; last read: '"));
+    reason = reason.substr(reason.find("] ") + 2, kMaxReason);
+    file_.Fail("is not valid JSON at byte " + std::to_string(position) + " (" + reason + ")");
+  }
+
+  JsonObject TakeResult() { return JsonObject(file_, "", std::move(result_)); }
+
+ private:
+  // An object or array that is not complete yet, and the key of the member that is being read.
+  struct Level {
+    Json value;
+    std::string key;
+  };
+
+  bool Open(Json empty) {
+    if (is_skipping_) {
+      ++skipped_depth_;
+      return true;
+    }
+    if (levels_.empty() && empty.is_array()) file_.Fail("has an array as its top level, not an object");
+    levels_.push_back({std::move(empty), ""});
+    return true;
+  }
+
+  bool Close() {
+    if (skipped_depth_ > 0) {
+      --skipped_depth_;
+      return true;
+    }
+    is_skipping_ = false;
+    Json value = std::move(levels_.back().value);
+    levels_.pop_back();
+    return Add(std::move(value));
+  }
+
+  bool Add(Json value) {
+    if (is_skipping_) return true;
+    if (levels_.empty()) {
+      result_ = std::move(value);
+    } else if (Json& parent = levels_.back().value; parent.is_object()) {
+      parent[levels_.back().key] = std::move(value);
+    } else if (read_element_ && levels_.size() == 2 && levels_.front().key == streamed_) {
+      read_element_(JsonObject(file_, streamed_ + "[" + std::to_string(elements_++) + "]", std::move(value)));
+    } else {
+      parent.push_back(std::move(value));
+    }
+    return true;
+  }
+
+  const JsonFile& file_;
+  const std::set<std::string>& members_;
+  const std::string& streamed_;
+  const std::function<void(const JsonObject&)>& read_element_;
+  Json result_;
+  std::vector<Level> levels_;
+  std::size_t elements_ = 0;
+  bool is_skipping_ = false;        // a member that is not wanted
+  std::size_t skipped_depth_ = 0;  // objects and arrays open in that member
+};
 
 }  // namespace
 
-struct JsonReader::File {
-  std::string path;
-  std::string what;
-  std::FILE* stream = nullptr;
-  std::array<unsigned char, 1 << 16> buffer;
-  std::size_t position = 0;
-  std::size_t filled = 0;
-  std::int64_t line = 1;
+void JsonFile::Fail(const std::string& problem) const {
+  throw UserError(kind + " " + path + " " + problem + ": " + remedy);
+}
 
-  ~File() {
-    if (stream != nullptr) std::fclose(stream);
+JsonObject::JsonObject(JsonFile file, const std::string& place, Json value)
+    : file_(std::move(file)), prefix_(place.empty() ? "" : place + "."), value_(std::move(value)) {
+  if (!value_.is_object()) Reject(value_, place.empty() ? "its top level" : place, "an object");
+}
+
+void JsonObject::Reject(const std::string& key, const std::string& expected) const {
+  Reject(value_.at(key), prefix_ + key, expected);
+}
+
+void JsonObject::Reject(const Json& value, const std::string& place, const std::string& expected) const {
+  file_.Fail("has " + Describe(value) + " as " + place + ", not " + expected);
+}
+
+void JsonObject::Convert(const Json& value, const std::string& place, std::int64_t* target) const {
+  const bool is_too_large =
+      value.is_number_unsigned() && value.get<std::uint64_t>() > std::numeric_limits<std::int64_t>::max();
+  if (!value.is_number_integer() || is_too_large) Reject(value, place, "a whole number");
+  *target = value.get<std::int64_t>();
+}
+
+void JsonObject::Convert(const Json& value, const std::string& place, int* target) const {
+  std::int64_t length = 0;
+  Convert(value, place, &length);
+  if (length < 1 || length > std::numeric_limits<int>::max()) {
+    Reject(value, place, "a length in pixels of at least 1");
   }
-};
+  *target = static_cast<int>(length);
+}
 
-JsonReader::JsonReader(const std::string& path, const std::string& what) : file_(std::make_unique<File>()) {
-  file_->path = path;
-  file_->what = what;
-  file_->stream = std::fopen(path.c_str(), "rb");
-  if (file_->stream == nullptr) {
-    throw UserError(what + " " + path + " cannot be opened (" + std::strerror(errno) + "): check the path");
+void JsonObject::Convert(const Json& value, const std::string& place, double* target) const {
+  if (!value.is_number()) Reject(value, place, "a number");
+  *target = value.get<double>();
+}
+
+void JsonObject::Convert(const Json& value, const std::string& place, float* target) const {
+  double number = 0;
+  Convert(value, place, &number);
+  *target = static_cast<float>(number);
+}
+
+void JsonObject::Convert(const Json& value, const std::string& place, bool* target) const {
+  if (!value.is_boolean()) Reject(value, place, "true or false");
+  *target = value.get<bool>();
+}
+
+void JsonObject::Convert(const Json& value, const std::string& place, std::string* target) const {
+  if (!value.is_string()) Reject(value, place, "a string");
+  *target = value.get<std::string>();
+}
+
+JsonObject ReadJson(const JsonFile& file, const std::set<std::string>& members, const std::string& streamed,
+                    const std::function<void(const JsonObject&)>& read_element) {
+  std::ifstream stream(file.path, std::ios::binary);
+  if (!stream) {
+    throw UserError(file.kind + " " + file.path + " cannot be opened (" + std::strerror(errno) + "): check the path");
   }
-}
-
-JsonReader::~JsonReader() = default;
-
-void JsonReader::Fail(const std::string& problem) const {
-  throw UserError(file_->what + " " + file_->path + ", line " + std::to_string(file_->line) + ": " + problem +
-                  "; write the file again");
-}
-
-int JsonReader::Peek() {
-  File& file = *file_;
-  if (file.position == file.filled) {
-    file.position = 0;
-    file.filled = std::fread(file.buffer.data(), 1, file.buffer.size(), file.stream);
-    if (std::ferror(file.stream) != 0) {
-      throw UserError(file.what + " " + file.path + " cannot be read (" + std::strerror(errno) + "): check the path");
-    }
-    if (file.filled == 0) return kEnd;
+  Collector collector(file, members, streamed, read_element);
+  try {
+    Json::sax_parse(stream, &collector);
+  } catch (const std::ios_base::failure& error) {
+    throw UserError(file.kind + " " + file.path + " cannot be read (" + error.code().message() + "): check the path");
   }
-  return file.buffer[file.position];
-}
-
-int JsonReader::Next() {
-  const int byte = Peek();
-  if (byte == kEnd) Fail("the file is cut off");
-  ++file_->position;
-  if (byte == '\n') ++file_->line;
-  return byte;
-}
-
-int JsonReader::PeekToken() {
-  int byte = Peek();
-  while (byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n') {
-    Next();
-    byte = Peek();
-  }
-  return byte;
-}
-
-void JsonReader::Expect(char wanted) {
-  const int found = PeekToken();
-  if (found == kEnd) Fail("the file is cut off");
-  if (found != wanted) Fail(std::string("'") + wanted + "' expected");
-  Next();
-}
-
-void JsonReader::Enter() {
-  if (++depth_ > kMaxDepth) Fail("values are nested too deeply");
-}
-
-void JsonReader::Object(const std::function<void(const std::string& key)>& member) {
-  Expect('{');
-  Enter();
-  if (PeekToken() != '}') {
-    while (true) {
-      const std::string key = String();
-      Expect(':');
-      member(key);
-      if (PeekToken() == '}') break;
-      Expect(',');
-    }
-  }
-  Next();
-  --depth_;
-}
-
-void JsonReader::Array(const std::function<void()>& element) {
-  Expect('[');
-  Enter();
-  if (PeekToken() != ']') {
-    while (true) {
-      element();
-      if (PeekToken() == ']') break;
-      Expect(',');
-    }
-  }
-  Next();
-  --depth_;
-}
-
-unsigned JsonReader::HexCode() {
-  unsigned code = 0;
-  for (int digit = 0; digit < 4; ++digit) {
-    const int byte = Next();
-    code <<= 4;
-    if (byte >= '0' && byte <= '9') {
-      code |= static_cast<unsigned>(byte - '0');
-    } else if (byte >= 'a' && byte <= 'f') {
-      code |= static_cast<unsigned>(byte - 'a' + 10);
-    } else if (byte >= 'A' && byte <= 'F') {
-      code |= static_cast<unsigned>(byte - 'A' + 10);
-    } else {
-      Fail("\\u is not followed by four hexadecimal digits");
-    }
-  }
-  return code;
-}
-
-void JsonReader::AppendEscape(std::string* text) {
-  const int escaped = Next();
-  constexpr char kNames[] = "\"\\/bfnrt";
-  constexpr char kValues[] = "\"\\/\b\f\n\r\t";
-  if (escaped != 'u') {
-    const char* name = escaped == 0 ? nullptr : std::strchr(kNames, escaped);
-    if (name == nullptr) Fail("unknown escape in a string");
-    text->push_back(kValues[name - kNames]);
-    return;
-  }
-  unsigned code = HexCode();
-  if (code >= 0xD800 && code < 0xDC00) {
-    if (Next() != '\\' || Next() != 'u') Fail("half of a surrogate pair in a string");
-    const unsigned low = HexCode();
-    if (low < 0xDC00 || low > 0xDFFF) Fail("half of a surrogate pair in a string");
-    code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-  } else if (code >= 0xDC00 && code <= 0xDFFF) {
-    Fail("half of a surrogate pair in a string");
-  }
-  AppendUtf8(code, text);
-}
-
-std::string JsonReader::String() {
-  Expect('"');
-  std::string text;
-  for (int byte = Next(); byte != '"'; byte = Next()) {
-    if (byte < 0x20) Fail("control character in a string");
-    if (byte == '\\') {
-      AppendEscape(&text);
-    } else {
-      text.push_back(static_cast<char>(byte));
-    }
-  }
-  return text;
-}
-
-std::string JsonReader::NumberText() {
-  std::string text;
-  const auto digits = [this, &text] {
-    if (Peek() < '0' || Peek() > '9') Fail("number expected");
-    while (Peek() >= '0' && Peek() <= '9') text.push_back(static_cast<char>(Next()));
-  };
-  PeekToken();
-  if (Peek() == '-') text.push_back(static_cast<char>(Next()));
-  const bool starts_with_zero = Peek() == '0';
-  const std::size_t first = text.size();
-  digits();
-  if (starts_with_zero && text.size() > first + 1) Fail("number with a leading zero");
-  if (Peek() == '.') {
-    text.push_back(static_cast<char>(Next()));
-    digits();
-  }
-  if (Peek() == 'e' || Peek() == 'E') {
-    text.push_back(static_cast<char>(Next()));
-    if (Peek() == '+' || Peek() == '-') text.push_back(static_cast<char>(Next()));
-    digits();
-  }
-  return text;
-}
-
-double JsonReader::Number() {
-  const double value = std::strtod(NumberText().c_str(), nullptr);
-  if (!std::isfinite(value)) Fail("number out of range");
-  return value;
-}
-
-std::int64_t JsonReader::Integer() {
-  const std::string text = NumberText();
-  char* end = nullptr;
-  errno = 0;
-  const std::int64_t value = std::strtoll(text.c_str(), &end, 10);
-  if (*end != '\0' || errno != 0) Fail(text + " is not a whole number");
-  return value;
-}
-
-void JsonReader::Literal(const char* text) {
-  for (const char* letter = text; *letter != '\0'; ++letter) {
-    if (Next() != *letter) Fail(std::string(text) + " expected");
-  }
-}
-
-bool JsonReader::Boolean() {
-  const bool value = PeekToken() == 't';
-  Literal(value ? "true" : "false");
-  return value;
-}
-
-void JsonReader::Skip() {
-  switch (PeekToken()) {
-    case '{':
-      Object([this](const std::string&) { Skip(); });
-      break;
-    case '[':
-      Array([this] { Skip(); });
-      break;
-    case '"':
-      String();
-      break;
-    case 't':
-    case 'f':
-      Boolean();
-      break;
-    case 'n':
-      Literal("null");
-      break;
-    default:
-      NumberText();
-  }
-}
-
-void JsonReader::End() {
-  if (PeekToken() != kEnd) Fail("something follows the end of the value");
+  return collector.TakeResult();
 }
 
 }  // namespace native310

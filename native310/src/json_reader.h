@@ -1,51 +1,89 @@
-// A strict JSON reader that hands values over as it meets them: a 150 MB annotation file takes no more memory than a
-// small one.
+// Reads JSON files with nlohmann/json. Only the members that the caller asks for are kept, so reading an annotation file
+// takes the same memory whatever its size, and every error is one sentence that names the file and the member.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
-#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
 #include <string>
+#include <vector>
 
 namespace native310 {
 
-class JsonReader {
- public:
-  // Opens a file; `what` names it in errors, such as "index". Throws UserError, as all functions here do, if the file
-  // is missing, unreadable, not JSON, or holds another kind of value than the one asked for.
-  JsonReader(const std::string& path, const std::string& what);
-  ~JsonReader();
+struct JsonFile {
+  std::string kind;  // such as "index"
+  std::string path;
+  std::string remedy;  // what to do if its content is wrong, such as "write the bins again"
 
-  // Calls `member` for each key; it must read or Skip() the value.
-  void Object(const std::function<void(const std::string& key)>& member);
-  // Calls `element` before each element; it must read or Skip() it.
-  void Array(const std::function<void()>& element);
-  std::string String();
-  double Number();
-  std::int64_t Integer();
-  bool Boolean();
-  void Skip();
-  // Checks that nothing follows the value.
-  void End();
-
-  // Throws UserError about the place reached: "<what> <path>, line N: <problem>".
+  // Throws UserError "<kind> <path> <problem>: <remedy>".
   [[noreturn]] void Fail(const std::string& problem) const;
+};
+
+// An object in a JSON file. All functions here throw UserError if a value is missing or has the wrong type.
+class JsonObject {
+ public:
+  // `place` is the path to the object, such as "images[3]"; empty for the top level.
+  JsonObject(JsonFile file, const std::string& place, nlohmann::json value);
+
+  // Returns a member as T: std::int64_t, int (a length in pixels, at least 1), double, float, bool, std::string, or a
+  // std::vector or std::array of these.
+  template <typename T>
+  T Get(const std::string& key) const {
+    const auto member = value_.find(key);
+    if (member == value_.end()) file_.Fail("has no " + prefix_ + key);
+    T value{};
+    Convert(*member, prefix_ + key, &value);
+    return value;
+  }
+
+  // Returns `fallback` if there is no such member.
+  template <typename T>
+  T Get(const std::string& key, const T& fallback) const {
+    return value_.contains(key) ? Get<T>(key) : fallback;
+  }
+
+  // Throws UserError: the value of a member is not what `expected` says.
+  [[noreturn]] void Reject(const std::string& key, const std::string& expected) const;
 
  private:
-  struct File;
+  [[noreturn]] void Reject(const nlohmann::json& value, const std::string& place, const std::string& expected) const;
+  void Convert(const nlohmann::json& value, const std::string& place, std::int64_t* target) const;
+  void Convert(const nlohmann::json& value, const std::string& place, int* target) const;
+  void Convert(const nlohmann::json& value, const std::string& place, double* target) const;
+  void Convert(const nlohmann::json& value, const std::string& place, float* target) const;
+  void Convert(const nlohmann::json& value, const std::string& place, bool* target) const;
+  void Convert(const nlohmann::json& value, const std::string& place, std::string* target) const;
 
-  int Peek();
-  int Next();
-  int PeekToken();
-  void Expect(char wanted);
-  void Literal(const char* text);
-  std::string NumberText();
-  void AppendEscape(std::string* text);
-  unsigned HexCode();
-  void Enter();
+  template <typename T>
+  void Convert(const nlohmann::json& value, const std::string& place, std::vector<T>* target) const {
+    if (!value.is_array()) Reject(value, place, "an array");
+    target->resize(value.size());
+    ConvertElements(value, place, target);
+  }
 
-  std::unique_ptr<File> file_;
-  int depth_ = 0;
+  template <typename T, std::size_t N>
+  void Convert(const nlohmann::json& value, const std::string& place, std::array<T, N>* target) const {
+    if (!value.is_array() || value.size() != N) Reject(value, place, "an array of " + std::to_string(N));
+    ConvertElements(value, place, target);
+  }
+
+  template <typename Container>
+  void ConvertElements(const nlohmann::json& value, const std::string& place, Container* target) const {
+    for (std::size_t index = 0; index < value.size(); ++index) {
+      Convert(value[index], place + "[" + std::to_string(index) + "]", &(*target)[index]);
+    }
+  }
+
+  JsonFile file_;
+  std::string prefix_;  // what precedes a key in the path of a member
+  nlohmann::json value_;
 };
+
+// Reads the `members` of the top-level object and skips the others. If one of them, `streamed`, is an array, its elements
+// are passed to `read_element` one at a time and not kept.
+JsonObject ReadJson(const JsonFile& file, const std::set<std::string>& members, const std::string& streamed = "",
+                    const std::function<void(const JsonObject&)>& read_element = nullptr);
 
 }  // namespace native310

@@ -11,6 +11,8 @@
 
 namespace native310 {
 
+class JsonObject;
+
 struct ModelDescription {
   InputSize input_size;
   std::array<std::array<double, 2>, 9> anchors_wh{};  // pixels of the input, three for each of the strides 8, 16, 32
@@ -24,5 +26,9 @@ struct ModelDescription {
 
 // Reads <model_path>.json. Throws UserError if it is missing or wrong.
 ModelDescription ReadModelDescription(const std::string& model_path);
+
+// Read "input_size" ([height, width]), and "mean_rgb" with "std_rgb", of a model description or an index of bins.
+InputSize ReadInputSize(const JsonObject& json);
+MeanStd ReadMeanStd(const JsonObject& json);
 
 }  // namespace native310

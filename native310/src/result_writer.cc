@@ -1,8 +1,9 @@
 #include "result_writer.h"
 
-#include <cmath>
-#include <cstdio>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "rounded.h"
 
 namespace native310 {
 namespace {
@@ -10,16 +11,6 @@ namespace {
 constexpr char kBenchmarkName[] = "/benchmark.json";
 constexpr char kDetectionsName[] = "/detections.json";
 constexpr char kRawFolder[] = "/result_Files";
-
-// Ties go to the even digit, as in NumPy.
-std::string Fixed(double value, int digits) {
-  const auto scale = static_cast<std::int64_t>(std::llround(std::pow(10.0, digits)));
-  const auto rounded = static_cast<std::int64_t>(std::nearbyint(value * static_cast<double>(scale)));
-  char text[48];
-  std::snprintf(text, sizeof text, "%s%lld.%0*lld", rounded < 0 ? "-" : "", std::llabs(rounded / scale), digits,
-                std::llabs(rounded % scale));
-  return text;
-}
 
 bool IsRawMap(const std::filesystem::path& name) {
   const std::string stem = name.stem().string();
@@ -46,12 +37,15 @@ void RemoveOlder(const std::string& folder, bool (*is_ours)(const std::filesyste
 }  // namespace
 
 std::string CocoResult(std::int64_t image_id, std::int64_t category_id, const Detection& detection) {
-  const std::array<float, 4>& box = detection.box_xyxy;
-  const double width = static_cast<double>(box[2]) - static_cast<double>(box[0]);
-  const double height = static_cast<double>(box[3]) - static_cast<double>(box[1]);
-  return "{\"image_id\": " + std::to_string(image_id) + ", \"category_id\": " + std::to_string(category_id) +
-         ", \"bbox\": [" + Fixed(box[0], 2) + ", " + Fixed(box[1], 2) + ", " + Fixed(width, 2) + ", " +
-         Fixed(height, 2) + "], \"score\": " + Fixed(detection.score, 5) + "}";
+  const std::array<double, 4> xyxy = {detection.box_xyxy[0], detection.box_xyxy[1], detection.box_xyxy[2],
+                                      detection.box_xyxy[3]};
+  const nlohmann::ordered_json result = {
+      {"image_id", image_id},
+      {"category_id", category_id},
+      {"bbox",
+       {Rounded(xyxy[0], 2), Rounded(xyxy[1], 2), Rounded(xyxy[2] - xyxy[0], 2), Rounded(xyxy[3] - xyxy[1], 2)}},
+      {"score", Rounded(detection.score, 5)}};
+  return result.dump();
 }
 
 ResultWriter::ResultWriter(const std::string& folder, bool writes_raw, std::vector<std::int64_t> category_ids)

@@ -1,22 +1,10 @@
 #include "fake_state.h"
 
-#include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 namespace fake_acl {
-namespace {
-
-void WriteTexts(std::FILE* file, const char* heading, const std::vector<std::string>& texts) {
-  std::fputs(heading, file);
-  const char* separator = "";
-  for (const std::string& text : texts) {
-    std::fprintf(file, "%s\"%s\"", separator, text.c_str());
-    separator = ", ";
-  }
-}
-
-}  // namespace
-
 State& State::Get() {
   static State state;
   return state;
@@ -58,25 +46,13 @@ bool State::HasAny(const std::string& kind) const {
 State::~State() {
   const char* path = std::getenv("FAKE_ACL_REPORT");
   if (path == nullptr) return;
-  std::FILE* file = std::fopen(path, "w");
-  if (file == nullptr) return;
-  const char* separator = "";
-  std::fputs("{\"calls\": {", file);
-  for (const auto& [function, count] : calls_) {
-    std::fprintf(file, "%s\"%s\": %d", separator, function.c_str(), count);
-    separator = ", ";
-  }
-  WriteTexts(file, "}, \"order\": [", order_);
-  separator = "";
-  std::fputs("], \"alive\": {", file);
+  nlohmann::json alive = nlohmann::json::object();
   for (const auto& [kind, handles] : alive_) {
-    if (handles.empty()) continue;
-    std::fprintf(file, "%s\"%s\": %zu", separator, kind.c_str(), handles.size());
-    separator = ", ";
+    if (!handles.empty()) alive[kind] = handles.size();
   }
-  WriteTexts(file, "}, \"violations\": [", violations_);
-  std::fputs("]}\n", file);
-  std::fclose(file);
+  const nlohmann::json report = {
+      {"calls", calls_}, {"order", order_}, {"alive", alive}, {"violations", violations_}};
+  std::ofstream(path) << report << "\n";
 }
 
 }  // namespace fake_acl

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -10,7 +9,8 @@
 
 namespace {
 
-using native310::JsonReader;
+using native310::JsonObject;
+using native310::ReadJson;
 
 class TextFile {
  public:
@@ -22,19 +22,18 @@ class TextFile {
   ~TextFile() { unlink(path_); }
   TextFile(const TextFile&) = delete;
   TextFile& operator=(const TextFile&) = delete;
-  const char* path() const { return path_; }
+  native310::JsonFile file() const { return {"list", path_, "write it again"}; }
 
  private:
   char path_[40] = "/tmp/native310_json_XXXXXX";
 };
 
-// Reads any value; returns what is wrong with it, or "".
-std::string ProblemOf(const std::string& text) {
-  const TextFile file(text);
+// Reads the members "a", "b" and "items"; elements of "items" must have a whole number "id". Returns the error or "".
+std::string ErrorOf(const std::string& text) {
+  const TextFile text_file(text);
   return testing::MessageOf([&] {
-    JsonReader json(file.path(), "test file");
-    json.Skip();
-    json.End();
+    ReadJson(text_file.file(), {"a", "b", "items"}, "items",
+             [](const JsonObject& item) { item.Get<std::int64_t>("id"); });
   });
 }
 
@@ -42,49 +41,62 @@ bool Mentions(const std::string& text, const std::string& part) { return text.fi
 
 }  // namespace
 
-TEST(ValuesAreReadInTheirOrder) {
-  const TextFile file("{\"a\": [1, -2.5e2, true], \"b\": {\"c\": \"x\"}, \"skipped\": [[null, {}], \"\"]}\n");
-  JsonReader json(file.path(), "test file");
-  std::vector<double> numbers;
-  std::string text;
-  json.Object([&](const std::string& key) {
-    if (key == "a") {
-      int index = 0;
-      json.Array([&] { numbers.push_back(index++ < 2 ? json.Number() : (json.Boolean() ? 1 : 0)); });
-    } else if (key == "b") {
-      json.Object([&](const std::string&) { text = json.String(); });
-    } else {
-      json.Skip();
-    }
+TEST(MembersAreConverted) {
+  const TextFile text_file(R"({"a": [[1, -2.5e2], [3, 4]], "skipped": [[null, {"a": 5}], ""], "b": "\u00e9\uD83D\uDE00",
+                               "items": [{"id": 7, "flag": true}, {"id": -8, "size": 9}]})");
+  std::vector<std::int64_t> ids;
+  std::vector<int> sizes;
+  const JsonObject json = ReadJson(text_file.file(), {"a", "b", "items"}, "items", [&](const JsonObject& item) {
+    ids.push_back(item.Get<std::int64_t>("id"));
+    sizes.push_back(item.Get("size", 1));
   });
-  json.End();
-  CHECK((numbers == std::vector<double>{1, -250, 1}));
-  CHECK(text == "x");
+  CHECK((ids == std::vector<std::int64_t>{7, -8}));
+  CHECK((sizes == std::vector<int>{1, 9}));
+  CHECK((json.Get<std::vector<std::array<double, 2>>>("a") == std::vector<std::array<double, 2>>{{1, -250}, {3, 4}}));
+  CHECK(json.Get<std::string>("b") == "\xC3\xA9\xF0\x9F\x98\x80");
+  CHECK(Mentions(testing::MessageOf([&] { json.Get<bool>("skipped"); }), "has no skipped: write it again"));
 }
 
-TEST(EscapesBecomeUtf8) {
-  const TextFile file("\"\\u00e9\\n\\\"\\uD83D\\uDE00\\u4e2d\"");
-  CHECK(JsonReader(file.path(), "test file").String() == "\xC3\xA9\n\"\xF0\x9F\x98\x80\xE4\xB8\xAD");
-}
-
-TEST(BrokenTextIsRefused) {
-  for (const char* text : {"", "{", "[1,]", "{\"a\" 1}", "{a: 1}", "[01]", "[1.]", "[+1]", "nul", "[1] 2", "\"\n\"",
-                           "\"\\x\"", "\"\\ud800\"", "[NaN]", "{\"a\": 1,}"}) {
-    CHECK(!ProblemOf(text).empty());
+TEST(InvalidJsonIsRejected) {
+  for (const char* text :
+       {"", "{", R"({"a": [1,]})", R"({"a" 1})", "{a: 1}", R"({"a": 01})", R"({"a": 1.})", R"({"a": nul})", "{} 2",
+        "{\"a\": \"\n\"}", R"({"a": "\x"})", R"({"a": "\ud800"})", R"({"a": NaN})", R"({"a": 1,})", "{\"a\": \"\xFF\"}",
+        R"({"skipped": [1,]})", R"({"skipped": 1e999})"}) {
+    CHECK(Mentions(ErrorOf(text), " is not valid JSON at byte "));
   }
-  CHECK(Mentions(ProblemOf("{\"a\":\n [1, 2"), "line 2: the file is cut off"));
+  const std::string error = ErrorOf("{\"a\":\n [1, 2");
+  CHECK(Mentions(error, "at byte 13 (parse error at line 2, column 7: syntax error while parsing array"));
+  CHECK(Mentions(error, "unexpected end of input"));
+  // Neither a long token nor one that is not UTF-8 gets into the sentence.
+  CHECK(ErrorOf("{\"a\": " + std::string(100000, '9') + "}").size() < 400);
+  CHECK(ErrorOf("{\"a\": \"" + std::string(100000, 'x') + "\xFF\"}").size() < 400);
 }
 
-TEST(DeepNestingIsRefused) {
-  CHECK(ProblemOf(std::string(60, '[') + std::string(60, ']')).empty());
-  CHECK(Mentions(ProblemOf(std::string(100000, '[')), "nested too deeply"));
+TEST(DeepNestingIsHarmless) {
+  const std::string nested = std::string(100000, '[') + std::string(100000, ']');
+  CHECK(ErrorOf("{\"skipped\": " + nested + "}").empty());
+  CHECK(ErrorOf("{\"a\": " + nested + "}").empty());
+  CHECK(Mentions(ErrorOf("{\"items\": [" + nested + "]}"), "has an array of 1 as items[0], not an object"));
+  CHECK(Mentions(ErrorOf("{\"skipped\": " + std::string(100000, '[')), "unexpected end of input"));
 }
 
-TEST(WrongKindsAreRefused) {
-  const TextFile file("[1.5]");
-  const std::string problem = testing::MessageOf([&] {
-    JsonReader json(file.path(), "test file");
-    json.Array([&] { json.Integer(); });
-  });
-  CHECK(Mentions(problem, "1.5 is not a whole number"));
+TEST(WrongTypesAreRejectedWithTheirPlace) {
+  CHECK(Mentions(ErrorOf(R"({"items": [{"id": 1}, {"id": 1.5}]})"), "has 1.5 as items[1].id, not a whole number: write"));
+  CHECK(Mentions(ErrorOf(R"({"items": [{"id": 9223372036854775808}]})"), "has 9223372036854775808 as items[0].id"));
+  CHECK(Mentions(ErrorOf(R"({"items": [{"id": -9223372036854775809}]})"), "as items[0].id, not a whole number"));
+  CHECK(Mentions(ErrorOf(R"({"items": [{"id": [1]}]})"), "has an array of 1 as items[0].id"));
+  CHECK(Mentions(ErrorOf(R"({"items": [{}]})"), "has no items[0].id"));
+  CHECK(Mentions(ErrorOf(R"({"items": [3]})"), "has 3 as items[0], not an object"));
+  CHECK(Mentions(ErrorOf("[{}]"), "has an array as its top level, not an object"));
+  CHECK(Mentions(ErrorOf("null"), "has null as its top level, not an object"));
+  CHECK(Mentions(ErrorOf(R"({"a": 1, "a": 2})"), "has the key \"a\" twice in one object"));
+  CHECK(ErrorOf(R"({"skipped": {"a": 1, "a": 2}})").empty());
+}
+
+TEST(MissingFilesAndFoldersAreNamed) {
+  const auto read = [](const std::string& path) {
+    return testing::MessageOf([&] { ReadJson({"list", path, "write it again"}, {"a"}); });
+  };
+  CHECK(read("/nonexistent") == "list /nonexistent cannot be opened (No such file or directory): check the path");
+  CHECK(read("/tmp") == "list /tmp cannot be read (Is a directory): check the path");
 }
