@@ -1,10 +1,10 @@
 """Mutation testing of the modules whose mistakes no run would show: `make mutants`.
 
 mutmut's operators make one change at a time, such as another number, operator or argument; a mutant is killed if one of
-the module's unit tests fails with it. mutmut's own runner changes neither module constants nor decorated functions,
-expects the package at the root, and forks from a process in which the tests, and so MindSpore's threads, ran before.
-Here a child is forked for each mutant from a process that has only imported the libraries, and compiles the mutated
-source itself: nothing on disk changes, and a mutant takes less than a second.
+the module's unit tests fails with it. mutmut's own runner changes neither module constants nor properties and other
+decorated functions, where the tolerances and sizes of this project are. Here a child is forked for each mutant from a
+process that has only imported the libraries, and compiles the mutated source itself: nothing on disk changes, MindSpore
+is imported once, and a mutant takes about a second.
 
 Left out are annotations, decorators, docstrings, the texts of messages and `strict=True` of `zip`.
 """

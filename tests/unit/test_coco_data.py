@@ -283,6 +283,7 @@ WRONG = [
     (lambda dataset: dataset["categories"].insert(0, "a"), "entry in categories that is no object"),
     (replace("images", 1, id=20), "image id 20 twice"),
     (replace("annotations", 1, id=1), "annotation id 1 twice"),
+    (replace("annotations", 2, id=2), "annotation id 2 twice"),
     (replace("categories", 1, id=7), "category id 7 twice"),
     (replace("images", 0, width=0), "image 'b.jpg' with id 20, width 0 and height 30"),
     (replace("images", 1, height=-1), "width 60 and height -1"),

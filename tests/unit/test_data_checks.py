@@ -213,6 +213,11 @@ def test_a_folder_of_the_usual_layout(tmp_path):
         images.rename(tmp_path / split)
         (tmp_path / "annotations").mkdir(exist_ok=True)
         file.rename(tmp_path / "annotations" / f"{split}.json")
+    # Only the headers of images are read.
+    content = (tmp_path / "val" / "a.jpg").read_bytes()
+    (tmp_path / "val" / "a.jpg").write_bytes(content[: len(content) - 50])
+    manifest = manifest_of_folder(tmp_path)
+    assert (manifest.provider, manifest.splits["val"].images) == ("custom", 2)
     (tmp_path / "val" / "a.jpg").unlink()
     with pytest.raises(InputError, match=r"1 of 2 val images.*a\.jpg"):
         manifest_of_folder(tmp_path)

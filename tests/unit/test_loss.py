@@ -104,6 +104,25 @@ def test_equals_the_formulas_cell_by_cell(smoothing):
     np.testing.assert_allclose(our_loss(*case, smoothing), dense_loss(*case, smoothing), rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("smoothing", "targets"),
+    [((), (1, 0, 0)), ((), (1, 0)), ((), (1,)), ((0.2,), (0.8, 0.1, 0.1)), ((0.2,), (0.8, 0.2)), ((0.2,), (0.8,))],
+)
+def test_class_targets_of_any_number_of_classes(smoothing, targets):
+    """Smoothing is shared by the other classes, and off unless asked for."""
+    logits = (1.5, -0.5, 0.75)[: len(targets)]
+    raw_maps = [np.zeros((1, 3, 5 + len(targets), SIZE[0] // s, SIZE[1] // s), np.float32) for s in (8, 16, 32)]
+    for raw in raw_maps:
+        raw[:, :, 5:] = np.reshape(logits, (-1, 1, 1))
+    boxes = np.array([[20, 20, 60, 50]], np.float32)
+    targets_of_image = assign_targets(boxes, np.array([0]), SIZE, ANCHORS, 3)
+    stacked = [Tensor(np.array(value)[None]) for value in vars(targets_of_image).values()]
+    flat = tuple(Tensor(raw.reshape(1, -1, *raw.shape[3:])) for raw in raw_maps)
+    grid = Tensor(np.array(prediction_grid(SIZE, ANCHORS)))
+    classes = YoloLoss(len(targets), *smoothing)(flat, grid, *stacked)[3]
+    assert float(classes) == pytest.approx(sum(map(cross_entropy, logits, targets)), rel=1e-5)
+
+
 def predicted_boxes(raw_maps, image):
     """Boxes of an image's predictions that lie inside the input, float [M, 4] in pixels."""
     boxes = []

@@ -44,6 +44,11 @@ def test_of_two_boxes_with_one_prediction_the_last_trains_it():
     assert targets.prediction[0] == targets.prediction[1]
     assert targets.responsible.tolist() == [0, 1, 0, 0]
     assert targets.objectness.sum() == 1
+    # Two of the three share a prediction, the other one is elsewhere and in any place.
+    elsewhere = np.array([[300, 300, 320, 330]], np.float32)
+    for order, responsible in (((0, 1, 2), [0, 1, 1]), ((0, 2, 1), [0, 1, 1]), ((2, 0, 1), [1, 0, 1])):
+        three = np.concatenate([boxes, elsewhere])[list(order)]
+        assert assign_targets(three, np.zeros(3, int), SIZE, ANCHORS, 3).responsible.tolist() == responsible
 
 
 def test_types_and_shapes():

@@ -66,7 +66,6 @@ def coco_result(ground_truth: dict[str, Any], rows: np.ndarray) -> CocoResult:
     categories = sorted(ground_truth["categories"], key=lambda category: category["id"])
     classes = _boxes_by_class(ground_truth, [category["id"] for category in categories], rows)
     evaluation = COCOeval(iouType="bbox")
-    evaluation.params.catIds = [category["id"] for category in categories]
     found = _evaluate_all(classes)
     evaluation.eval = {
         name: np.concatenate([one[name] for one in found], axis=axis) for name, axis in CLASS_AXES.items()
@@ -127,7 +126,6 @@ def _indexed(boxes: list[dict[str, Any]], category_id: int) -> COCO:
         box["category_id"] = category_id
     coco = COCO()
     coco.dataset = {
-        "images": [{"id": image_id} for image_id in sorted({box["image_id"] for box in boxes})],
         "categories": [{"id": category_id}],
         "annotations": boxes,
     }
@@ -135,16 +133,11 @@ def _indexed(boxes: list[dict[str, Any]], category_id: int) -> COCO:
     return coco
 
 
-def _mean(precision: np.ndarray) -> float:
-    valid = precision[precision > -1]
-    return float(valid.mean()) if valid.size else -1.0
-
-
 def _per_class(names: list[str], precision: np.ndarray, counts: list[int]) -> dict[str, dict[str, float]]:
     return {
         name: {
-            "AP": _mean(precision[:, :, index]),
-            "AP50": _mean(precision[IOU_50, :, index]),
+            "AP": float(precision[:, :, index].mean()),
+            "AP50": float(precision[IOU_50, :, index].mean()),
             "boxes": counts[index],
         }
         for index, name in enumerate(names)

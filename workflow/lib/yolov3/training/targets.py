@@ -57,7 +57,7 @@ def assign_targets(
     boxes_cxcywh = xyxy_to_cxcywh(boxes_xyxy.astype(np.float64))
     anchor_sizes = np.array(anchors, dtype=np.float64)
 
-    best_anchor = shape_iou(boxes_cxcywh[:, 2:], anchor_sizes).argmax(axis=1) if count else np.zeros(0, np.int64)
+    best_anchor = shape_iou(boxes_cxcywh[:, 2:], anchor_sizes).argmax(axis=1)
     stride_index, anchor_in_stride = np.divmod(best_anchor, ANCHORS_PER_STRIDE)
     strides = np.array(STRIDES)[stride_index]
     columns, rows = width // strides, height // strides
