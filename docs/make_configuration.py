@@ -47,8 +47,8 @@ def allowed_of_type(kind: str, rule: dict[str, Any]) -> str:
         return f"list of {rule['minItems']}: {allowed(rule['items'])}"
     if kind == "string":
         return f"text, `{rule['pattern']}`" if "pattern" in rule else "text"
-    if kind == "boolean":
-        return "`true`, `false`"
+    if kind in ("boolean", "null"):
+        return "`true`, `false`" if kind == "boolean" else "`null`"
     bounds = [f"{word} {rule[name]}" for name, word in BOUNDS.items() if name in rule]
     multiple = [f"a multiple of {rule['multipleOf']}"] if "multipleOf" in rule else []
     return ", ".join([" ".join([kind, *bounds]), *multiple])
