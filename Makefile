@@ -9,7 +9,7 @@ CORES ?= 8
 PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: report test test-slow mutants lint lock setup clean
+.PHONY: report test test-slow mutants lint docs lock setup clean
 
 report: setup
 	$(BIN)/snakemake --cores $(CORES) report
@@ -37,6 +37,9 @@ lint: setup
 	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 	$(BIN)/clang-format --dry-run --Werror $$(git ls-files "native310/*.cc" "native310/*.h")
+
+docs: setup
+	$(BIN)/python docs/make_configuration.py
 
 setup: $(READY)
 

@@ -76,7 +76,7 @@ class Project:
         """Return the exit code of a dry run and what it prints."""
         output = self.folder / "dry_run.txt"
         words = self.words("--dry-run", target, config=config)
-        code = _forks().run(words, self.folder, self.environment(), output)
+        code = forks().run(words, self.folder, self.environment(), output)
         return code, output.read_text(encoding="utf-8")
 
     def environment(self):
@@ -109,7 +109,7 @@ class Project:
 
 
 @lru_cache(maxsize=1)
-def _forks():
+def forks():
     return SnakemakeForks()
 
 
