@@ -132,7 +132,7 @@ CODE = [
 ADDED = "namespace native310 {\nint added = 0;"
 OTHER_CODE = [
     ("workflow/scripts/eval_coco.py", "import sys", "import sys\nimport json", EVAL),
-    ("workflow/report/report.html.j2", "<title>", "<title>Page: ", REPORT),
+    ("workflow/lib/yolov3/report/report.html.j2", "<title>", "<title>Page: ", REPORT),
     (
         "native310/src/nms.cc",
         "namespace native310 {",
@@ -165,7 +165,7 @@ def test_comments_docstrings_and_formatting_do_nothing(workshop):
         path.write_text("// A remark.\n/* Another. */\n" + path.read_text(encoding="utf-8").replace("\n\n", "\n\n\n"))
     cmake = workshop.root / "native310" / "CMakeLists.txt"
     cmake.write_text("# A remark.\n" + cmake.read_text(encoding="utf-8"), encoding="utf-8")
-    template = workshop.root / "workflow" / "report" / "report.html.j2"
+    template = workshop.root / "workflow/lib/yolov3/report/report.html.j2"
     template.write_text(template.read_text(encoding="utf-8") + "{# A remark. #}\n", encoding="utf-8")
     assert workshop.wanted_rules() == set()
 

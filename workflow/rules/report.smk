@@ -43,7 +43,7 @@ rule report:
     params:
         run=command("report", SHOWN_CONFIG_OPTION),
         code=code("report"),
-        template=lambda wildcards: files_digest([WORKFLOW_DIR / "report" / "report.html.j2"]),
+        template=lambda wildcards: files_digest([WORKFLOW_DIR / "lib" / "yolov3" / "report" / "report.html.j2"]),
         options=options_of("report"),
         settings=shown_settings,
         weights=lambda wildcards, input: (

@@ -76,18 +76,6 @@ def read_json(path: str | Path, what: str = "JSON file") -> Any:
         ) from None
 
 
-def resource(module_file: str, folder: str, name: str) -> Path:
-    """Return the file workflow/<folder>/<name>; an installed package has it beside the module that reads it.
-
-    Args:
-        module_file: `__file__` of that module, which is in a room of the package.
-        folder: in workflow/.
-        name: of the file.
-    """
-    in_repository = Path(module_file).parents[3] / folder / name
-    return in_repository if in_repository.exists() else Path(module_file).with_name(name)
-
-
 def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 of a file's content as hexadecimal text."""
     with Path(path).open("rb") as stream:

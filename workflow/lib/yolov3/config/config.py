@@ -11,7 +11,6 @@ import jsonschema
 import yaml
 
 from yolov3.errors import InputError
-from yolov3.files import resource
 
 # Native engines that run on one kind of device; lite runs on both.
 DEVICE_OF_ENGINE = {"openvino": "cpu", "acl": "ascend"}
@@ -22,7 +21,7 @@ FALLBACK_INPUT = {"testing_shape": 416, "letterbox": False}
 @lru_cache(maxsize=1)
 def config_schema() -> dict[str, Any]:
     """Return the JSON schema of the configuration."""
-    return yaml.safe_load(resource(__file__, "schemas", "config.schema.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load(Path(__file__).with_name("config.schema.yaml").read_text(encoding="utf-8"))
 
 
 def section_schema(section: str) -> dict[str, Any]:

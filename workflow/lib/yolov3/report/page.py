@@ -11,7 +11,7 @@ from markupsafe import Markup
 from yolov3.config.config import config_schema
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
-from yolov3.files import resource, write_text
+from yolov3.files import write_text
 from yolov3.report import plots as report_plots
 from yolov3.report.data import Accuracy, StageTime, Training, WeightsSource
 from yolov3.report.gallery import Picture
@@ -124,7 +124,7 @@ def write_page(content: ReportContent, settings: ReportSettings, path: str | Pat
 
 def page(content: ReportContent, settings: ReportSettings) -> str:
     """Return the page as HTML."""
-    template = resource(__file__, "report", "report.html.j2")
+    template = Path(__file__).with_name("report.html.j2")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template.parent),
         autoescape=True,
