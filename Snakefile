@@ -2,3 +2,7 @@
 
 
 include: "workflow/Snakefile"
+
+
+# An included file does not set the default target.
+workflow.default_target = rules.all.rule.name

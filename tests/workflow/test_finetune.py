@@ -1,4 +1,4 @@
-"""Fine-tuning as the README tells it: another number of classes, own anchors, names of any script, predictions."""
+"""Fine-tuning as docs/training.md describes it: other classes, own anchors, names of any script, predictions."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The pages agree with the code: settings, messages, links; tests/workflow/test_documentation.py runs their commands."""
+"""The pages agree with the code: settings, messages, links. tests/workflow/test_documented_commands.py runs them."""
 
 import re
 import runpy

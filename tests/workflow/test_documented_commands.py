@@ -1,8 +1,8 @@
 """The commands of the README and of docs/, as they are written, in a finished project.
 
-Each line of a block of language sh, and each block of language python, is a test. It is run for real unless INSTEAD says
-otherwise. Blocks of YAML are checked against the schema; one that begins with `# name.yaml` is the file of that name for
-the commands. In all commands, files of the repository and of results/ must be there, but for those after --output... .
+Each command of a block of language sh is a test, and so is each block of language python. They are run for real unless
+INSTEAD says otherwise. Blocks of YAML are checked against the schema; one that begins with `# name.yaml` is the file of
+that name for the commands. Paths in the repository and in results/ must exist, except after an option --output...
 """
 
 import argparse
@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def blocks(language):
     texts = {}
     for page in PAGES:
         for found, text in re.findall(r"^ *```(\w*)\n(.*?)^ *```$", page.read_text(encoding="utf-8"), re.M | re.S):
-            assert found in LANGUAGES, f"{page.name}: a block has the language {found!r}, which says not what to do"
+            assert found in LANGUAGES, f"{page.name}: a block has the language {found!r}, which no test knows"
             if found == language:
                 texts.setdefault(text, page.stem)
     return [(page, text) for text, page in texts.items()]
@@ -127,7 +128,7 @@ def parse(words, folder, monkeypatch):
 
 @pytest.mark.parametrize("words", commands())
 def test_command(words, folder, monkeypatch):
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         if word.startswith(tuple(f"{name}/" for name in FOLDERS)) and not before.startswith("--output"):
             assert (folder / word).exists(), f"{word} does not exist"
     how = next((how for pattern, how, _ in INSTEAD if re.match(pattern, " ".join(words))), "run")
