@@ -1,9 +1,9 @@
 import pytest
 
-from yolov3.config.config import complete_config
-from yolov3.config.identity import tracked_contents, tracked_values, untracked_values
-from yolov3.config.options import option_words
+from yolov3.config.config import complete_config, section_schema
+from yolov3.config.identity import stage_command, tracked_contents, tracked_values
 from yolov3.config.plan import Plan
+from yolov3.config.sources import python_digest
 
 DISTRIBUTED = {"is_distributed": 1, "group_size": 16}
 
@@ -22,7 +22,6 @@ def test_where_a_distributed_training_runs_decides_nothing(where):
     )
     assert Plan.of(here) == Plan.of(there) and Plan.of(here).has_rank_table
     assert tracked_values("train", here["train"]) == tracked_values("train", there["train"]) == DISTRIBUTED
-    assert untracked_values("train", there["train"]) == where
 
 
 @pytest.mark.parametrize("target", ["CPU", "GPU"])
@@ -44,10 +43,30 @@ def test_a_file_counts_by_content_and_a_url_by_name(tmp_path):
     assert tracked_contents("weights", {"pretrained": ""}) == {}
 
 
-def test_every_value_is_passed_on_once():
-    """Tracked or not, each value that differs from its default reaches the command line."""
-    config = complete_config({"train": {"lr": 0.5, "log_interval": 7, "resume_yolov3": "x.ckpt", "max_epoch": 320}})
-    tracked, untracked = (
-        option_words(values("train", config["train"])) for values in (tracked_values, untracked_values)
-    )
-    assert (tracked, untracked) == ("--lr 0.5", "--log_interval 7 --resume_yolov3 x.ckpt")
+@pytest.fixture
+def program(tmp_path):
+    path = tmp_path / "a program.py"
+    path.write_text("import sys\n")
+    return path
+
+
+def test_a_command_has_all_options_and_is_identified_by_some(program):
+    """Values at their defaults are left out; of the others, those count that can change the result."""
+    train = complete_config({"train": {"lr": 0.5, "log_interval": 7, "resume_yolov3": "", "max_epoch": 320}})["train"]
+    command = stage_command(program, (), [("train", train), ("", {"seed": 4})], "--more 1")
+    assert command == f"python '{program}' --more 1 --lr 0.5 --log_interval 7 --seed 4"
+    plain = stage_command(program, (), [("train", {**train, "log_interval": 100}), ("", {"seed": 4})])
+    assert repr(command) == repr(plain) and command != plain
+    for other in ([("train", {**train, "lr": 0.4}), ("", {"seed": 4})], [("train", train), ("", {"seed": 5})]):
+        assert repr(stage_command(program, (), other)) != repr(command)
+    program.write_text("import os\n")
+    python_digest.cache_clear()
+    assert repr(stage_command(program, (), [("train", train), ("", {"seed": 4})])) != repr(command)
+
+
+def test_a_changed_default_counts_and_the_former_value_still_reaches_the_program(program, monkeypatch):
+    before = stage_command(program, (), [("train", {"lr": 0.001})])
+    monkeypatch.setitem(section_schema("train")["lr"], "default", 0.5)
+    explicit, left_out = (stage_command(program, (), [("train", {"lr": lr})]) for lr in (0.001, 0.5))
+    assert explicit.endswith("--lr 0.001") and repr(explicit) == repr(before)
+    assert "--lr" not in left_out and repr(left_out) != repr(before)

@@ -18,7 +18,6 @@ rule mslite_runtime:
         "../../envs/main.yaml"
     params:
         run=command("mslite_runtime"),
-        code=code("mslite_runtime"),
         # Not a word of the command, which reads the variable itself: another copy is another runtime.
         home=home_of_user(),
     shell:
@@ -38,8 +37,7 @@ rule build_native310:
         "../../envs/main.yaml"
     threads: threads_of(on_cluster=4)
     params:
-        run=command("build_native310", SOURCE_OPTION),
-        code=code("build_native310"),
+        run=command("build_native310", more=SOURCE_OPTION),
         sources=native_code("CMakeLists.txt", "cmake/*", "src/*"),
         # Only engine acl is built with CANN, so that sourcing it changes nothing for the others.
         cann=cann_of_user() if PLAN.uses_cann else "",
@@ -58,8 +56,6 @@ use rule build_native310 as build_converter with:
     benchmark:
         timed("build_converter", PLAN.uses_mslite_converter)
     params:
-        run=command("build_native310", SOURCE_OPTION),
-        code=code("build_native310"),
+        run=command("build_native310", more=SOURCE_OPTION),
         sources=native_code("CMakeLists.txt", "cmake/*", "tools/*"),
-        cann="",
         target="--target mslite_convert",

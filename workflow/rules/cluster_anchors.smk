@@ -14,10 +14,6 @@ rule cluster_anchors:
     conda:
         "../../envs/main.yaml"
     params:
-        run=command("cluster_anchors"),
-        code=code("cluster_anchors"),
-        options=option_words(NETWORK_INPUT),
-        seed=top_level_options("seed"),
+        run=command("cluster_anchors", NETWORK_INPUT, top_level("seed")),
     shell:
-        "{params.run} {params.options} {params.seed} --manifest {input.manifest:q}"
-        " --output {output.anchors:q} --log_file {log:q}"
+        "{params.run} --manifest {input.manifest:q} --output {output.anchors:q} --log_file {log:q}"

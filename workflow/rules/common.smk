@@ -1,10 +1,8 @@
 # What all rules share: the checked configuration, and what identifies a result of a stage.
 #
-# A rule is rerun when one of its `params` changes: the digest of the code that it runs, the settings that can change its
-# result, and the content of the user's files. What only says where and how it runs is in `params` that are functions of
-# the job's files, which Snakemake does not compare.
+# A stage's command is a parameter of its rule. What Snakemake compares of it are the digest of the code that it runs, the
+# settings that can change its result and the content of the user's files, not the words of the command line.
 
-import shlex
 import sys
 from pathlib import Path
 
@@ -19,10 +17,10 @@ if not SCRIPTS.is_dir():
 sys.path.insert(0, str(WORKFLOW_DIR / "lib"))
 
 from yolov3.config.config import complete_config, network_input
-from yolov3.config.identity import tracked_contents, tracked_values, untracked_values
+from yolov3.config.identity import stage_command, tracked_contents, tracked_values
 from yolov3.config.options import option_words
 from yolov3.config.plan import Plan
-from yolov3.config.sources import code_digest, files_digest, prefer_this_python
+from yolov3.config.sources import files_digest, prefer_this_python
 from yolov3.errors import InputError
 from yolov3.process import available_cpus
 
@@ -35,52 +33,40 @@ except InputError as error:
 
 PLAN = Plan.of(config)
 EXPORTED = config["export"]["file_name"]
-# Options of each section that are passed on but identify no result.
-UNTRACKED = {
-    section: option_words(untracked_values(section, values))
-    for section, values in config.items()
-    if isinstance(values, dict)
-}
 # How images are fitted into the network, alike in all stages: bins are made without a checkpoint that could say it.
-NETWORK_INPUT = network_input(config)
-config["eval"] |= NETWORK_INPUT
+config["eval"] |= network_input(config)
 # Stages whose time the report shows, with whether they take part.
 TIMED_STAGES = {}
 
 
-def command(name, *untracked_options):
-    """A stage's program with options that identify no result."""
-    words = " ".join(["python", shlex.quote(str(SCRIPTS / f"{name}.py")), *untracked_options])
-    return lambda wildcards, output: words
+def section(name, *keys):
+    """A section of the configuration, all keys or those named, as options of a stage."""
+    return name, {key: value for key, value in config[name].items() if not keys or key in keys}
 
 
-def code(name, without=()):
-    """The digest of a stage's program and of what it imports."""
+NETWORK_INPUT = section("eval", "testing_shape", "letterbox")
+
+
+def top_level(*keys):
+    """Keys outside of sections, as options of a stage."""
+    return "", {key: config[key] for key in keys}
+
+
+def command(name, *sections, more="", without=()):
+    """A stage's program with its options; `more` are words that identify no result."""
     # Only the download checks a data set: all others get its manifest.
     checks = () if name == "download" else ("yolov3.data.checks",)
-    return lambda wildcards: code_digest(SCRIPTS / f"{name}.py", (*checks, *without))
+    return lambda wildcards: stage_command(SCRIPTS / f"{name}.py", (*checks, *without), sections, more)
+
+
+def contents_of(name, key):
+    """The content of a file of the user, for a stage that takes it by an option of another name."""
+    return lambda wildcards: repr(tracked_contents(name, {key: config[name][key]}))
 
 
 def native_code(*patterns):
     """The digest of source files of the native program."""
     return lambda wildcards: files_digest(path for pattern in patterns for path in NATIVE_DIR.glob(pattern))
-
-
-def options_of(section, *keys):
-    """Tracked options of a section, all or those named, as words of a command line."""
-    values = {key: value for key, value in config[section].items() if not keys or key in keys}
-    return lambda wildcards: option_words(tracked_values(section, values))
-
-
-def top_level_options(*names):
-    """Tracked options outside of sections, as words of a command line."""
-    return lambda wildcards: option_words(tracked_values("", {name: config[name] for name in names}))
-
-
-def contents_of(section, *keys):
-    """The content of the user's files that a section names, in all keys or those given."""
-    values = {key: value for key, value in config[section].items() if not keys or key in keys}
-    return lambda wildcards: repr(tracked_contents(section, values))
 
 
 def file_option(name, file):
@@ -152,3 +138,29 @@ def exported(suffix, user):
         return described(f"results/export/{EXPORTED}.{suffix}")
 
     return files
+
+
+def linked_images(split):
+    """The link to a split's images, whose absence calls for another download; the user's own images are left alone."""
+    return [] if PLAN.provider == "custom" else declared_folder(f"results/data/{split}/images")
+
+
+def download_command(split):
+    """The program for one split, with what of the provider's settings decides it."""
+    other = "val_" if split == "train" else "train_"
+    keys = [key for key in config[PLAN.provider] if not key.startswith(other)]
+    # The results name a data set in data_dir by links, so it can be moved.
+    links = "" if PLAN.provider == "custom" else "--links_dir results/data"
+    return command("download", section("data"), section(PLAN.provider, *keys), more=f"--split {split} {links}")
+
+
+def native_model(wildcards):
+    """What the native program runs: the export as it is, or converted for its engine."""
+    if PLAN.converts_model:
+        return described(f"results/native_model/{EXPORTED}.{PLAN.float_suffix}")
+    return exported(PLAN.float_source, f"infer.engine {PLAN.engine}")(wildcards)
+
+
+def raw_maps(stage):
+    """The folder of raw outputs, where they are wanted."""
+    return declared_folder(f"results/{stage}/result_Files") if config["infer"]["raw_maps"] else []

@@ -1,6 +1,7 @@
 # The initial weights of the backbone: a Darknet weight file, converted to a MindSpore checkpoint.
 
-BACKBONE_KEYS = ("backbone_shape", "backbone_layers", "compatibility", "batch_norm_momentum")
+BACKBONE = section("network", "backbone_shape", "backbone_layers", "compatibility", "batch_norm_momentum")
+FRESH_SEED = top_level("seed") if config["backbone"]["source"] == "fresh" else top_level()
 
 
 rule fetch_backbone:
@@ -14,15 +15,9 @@ rule fetch_backbone:
     conda:
         "../../envs/main.yaml"
     params:
-        run=command("fetch_backbone", UNTRACKED["backbone"]),
-        code=code("fetch_backbone"),
-        source=contents_of("backbone", "source"),
-        options=options_of("backbone"),
-        network=options_of("network", *BACKBONE_KEYS),
-        seed=top_level_options("seed") if config["backbone"]["source"] == "fresh" else "",
+        run=command("fetch_backbone", section("backbone"), BACKBONE, FRESH_SEED),
     shell:
-        "{params.run} {params.options} {params.network} {params.seed}"
-        " --output_file {output.weights:q} --log_file {log:q}"
+        "{params.run} --output_file {output.weights:q} --log_file {log:q}"
 
 
 rule convert_backbone:
@@ -38,10 +33,8 @@ rule convert_backbone:
     conda:
         "../../envs/main.yaml"
     params:
-        run=command("convert_backbone"),
-        code=code("convert_backbone"),
+        run=command("convert_backbone", BACKBONE),
         source="" if PLAN.fetches_backbone else contents_of("backbone", "source"),
-        options=options_of("network", *BACKBONE_KEYS),
         weights=lambda wildcards, input: file_option("input_file", input.weights or config["backbone"]["source"]),
     shell:
-        "{params.run} {params.options} {params.weights} --output_file {output.checkpoint:q} --log_file {log:q}"
+        "{params.run} {params.weights} --output_file {output.checkpoint:q} --log_file {log:q}"

@@ -1,11 +1,11 @@
 # The float model for the engine that runs it, converted from the export.
 
-FLOAT_MODEL = exported(PLAN.float_source, f"infer.engine {PLAN.engine}")
+OPTIMIZATION = "ascend_oriented" if PLAN.device == "ascend" else "general"
 
 
 rule convert_model:
     input:
-        unpack(FLOAT_MODEL),
+        unpack(exported(PLAN.float_source, f"infer.engine {PLAN.engine}")),
         converter=rules.build_converter.output.program if PLAN.engine == "lite" else [],
     output:
         **described(f"results/native_model/{EXPORTED}.{PLAN.float_suffix}"),
@@ -17,19 +17,9 @@ rule convert_model:
         "../../envs/main.yaml"
     threads: 4
     params:
-        run=command("convert_model"),
-        code=code("convert_model"),
-        options=(
-            options_of("quantize", "soc_version")
-            if PLAN.engine == "acl"
-            else option_words({"optimize": "ascend_oriented" if PLAN.device == "ascend" else "general"})
-        ),
+        run=command("convert_model", *([section("quantize", "soc_version")] if PLAN.engine == "acl" else [])),
+        optimize="" if PLAN.engine == "acl" else f"--optimize {OPTIMIZATION}",
         converter=lambda wildcards, input: file_option("converter", input.converter),
     shell:
-        "{params.run} {params.options} {params.converter} --model {input.model:q}"
-        " --output {output.model:q} --log_file {log:q}"
-
-
-def native_model(wildcards):
-    """What the native program runs; OpenVINO runs the export as it is."""
-    return described(rules.convert_model.output.model) if PLAN.converts_model else FLOAT_MODEL(wildcards)
+        "{params.run} {params.optimize} {params.converter} --model {input.model:q} --output {output.model:q}"
+        " --log_file {log:q}"

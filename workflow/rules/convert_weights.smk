@@ -15,13 +15,9 @@ rule convert_weights:
     conda:
         "../../envs/main.yaml"
     params:
-        run=command("convert_weights", UNTRACKED["weights"]),
-        code=code("convert_weights"),
-        options=options_of("network"),
-        source=contents_of("weights"),
+        run=command("convert_weights", section("network"), section("weights")),
     shell:
-        "{params.run} {params.options} --manifest {input.manifest:q}"
-        " --output_file {output.checkpoint:q} --log_file {log:q}"
+        "{params.run} --manifest {input.manifest:q} --output_file {output.checkpoint:q} --log_file {log:q}"
 
 
 # What is evaluated, exported and quantized.

@@ -3,22 +3,8 @@
 from yolov3.data.links import follow_moved_places
 from yolov3.data.manifest import folder_places
 
-IS_OWN_DATA = PLAN.provider == "custom"
-# The results name a data set in data_dir by links, so it can be moved.
-PLACE = UNTRACKED[PLAN.provider] + ("" if IS_OWN_DATA else " --links_dir results/data")
-if not IS_OWN_DATA:
+if PLAN.provider != "custom":
     follow_moved_places(folder_places(Path(config["data"]["data_dir"]) / PLAN.provider), Path("results/data"))
-
-
-def provider_keys(split):
-    """What of the provider's settings decides a split."""
-    other = "val_" if split == "train" else "train_"
-    return [key for key in config[PLAN.provider] if not key.startswith(other)]
-
-
-def linked_images(split):
-    """The link to a split's images, whose absence calls for another download; the user's own images are left alone."""
-    return [] if IS_OWN_DATA else declared_folder(f"results/data/{split}/images")
 
 
 rule download_train:
@@ -34,16 +20,10 @@ rule download_train:
         "../../envs/main.yaml"
     threads: threads_of(on_cluster=1)
     params:
-        run=command("download", UNTRACKED["data"], PLACE),
-        code=code("download"),
-        split="--split train",
-        options=options_of("data"),
-        provider_options=options_of(PLAN.provider, *provider_keys("train")),
-        contents=contents_of(PLAN.provider, *provider_keys("train")),
+        run=download_command("train"),
         categories="",
     shell:
-        "{params.run} {params.split} {params.options} {params.provider_options} {params.categories}"
-        " --manifest {output.manifest:q} --log_file {log:q}"
+        "{params.run} {params.categories} --manifest {output.manifest:q} --log_file {log:q}"
 
 
 # The labels of both splits follow the categories of the training annotations.
@@ -58,12 +38,7 @@ use rule download_train as download_val with:
     benchmark:
         timed("download_val")
     params:
-        run=command("download", UNTRACKED["data"], PLACE),
-        code=code("download"),
-        split="--split val",
-        options=options_of("data"),
-        provider_options=options_of(PLAN.provider, *provider_keys("val")),
-        contents=contents_of(PLAN.provider, *provider_keys("val")),
+        run=download_command("val"),
         categories=lambda wildcards, input: file_option("categories_from", input.train),
 
 
@@ -80,6 +55,5 @@ rule download:
         "../../envs/main.yaml"
     params:
         run=command("download"),
-        code=code("download"),
     shell:
         "{params.run} --merge {input.train:q} {input.val:q} --manifest {output.manifest:q} --log_file {log:q}"

@@ -1,7 +1,5 @@
 # The trained network's accuracy on the validation images.
 
-EVALUATION_KEYS = [key for key in config["eval"] if key not in NETWORK_INPUT]
-
 
 rule eval_coco:
     input:
@@ -29,11 +27,7 @@ rule eval_coco:
         mem_mb=32000,
         runtime="4h",
     params:
-        run=command("eval_coco"),
-        code=code("eval_coco"),
-        options=options_of("eval", *EVALUATION_KEYS),
-        input=option_words(NETWORK_INPUT),
-        general=top_level_options("device_target", "seed"),
+        run=command("eval_coco", section("eval"), top_level("device_target", "seed")),
     shell:
-        "{params.run} {params.general} {params.options} {params.input} --manifest {input.manifest:q}"
-        ' --pretrained {input.checkpoint:q} --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'
+        "{params.run} --manifest {input.manifest:q} --pretrained {input.checkpoint:q}"
+        ' --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'

@@ -21,11 +21,7 @@ rule export:
     resources:
         **devices(config["device_target"]),
     params:
-        run=command("export"),
-        code=code("export"),
-        options=options_of("export"),
-        input=option_words(NETWORK_INPUT),
-        general=top_level_options("device_target", "seed"),
+        run=command("export", section("export"), NETWORK_INPUT, top_level("device_target", "seed")),
     shell:
-        "{params.run} {params.general} {params.options} {params.input} --manifest {input.manifest:q}"
-        ' --ckpt_file {input.checkpoint:q} --output_dir "$(dirname {output.summary:q})" --log_file {log:q}'
+        "{params.run} --manifest {input.manifest:q} --ckpt_file {input.checkpoint:q}"
+        ' --output_dir "$(dirname {output.summary:q})" --log_file {log:q}'

@@ -1,16 +1,11 @@
 # The native program over the evaluation images: the float model and the int8 model.
 
 # What of the evaluation's settings the native program takes over.
-THRESHOLDS = options_of("eval", "eval_ignore_threshold", "nms_thresh", "max_detections")
+THRESHOLDS = section("eval", "eval_ignore_threshold", "nms_thresh", "max_detections")
 # The engine of the int8 model may run elsewhere than that of the float model.
 INT8_INFERENCE = {"engine": PLAN.int8_engine, "device": PLAN.int8_device}
 if PLAN.int8_engine != "openvino":
     INT8_INFERENCE["precision"] = "float32"
-
-
-def raw_maps(stage):
-    """The folder of raw outputs, where they are wanted."""
-    return declared_folder(f"results/{stage}/result_Files") if config["infer"]["raw_maps"] else []
 
 
 rule infer_310:
@@ -42,14 +37,11 @@ rule infer_310:
         **devices("Ascend" if PLAN.device == "ascend" else "CPU"),
         runtime="12h",
     params:
-        run=command("infer_310", UNTRACKED["infer"]),
-        code=code("infer_310"),
-        options=options_of("infer"),
-        thresholds=THRESHOLDS,
+        run=command("infer_310", section("infer"), THRESHOLDS),
     shell:
-        "{params.run} {params.options} {params.thresholds} --threads {threads}"
-        ' --program {input.program:q} --model {input.model:q} --bins "$(dirname {input.bins:q})"'
-        ' --manifest {input.manifest:q} --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'
+        "{params.run} --threads {threads} --program {input.program:q} --model {input.model:q}"
+        ' --bins "$(dirname {input.bins:q})" --manifest {input.manifest:q}'
+        ' --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'
 
 
 use rule infer_310 as quant_infer_310 with:
@@ -79,7 +71,4 @@ use rule infer_310 as quant_infer_310 with:
         **devices("Ascend" if PLAN.int8_device == "ascend" else "CPU"),
         runtime="12h",
     params:
-        run=command("infer_310", UNTRACKED["infer"]),
-        code=code("infer_310"),
-        options=option_words(tracked_values("infer", {**config["infer"], **INT8_INFERENCE})),
-        thresholds=THRESHOLDS,
+        run=command("infer_310", ("infer", {**config["infer"], **INT8_INFERENCE}), THRESHOLDS),

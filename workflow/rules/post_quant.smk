@@ -1,6 +1,7 @@
 # The int8 model, quantized after the training.
 
-QUANTIZE_KEYS = ("quant_backend", "quant_method", "skip_layers", *(("soc_version",) if PLAN.backend == "amct" else ()))
+AMCT_KEYS = ("soc_version", "amct_python") if PLAN.backend == "amct" else ()
+QUANTIZATION = section("quantize", "quant_backend", "quant_method", "skip_layers", *AMCT_KEYS)
 
 
 rule post_quant:
@@ -23,13 +24,10 @@ rule post_quant:
     resources:
         runtime="4h",
     params:
-        run=command("post_quant", UNTRACKED["quantize"]),
-        code=code("post_quant"),
-        options=options_of("quantize", *QUANTIZE_KEYS),
-        general=top_level_options("device_target"),
+        run=command("post_quant", QUANTIZATION, top_level("device_target")),
         converter=lambda wildcards, input: file_option("converter", input.converter),
         checkpoint=lambda wildcards, input: file_option("ckpt_file", input.checkpoint),
     shell:
-        "{params.run} {params.general} {params.options} {params.converter}"
-        ' {params.checkpoint} --model {input.model:q} --calibration_dir "$(dirname {input.calibration:q})"'
-        " --output {output.model:q} --report {output.summary:q} --log_file {log:q}"
+        "{params.run} {params.converter} {params.checkpoint} --model {input.model:q}"
+        ' --calibration_dir "$(dirname {input.calibration:q})" --output {output.model:q} --report {output.summary:q}'
+        " --log_file {log:q}"

@@ -26,7 +26,7 @@ rule preflight:
     conda:
         "../../envs/main.yaml"
     params:
-        run=command("preflight"),
+        program=str(SCRIPTS / "preflight.py"),
         options=lambda wildcards: option_words(values_of(config, workflow.local_exec)),
     shell:
-        "{params.run} {params.options} --log_file {log:q}"
+        "python {params.program:q} {params.options} --log_file {log:q}"

@@ -1,6 +1,9 @@
 # The images as the native program and the quantization read them.
 
 
+NORMALISED_INPUT = (NETWORK_INPUT, section("network", "normalisation"))
+
+
 rule preprocess_bins:
     input:
         manifest=rules.download_val.output.manifest,
@@ -18,14 +21,9 @@ rule preprocess_bins:
     resources:
         runtime="4h",
     params:
-        run=command("preprocess_bins"),
-        code=code("preprocess_bins"),
-        options=options_of("bins"),
-        input=option_words(NETWORK_INPUT),
-        network=options_of("network", "normalisation"),
+        run=command("preprocess_bins", section("bins"), *NORMALISED_INPUT),
     shell:
-        "{params.run} {params.options} {params.input} {params.network} --manifest {input.manifest:q}"
-        ' --output_dir "$(dirname {output.index:q})" --log_file {log:q}'
+        '{params.run} --manifest {input.manifest:q} --output_dir "$(dirname {output.index:q})" --log_file {log:q}'
 
 
 use rule preprocess_bins as calibration_bins with:
@@ -40,8 +38,4 @@ use rule preprocess_bins as calibration_bins with:
     benchmark:
         timed("calibration_bins")
     params:
-        run=command("preprocess_bins"),
-        code=code("preprocess_bins"),
-        options=lambda wildcards: "--calibration 1 " + options_of("calibration")(wildcards),
-        input=option_words(NETWORK_INPUT),
-        network=options_of("network", "normalisation"),
+        run=command("preprocess_bins", section("calibration"), *NORMALISED_INPUT, more="--calibration 1"),

@@ -1,8 +1,6 @@
 # Which Ascend devices train together. The table is made on the host that trains, in the same job of a cluster, and is
 # temporary: which devices train decides nothing about the result.
 
-HOSTS = option_words({key: config["train"][key] for key in ("hosts", "host_launcher")})
-
 
 rule rank_table:
     output:
@@ -18,12 +16,11 @@ rule rank_table:
     resources:
         **training_devices(),
     params:
-        run=command("rank_table", UNTRACKED["rank_table"], HOSTS),
-        code=code("rank_table"),
-        options=options_of("rank_table"),
-        merged=contents_of("rank_table"),
-        group_size=options_of("train", "group_size"),
-        device_target=top_level_options("device_target"),
+        run=command(
+            "rank_table",
+            section("rank_table"),
+            section("train", "group_size", "hosts", "host_launcher"),
+            top_level("device_target"),
+        ),
     shell:
-        "{params.run} {params.options} {params.group_size} {params.device_target}"
-        " --output_file {output.table:q} --log_file {log:q}"
+        "{params.run} --output_file {output.table:q} --log_file {log:q}"

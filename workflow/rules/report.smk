@@ -7,14 +7,8 @@ UNUSED = {"preflight", *({"shapes", "coco2014", "custom"} - {PLAN.provider})}
 UNUSED |= {"backbone", "train"} if not PLAN.trains else {"weights"}
 UNUSED |= set() if PLAN.has_rank_table else {"rank_table"}
 SHOWN_CONFIG = {section: values for section, values in config.items() if section not in UNUSED}
+SHOWN_SECTIONS = [(name, values) for name, values in SHOWN_CONFIG.items() if isinstance(values, dict)]
 SHOWN_CONFIG_OPTION = option_words({"config_json": json.dumps(SHOWN_CONFIG)})
-
-
-def shown_settings(wildcards):
-    """What of the shown configuration makes another page."""
-    sections = {name: values for name, values in SHOWN_CONFIG.items() if isinstance(values, dict)}
-    general = {name: value for name, value in SHOWN_CONFIG.items() if name not in sections}
-    return repr([tracked_values("", general), *(tracked_values(*section) for section in sorted(sections.items()))])
 
 
 rule report:
@@ -41,18 +35,17 @@ rule report:
     conda:
         "../../envs/main.yaml"
     params:
-        run=command("report", SHOWN_CONFIG_OPTION),
-        code=code("report"),
+        run=command("report", section("report"), more=SHOWN_CONFIG_OPTION),
         template=lambda wildcards: files_digest([WORKFLOW_DIR / "lib" / "yolov3" / "report" / "report.html.j2"]),
-        options=options_of("report"),
-        settings=shown_settings,
+        shown=lambda wildcards: repr([tracked_values(*shown) for shown in sorted(SHOWN_SECTIONS)]),
+        general=lambda wildcards: repr(tracked_values(*top_level("device_target", "seed"))),
         weights=lambda wildcards, input: (
             option_words({"train_metrics": input.train_metrics, "train_summary": input.train_summary})
             if PLAN.trains
             else file_option("weights_summary", input.weights_summary)
         ),
     shell:
-        "{params.run} {params.options} {params.weights} --manifest {input.manifest:q}"
+        "{params.run} {params.weights} --manifest {input.manifest:q}"
         " --eval_metrics {input.eval_metrics:q} --detections {input.detections:q}"
         " --native 'Native float' {input.float_metrics:q} {input.float_detections:q}"
         " --native 'Native int8' {input.int8_metrics:q} {input.int8_detections:q}"

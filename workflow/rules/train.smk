@@ -1,7 +1,7 @@
 # Training. A killed run leaves its state in results/train/checkpoints, undeclared, so that the next run resumes from it.
 
 # The checkpoint carries it; it identifies a training only where section eval does.
-TRAINED_INPUT = option_words(NETWORK_INPUT)
+CARRIED_INPUT = option_words(NETWORK_INPUT[1])
 # Without a validation, an edit to the post-processing or to the metrics does not concern the training.
 VALIDATION_ROOMS = () if PLAN.validates else ("yolov3.evaluation",)
 
@@ -38,18 +38,19 @@ rule train:
         mem_mb=128000,
         runtime="5d",
     params:
-        run=command("train", TRAINED_INPUT, UNTRACKED["train"]),
-        code=code("train", without=VALIDATION_ROOMS),
-        network=options_of("network"),
-        options=options_of("train"),
-        general=top_level_options("device_target", "seed"),
-        start=contents_of("train"),
-        evaluation=options_of("eval") if PLAN.validates else "",
+        run=command(
+            "train",
+            section("network"),
+            section("train"),
+            top_level("device_target", "seed"),
+            *([section("eval")] if PLAN.validates else []),
+            more=CARRIED_INPUT,
+            without=VALIDATION_ROOMS,
+        ),
         backbone=lambda wildcards, input: file_option("pretrained_backbone", input.backbone),
         anchors=lambda wildcards, input: file_option("anchors_file", input.anchors),
         rank_table=lambda wildcards, input: file_option("rank_table", input.rank_table),
     shell:
-        "{params.run} {params.general} {params.network} {params.options} {params.evaluation}"
-        " {params.backbone} {params.anchors} {params.rank_table}"
+        "{params.run} {params.backbone} {params.anchors} {params.rank_table}"
         ' --manifest {input.manifest:q} {input.validation:q} --ckpt_path "$(dirname {output.checkpoint:q})"'
         " --log_file {log:q}"
