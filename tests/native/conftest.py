@@ -1,7 +1,6 @@
 """Builds the native program once: with its engines, and with sanitizers against the fake AscendCL."""
 
 import fcntl
-import importlib.util
 import os
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 from native_helpers import Program
 
 from yolov3.errors import InputError
+from yolov3.native.build import json_include_dirs, openvino_cmake_dir
 from yolov3.native.mslite_runtime import home_of_user, provide_runtime
 
 SOURCE = Path(__file__).parents[2] / "native310"
@@ -30,11 +30,6 @@ def _alone(cache_dir: Path) -> Iterator[None]:
     with (cache_dir / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def _openvino_dir() -> str:
-    found = importlib.util.find_spec("openvino")
-    return str(Path(found.origin).parent / "cmake") if found and found.origin else ""
 
 
 @pytest.fixture(scope="session")
@@ -57,10 +52,10 @@ def mslite_root(cache_dir: Path) -> str:
 @pytest.fixture(scope="session")
 def engine_options(mslite_root: str) -> list[str]:
     options = [f"-DMSLITE_ROOT={mslite_root}"] if mslite_root else []
-    options += [f"-DOpenVINO_DIR={_openvino_dir()}"] if _openvino_dir() else []
+    options += [f"-DOpenVINO_DIR={openvino_cmake_dir()}"] if openvino_cmake_dir() else []
     if not options:
         pytest.skip("neither MindSpore Lite nor OpenVINO is here")
-    return options
+    return [*options, f"-DNLOHMANN_JSON_DIRS={json_include_dirs()}"]
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +89,8 @@ def has_engine(build_dir: Path) -> set[str]:
 def sanitized_dir(cache_dir: Path, engine_options: list[str]) -> Path:
     build = cache_dir / "sanitized"
     options = [f"-DNATIVE310_SANITIZE={SANITIZERS}", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", *engine_options]
+    # Optimising further takes the compiler half as long again, and the tests no less.
+    options += ["-DCMAKE_CXX_FLAGS=-Werror", "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g"]
     targets = ["native310_with_fake_acl", "native310_engine_fake_acl", "unit_tests", "dump_image"]
     with _alone(cache_dir):
         _cmake("-S", str(SOURCE), "-B", str(build), *options)

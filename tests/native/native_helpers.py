@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,14 @@ SIZE = (64, 96)
 CLASS_NAMES = ("cat", "dog", "owl")
 CATEGORY_IDS = (3, 7, 90)
 RAW_STRIDES = (8, 16, 32)
+# The peak of a process counts from that of its parent, which is much for the tests and little for this.
+PEAK_OF_CHILD = """
+import os, sys
+process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(process, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 PROGRESS_LINE = re.compile(r"\d+ of \d+ images, [\d.]+ images/s, \d+ s left")
 
 
@@ -35,6 +44,12 @@ class Program:
             check=False,
             env={**self.environment, **environment},
         )
+
+    def run_for_peak_kib(self, *arguments: Any) -> tuple[subprocess.CompletedProcess[str], int]:
+        """Run it and return the largest amount of memory that it had, too."""
+        measured = Program(Path(sys.executable), self.environment)
+        result = measured.run("-S", "-c", PEAK_OF_CHILD, self.path, *arguments)
+        return result, int(result.stdout.splitlines()[-1])
 
 
 def assert_refused(

@@ -108,10 +108,20 @@ def test_a_model_of_another_engine(case: Case, tmp_path: Path) -> None:
         (lambda path: path.write_bytes(b""), "has only 0 bytes"),
         (lambda path: (path.unlink(), path.mkdir()), "is a folder"),
         (lambda path: Path(f"{path}.json").unlink(), "model.om.json cannot be opened"),
-        (lambda path: Path(f"{path}.json").write_text("{"), "line 1: the file is cut off"),
-        (lambda path: change_json(Path(f"{path}.json"), lambda value: value.pop("anchors")), "has 0 anchors, not 9"),
-        (lambda path: change_json(Path(f"{path}.json"), lambda value: value.update(format=2)), "not of format 1"),
-        (lambda path: change_json(Path(f"{path}.json"), lambda value: value["category_ids"].pop()), "category_ids"),
+        (lambda path: Path(f"{path}.json").write_text("{"), "at byte 2 (parse error at line 1, column 2: "),
+        (lambda path: change_json(Path(f"{path}.json"), lambda value: value.pop("anchors")), "has no anchors"),
+        (
+            lambda path: change_json(Path(f"{path}.json"), lambda value: value["anchors"].pop()),
+            "has an array of 8 as anchors, not an array of 9",
+        ),
+        (
+            lambda path: change_json(Path(f"{path}.json"), lambda value: value.update(format=2)),
+            "has 2 as format, not 1",
+        ),
+        (
+            lambda path: change_json(Path(f"{path}.json"), lambda value: value["category_ids"].pop()),
+            "of the 3 class_names",
+        ),
         (lambda path: describe_model(path, (96, 96)), "64 x 96"),
     ],
 )
@@ -144,18 +154,21 @@ def test_an_empty_index(case: Case) -> None:
     case.change_index(images=[])
     assert_refused(case.run(), case.output, "names no image")
     case.index.write_bytes(b"")
-    assert_refused(case.run(), case.output, "index.json, line 1: the file is cut off")
+    assert_refused(case.run(), case.output, "index.json is not valid JSON at byte 1 (parse error at line 1, column 1: ")
 
 
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        ({"format": 2}, "format 1"),
+        ({"format": 2}, "has 2 as format, not 1: write the bins again"),
         ({"input_size": [96, 64]}, "are 96 x 64 pixels but the model takes 64 x 96"),
-        ({"input_size": [64]}, "[height, width] expected"),
-        ({"dtype": "float16"}, "dtype 'float16'"),
-        ({"layout": "CHWN"}, "layout 'CHWN'"),
-        ({"mean_rgb": [1, 2]}, "3 numbers expected"),
+        ({"input_size": [64]}, "has an array of 1 as input_size, not an array of 2"),
+        ({"input_size": [0, 96]}, "has 0 as input_size[0], not a length in pixels"),
+        ({"dtype": "float16"}, 'has "float16" as dtype, not float32 or uint8'),
+        ({"layout": "CHWN"}, 'has "CHWN" as layout, not NCHW or NHWC'),
+        ({"mean_rgb": [1, 2]}, "has an array of 2 as mean_rgb, not an array of 3"),
+        ({"mean_rgb": [1, 2, "x"]}, 'has "x" as mean_rgb[2], not a number'),
+        ({"images": {"id": 1}}, "names no image"),
     ],
 )
 def test_a_wrong_index(case: Case, values: dict, part: str) -> None:
@@ -166,13 +179,14 @@ def test_a_wrong_index(case: Case, values: dict, part: str) -> None:
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        ({"width": 0}, "a length in pixels, at least 1, expected"),
-        ({"id": 1.5}, "1.5 is not a whole number"),
-        ({"name": ""}, "lacks its id, name"),
-        ({"name": "../escaped"}, "is no file name"),
+        ({"width": 0}, "has 0 as images[1].width, not a length in pixels of at least 1"),
+        ({"id": 1.5}, "has 1.5 as images[1].id, not a whole number"),
+        ({"id": 10**400}, "is not valid JSON at byte"),
+        ({"name": ""}, 'has "" as images[1].name, not a file name'),
+        ({"name": "../escaped"}, 'has "../escaped" as images[1].name, not a file name'),
         ({"name": "COCO_val2014_000000000001"}, "two images named"),
-        ({"id": 1}, "two images of id 1"),
-        ({"share_xy": [0, 1]}, "share_xy is not above 0"),
+        ({"id": 1}, "two images with id 1"),
+        ({"share_xy": [0, 1]}, "as images[1].share_xy, not two numbers above 0"),
     ],
 )
 def test_a_wrong_image_in_the_index(case: Case, values: dict, part: str) -> None:

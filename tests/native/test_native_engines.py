@@ -225,15 +225,9 @@ def test_memory_does_not_grow_with_the_images(
         index["images"] = [{**entry, "id": number, "name": f"image_{number}"} for number in range(count)]
         (bins / "index.json").write_text(json.dumps(index))
         words = ["--engine", engine, "--model", model, "--input", bins, "--output", tmp_path / "out"]
-        process = subprocess.Popen(
-            [str(word) for word in (native.path, *words, "--raw", writes_raw, "--threads", 1)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        assert process.returncode == 0
-        return usage.ru_maxrss
+        result, peak = native.run_for_peak_kib(*words, "--raw", writes_raw, "--threads", 1)
+        assert result.returncode == 0, result.stderr
+        return peak
 
     few, many = peak_kib(50), peak_kib(2050)
     # 2,000 images more are 147 MB of input and 10 MB of raw maps.

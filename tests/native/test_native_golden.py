@@ -60,6 +60,17 @@ def assert_same_detections(found: list[dict], wanted: list[dict]) -> None:
         del unmatched[match]
 
 
+def assert_text_of_python(path: Path) -> None:
+    """One detection a line, its numbers rounded as `coco_rows` rounds and printed as Python's json prints them."""
+    first, *lines, last = path.read_text(encoding="utf-8").splitlines()
+    assert (first, last) == ("[", "]")
+    for line in lines:
+        detection = json.loads(line.removesuffix(","))
+        detection["bbox"] = np.round(detection["bbox"], 2).tolist()
+        detection["score"] = float(np.round(detection["score"], 5))
+        assert line.removesuffix(",") == json.dumps(detection, separators=(",", ":"))
+
+
 @pytest.mark.parametrize(("threshold", "nms", "most"), [(0.001, 0.5, 0), (0.3, 0.5, 0), (0.001, 0.3, 10), (0, 0.99, 0)])
 def test_detections_equal_python(fake: Program, tmp_path: Path, threshold: float, nms: float, most: int) -> None:
     raw_maps, images = random_raw_maps(1), _images(3)
@@ -79,6 +90,7 @@ def test_detections_equal_python(fake: Program, tmp_path: Path, threshold: float
         detections = detect(maps, SIZE, ANCHORS, placement, settings)
         wanted += coco_results(coco_rows(detections, index + 1, CATEGORY_IDS))
     assert_same_detections(found, wanted)
+    assert_text_of_python(output / "detections.json")
     per_image = [[d["score"] for d in found if d["image_id"] == image_id] for image_id in (1, 2, 3)]
     assert all(scores == sorted(scores, reverse=True) for scores in per_image)
 

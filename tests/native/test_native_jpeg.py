@@ -171,6 +171,27 @@ def test_ids_and_sizes_of_annotations(case: Case, tmp_path: Path) -> None:
     assert_refused(case.run("--output", output), output, "street.jpg has no id", "--annotations")
 
 
+def test_annotations_of_any_size_take_the_same_memory(case: Case, native: Program, tmp_path: Path) -> None:
+    case.add("street.jpg")
+    path = tmp_path / "instances.json"
+    image = {"id": 77, "file_name": "another.jpg", "width": 80, "height": 48}
+    polygon = [round(0.37 * number, 2) for number in range(40)]
+    annotation = json.dumps({"id": 1, "image_id": 77, "bbox": [1.5, 2.5, 3, 4], "segmentation": [polygon]})
+
+    def peak_kib(count: int) -> int:
+        """Return the memory that it took to find out that the image is not in the annotations."""
+        annotations = f"{annotation}, " * count + annotation
+        path.write_text(f'{{"annotations": [{annotations}], "images": [{json.dumps(image)}]}}')
+        words = ("--model", case.model, "--input", case.folder, "--annotations", path, "--output", case.output)
+        result, peak = native.run_for_peak_kib(*words)
+        assert_refused(result, case.output, "street.jpg is not in annotation file")
+        return peak
+
+    few, many = peak_kib(10), peak_kib(100_000)
+    assert path.stat().st_size > 30e6
+    assert many - few < 1024
+
+
 def test_a_list_and_a_single_file(case: Case, tmp_path: Path) -> None:
     first, second = case.add("1.jpg"), case.add("Ärger 2.JPEG")
     (tmp_path / "list.txt").write_text(f"images/{second.name}\r\n\n", encoding="utf-8")
@@ -223,7 +244,7 @@ def test_files_of_one_id(case: Case, tmp_path: Path) -> None:
     ]
     annotations = tmp_path / "instances.json"
     annotations.write_text(json.dumps({"images": images}))
-    assert_refused(case.run("--annotations", annotations), case.output, "two images are named cam_1.jpg")
+    assert_refused(case.run("--annotations", annotations), case.output, "has two images named cam_1.jpg")
 
 
 def test_broken_bytes_never_crash(dump: Program, tmp_path: Path) -> None:

@@ -1,14 +1,18 @@
 """Configure and compile the native program with CMake."""
 
 import os
+import re
 import shutil
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from yolov3.errors import InputError
 from yolov3.external_tool import ToolError, find_tool, run_tool
 
 SHOWN_LINES = 3
+# The text of message(FATAL_ERROR), in the output of CMake without empty lines.
+CMAKE_MESSAGE = re.compile(r"^CMake Error at .*\(message\):\n(.*?)\n(?:-- |Call Stack )", re.MULTILINE | re.DOTALL)
 # Of CANN's set_env.sh; native310/CMakeLists.txt looks at them too.
 CANN_VARIABLES = ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME", "ASCEND_HOME")
 
@@ -43,8 +47,9 @@ def build(settings: BuildSettings) -> None:
     find_tool("cmake", "install CMake 3.16 or later and a C++17 compiler")
     configure = [
         *("cmake", "-S", str(settings.source_dir), "-B", str(settings.build_dir), "-DNATIVE310_TESTS=OFF"),
-        # What an earlier build found in MindSpore Lite and CANN, which may be others now.
-        *("-U", "MSLITE_*", "-U", "ACL_*"),
+        # What an earlier build found, which may be elsewhere now.
+        *("-U", "MSLITE_*", "-U", "ACL_*", "-U", "NLOHMANN_JSON_*"),
+        f"-DNLOHMANN_JSON_DIRS={json_include_dirs()}",
         f"-DMSLITE_ROOT={settings.mslite_root}",
         f"-DOpenVINO_DIR={settings.openvino_dir}",
     ]
@@ -60,11 +65,18 @@ def cann_of_user() -> str:
 
 def openvino_cmake_dir() -> str:
     """Return the folder of OpenVINO's CMake files in the Python package openvino, empty where it is not installed."""
-    try:
-        from openvino.utils import get_cmake_path
-    except ImportError:
-        return ""
-    return str(get_cmake_path())
+    return _package_folder("openvino/cmake")
+
+
+def json_include_dirs() -> str:
+    """Return the folders of Python packages that hold nlohmann/json.hpp as a list for CMake, the first choice first."""
+    return ";".join(map(_package_folder, ("nlohmann_json/include", "mindspore/include/third_party")))
+
+
+def _package_folder(path: str) -> str:
+    """Return where a folder of a Python package is, empty if that is not installed. The package is not imported."""
+    spec = find_spec(path.split("/")[0])
+    return str(Path(spec.origin).parents[1] / path) if spec and spec.origin else ""
 
 
 def _forget_another_place(settings: BuildSettings) -> None:
@@ -83,7 +95,8 @@ def _run(command: list[str]) -> None:
     try:
         run_tool(command)
     except ToolError as error:
-        errors = [line for line in error.lines if "rror" in line] or [str(error)]
+        messages = [text.replace("\n", " ") for text in CMAKE_MESSAGE.findall("\n".join(error.lines))]
+        errors = messages or [line for line in error.lines if "rror" in line] or [str(error)]
         raise InputError(
             f"native310 cannot be built ({' / '.join(errors[:SHOWN_LINES])}): the log has the whole output"
         ) from None
