@@ -37,10 +37,10 @@ MODULES = {
     "training/targets": ["test_targets.py"],
     "evaluation/nms": ["test_nms.py"],
     "evaluation/postprocess": ["test_postprocess.py"],
-    "data/annotations": ["test_coco_data.py"],
-    "data/checks": ["test_data_checks.py"],
+    "data/annotations": ["test_annotations.py"],
+    "data/checks": ["test_checks.py"],
     "config/config": ["test_config.py"],
-    "evaluation/coco_metrics": ["test_coco_eval.py"],
+    "evaluation/coco_metrics": ["test_coco_metrics.py"],
     "training/loss": ["test_loss.py"],
 }
 LIBRARIES = ("numpy", "cv2", "PIL.Image", "pycocotools.cocoeval", "tqdm", "yaml", "jsonschema", "matplotlib")
