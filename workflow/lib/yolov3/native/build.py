@@ -1,6 +1,8 @@
 """Configure and compile the native program with CMake."""
 
+import logging
 import os
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +82,7 @@ def _forget_another_place(settings: BuildSettings) -> None:
 
 
 def _run(command: list[str]) -> None:
+    logging.info("%s", shlex.join(command))
     try:
         run_tool(command)
     except ToolError as error:
