@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 .PHONY: report test test-slow mutants lint docs lock setup clean
 
 report: setup
-	$(BIN)/snakemake --cores $(CORES) report
+	@$(BIN)/snakemake --cores $(CORES) report
 
 test: setup
 	$(BIN)/python -m pytest -n 3 --dist loadfile

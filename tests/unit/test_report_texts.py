@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from yolov3.report.page import accuracy_text, config_sections, count_text, duration_text
+from yolov3.log_lines import duration_text
+from yolov3.report.page import accuracy_text, config_sections, count_text
 from yolov3.report.plots import moving_average
 
 

@@ -17,6 +17,7 @@ from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.annotations import load_split
 from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.files import write_json
+from yolov3.terminal import RESULT
 from yolov3.training.anchors import cluster_anchors, fit_of, network_box_sizes
 
 
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
         ]
     text = json.dumps(found.anchors)
     lines += [f"network:\n  anchor_scales: {text}"]
-    logging.info("%s", "\n".join(lines))
+    logging.log(RESULT, "%s", "\n".join(lines))
     write_json(
         arguments.output,
         {

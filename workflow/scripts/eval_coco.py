@@ -9,8 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-from tqdm import tqdm
-
 from yolov3.config.config import input_as_trained
 from yolov3.config.options import add_options
 from yolov3.config.stage import run_stage, stage_parser
@@ -20,6 +18,7 @@ from yolov3.evaluation.coco_metrics import coco_result
 from yolov3.evaluation.coco_results import write_results
 from yolov3.evaluation.evaluate import detect_split, evaluation_settings_from
 from yolov3.files import write_json, write_text
+from yolov3.terminal import RESULT, progress_bar
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -47,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
     network, network_settings = load_network(arguments.pretrained, names)
     fitted = input_as_trained(arguments.pretrained, network_settings, arguments.testing_shape, arguments.letterbox)
     split = load_split(manifest, "val")
-    with tqdm(total=len(split), unit="image", disable=None, dynamic_ncols=True) as bar:
+    with progress_bar(total=len(split)) as bar:
         result = detect_split(
             inference_of(network),
             network_settings,
@@ -67,6 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
     }
     logging.info("%d images, %d detections in %.1f s: %s", len(split), len(result.rows), total, result.seconds)
     logging.info("\n%s", coco.summary)
+    logging.log(RESULT, "AP %(AP).4f, AP50 %(AP50).4f, %(images_per_second).1f images/s", metrics)
     write_results(arguments.output_dir / "detections.json", result.rows)
     write_text(arguments.output_dir / "acc.log", coco.summary)
     write_json(arguments.output_dir / "metrics.json", metrics)

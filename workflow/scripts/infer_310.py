@@ -15,6 +15,7 @@ from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.files import write_json, write_text
 from yolov3.native.run import NativeRunSettings, native_accuracy, native_command, run_program
 from yolov3.process import available_cpus
+from yolov3.terminal import RESULT
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -38,6 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     run_program(native_command(arguments.program, arguments.model, arguments.bins, arguments.output_dir, settings))
     result, metrics = native_accuracy(manifest_of(arguments), arguments.output_dir)
     logging.info("\n%s", result.summary)
+    logging.log(RESULT, "AP %(AP).4f, AP50 %(AP50).4f, %(images_per_second).1f images/s", metrics)
     write_text(arguments.output_dir / "acc.log", result.summary)
     write_json(arguments.output_dir / "metrics.json", metrics)
 

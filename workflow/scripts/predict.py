@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from yolov3.boxes import Detections
 from yolov3.config.config import DEVICE_OF_ENGINE
@@ -26,6 +25,7 @@ from yolov3.prediction.detector import Classes, load_detector, read_description
 from yolov3.prediction.native import native_detections
 from yolov3.prediction.predict import find_images, predict_files
 from yolov3.process import available_cpus
+from yolov3.terminal import progress_bar
 
 # Of files that the native program runs: what runs them.
 NATIVE_ENGINES = {".ms": "lite", ".om": "acl"}
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
         def detect(path: Path, image: np.ndarray) -> Detections:
             return detector.detect(image)
 
-    with tqdm(total=len(files), unit="image", disable=None, dynamic_ncols=True) as bar:
+    with progress_bar(total=len(files)) as bar:
         predictions = predict_files(files, folder, detect, classes, arguments.output, on_image=bar.update)
     count = sum(len(prediction["detections"]) for prediction in predictions)
     logging.info("%d detections in %d images: %s", count, len(predictions), arguments.output)

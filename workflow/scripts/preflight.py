@@ -15,6 +15,7 @@ from yolov3.config.stage import run_stage, stage_parser
 from yolov3.errors import InputError
 from yolov3.preflight.checks import missing
 from yolov3.preflight.settings import KEYS, PreflightSettings
+from yolov3.terminal import RESULT
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
             f"{len(found)} {'thing is' if len(found) == 1 else 'things are'} missing, see above: mend that, or set "
             "preflight to false if you know better"
         )
-    logging.info("nothing is missing")
+    logging.log(RESULT, "nothing is missing")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ import sys
 import time
 from pathlib import Path
 
-from tqdm import tqdm
-
 from yolov3.config.config import input_as_trained, section_schema
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
@@ -23,6 +21,7 @@ from yolov3.export.description import ModelDescription
 from yolov3.native.bins import BinsSettings, write_bins
 from yolov3.network.settings import NORMALISATIONS
 from yolov3.quantization.calibration import calibration_bins, draw_images
+from yolov3.terminal import progress_bar
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -65,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         split = load_split(manifest, "val")
         indices = list(range(len(split)))
         settings = settings_from(BinsSettings, arguments, **fitted, mean_std=mean_std)
-    with tqdm(total=len(indices), unit="image", disable=None, dynamic_ncols=True) as bar:
+    with progress_bar(total=len(indices)) as bar:
         write_bins(split, indices, settings, arguments.output_dir, on_images=bar.update)
     seconds = time.perf_counter() - started
     gigabytes = len(indices) * settings.bytes_per_image / 1e9

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from yolov3.data.annotations import (
     AnnotationRows,
@@ -24,6 +23,7 @@ from yolov3.data.images import SizeWH, check_image_header, read_image_digest
 from yolov3.data.manifest import SPLITS, Category, Manifest, Places, SplitFiles, folder_places
 from yolov3.errors import InputError
 from yolov3.files import sha256_of
+from yolov3.terminal import progress_bar
 
 SHOWN = 3
 
@@ -165,7 +165,7 @@ def _check_images(
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         results = pool.map(check_one, images)
         for image, (digest, problem) in zip(
-            images, tqdm(results, f"check {name} images", len(images), unit="image", disable=None), strict=True
+            images, progress_bar(results, f"check {name} images", total=len(images)), strict=True
         ):
             if problem:
                 problems[image["file_name"]] = problem

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from tqdm import tqdm
-
 from yolov3.data.fetch import fetch
 from yolov3.data.manifest import SPLITS, Places, folder_places
 from yolov3.errors import InputError
 from yolov3.files import read_json, require_free_space, write_json
+from yolov3.terminal import progress_bar
 
 MARKER = ".unpacked.json"
 ANNOTATIONS_FOLDER = "annotations"
@@ -139,7 +138,7 @@ def unpack(file: Path, archive: Archive, folder: Path) -> None:
             for info in opened.infolist():
                 _refuse_unsafe(file, info)
             wanted = [(info, place) for info in opened.infolist() if (place := archive.place_of(info.filename))]
-            for info, place in tqdm(wanted, f"unpack {archive.name}", unit="file", disable=None):
+            for info, place in progress_bar(wanted, f"unpack {archive.name}", unit="file"):
                 target = part / place
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(info) as source, target.open("wb") as stream:

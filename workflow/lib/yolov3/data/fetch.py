@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from tqdm import tqdm
-
 from yolov3.errors import InputError
 from yolov3.files import require_free_space, sha256_of
+from yolov3.terminal import progress_bar
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 60
@@ -110,7 +109,7 @@ def _transfer(url: str, part: Path, size: int | None) -> None:
         require_free_space(part.parent, (answer.total or size or 0) - kept, part.stem, "free some space")
         with (
             part.open("ab" if kept else "wb") as stream,
-            tqdm(total=answer.total, initial=kept, desc=part.stem, unit="B", unit_scale=True, disable=None) as bar,
+            progress_bar(None, part.stem, total=answer.total, initial=kept, unit="B", unit_scale=True) as bar,
         ):
             chunk = first
             while chunk:

@@ -1,13 +1,16 @@
 """The log files of msrun's workers: shown as they grow, and read for why a run failed."""
 
 import codecs
+import logging
+import os
 import re
 import signal
 from pathlib import Path
 from typing import TextIO
 
-# An error that a stage of ours logged (yolov3.config.stage.LOG_FORMAT): time and sentence.
-ERROR_LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) ERROR (.*)$", re.MULTILINE)
+from yolov3.log_lines import ERROR_LINE, LOG_LINE, WATCHED
+from yolov3.terminal import RESULT, progress_bar
+
 # What msrun says of a worker that failed or was killed, and MindSpore's scheduler and workers of one another.
 FAILED_WORKER = re.compile(r"Worker process \d+ exit with exception\. Error code: (-?\d+)")
 LOST_WORKER = re.compile(r"The node: (\d+) is timed out")
@@ -15,6 +18,7 @@ LOST_SCHEDULER = re.compile(r"Failed to (?:send heartbeat message to meta server
 GO_ON = "the same command run again goes on from the last checkpoint"
 # MindSpore's messages begin like this, sometimes within a line of ours; they stay in the log file.
 MINDSPORE_MESSAGE = re.compile(r"\[(?:DEBUG|INFO|WARNING)\] [A-Z_]+\(\d+[,:].*?[\r\n]", re.DOTALL)
+WORTH_WATCHING = {"RESULT": RESULT, "WARNING": logging.WARNING}
 # Splits after each line end.
 LINE_END = re.compile(r"(?<=[\r\n])")
 
@@ -61,7 +65,10 @@ def _worker_number(path: Path) -> int:
 
 
 class LogFollower:
-    """Copies the log of the first worker of this host to a stream as it grows, without MindSpore's own messages."""
+    """Copies the log of the first worker of this host to a stream as it grows, without MindSpore's own messages.
+
+    In a workflow the stream is the stage's log; the terminal shows what is worth watching, and the last line in place.
+    """
 
     def __init__(self, log_dir: Path, stream: TextIO) -> None:
         self.log_dir = log_dir
@@ -70,6 +77,7 @@ class LogFollower:
         self.position = 0
         self.decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self.pending = ""
+        self.bar = progress_bar(bar_format="{desc} [{elapsed}]", disable=None if WATCHED in os.environ else True)
 
     def show_new(self, is_end: bool = False) -> None:
         """Show the lines that are complete by now, at the end also the last one."""
@@ -84,6 +92,17 @@ class LogFollower:
         self.position += len(content)
         # A progress bar ends its lines by carriage returns.
         *complete, self.pending = LINE_END.split(self.pending + self.decoder.decode(content, final=is_end))
-        lines = [MINDSPORE_MESSAGE.sub("", line) for line in complete]
-        self.stream.write("".join(lines) + (self.pending if is_end else ""))
+        for line in [*complete, *([self.pending] if is_end else [])]:
+            self._show(MINDSPORE_MESSAGE.sub("", line))
         self.stream.flush()
+        if is_end:
+            self.bar.close()
+
+    def _show(self, line: str) -> None:
+        record = LOG_LINE.match(line)
+        if record and record[1] in WORTH_WATCHING and WATCHED in os.environ:
+            logging.log(WORTH_WATCHING[record[1]], "%s", record[2])
+            return
+        self.stream.write(line)
+        if record:
+            self.bar.set_description_str(record[2])

@@ -1,7 +1,9 @@
 """Configure and compile the native program with CMake."""
 
+import logging
 import os
 import re
+import shlex
 import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -92,6 +94,7 @@ def _forget_another_place(settings: BuildSettings) -> None:
 
 
 def _run(command: list[str]) -> None:
+    logging.info("%s", shlex.join(command))
     try:
         run_tool(command)
     except ToolError as error:

@@ -1,5 +1,6 @@
 """Run the native program over prepared images and judge what it found."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from yolov3.evaluation.coco_results import read_results
 from yolov3.external_tool import find_tool, run_tool
 from yolov3.files import read_json
 from yolov3.process import available_cpus
+from yolov3.terminal import progress_bar
+
+PROGRESS = re.compile(r"(\d+) of (\d+) images")
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,14 @@ def run_program(command: list[str]) -> None:
         InputError: it is missing, or fails; with its own last sentence, or the signal that killed it.
     """
     find_tool(command[0], "build it with `snakemake build_native310`")
-    run_tool(command)
+    with progress_bar() as bar:
+
+        def show(line: str) -> None:
+            if counts := PROGRESS.match(line):
+                bar.total = int(counts[2])
+                bar.update(int(counts[1]) - bar.n)
+
+        run_tool(command, on_line=show)
 
 
 def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, dict[str, Any]]:

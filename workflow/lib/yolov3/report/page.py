@@ -12,6 +12,7 @@ from yolov3.config.config import config_schema
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.files import write_text
+from yolov3.log_lines import duration_text
 from yolov3.report import plots as report_plots
 from yolov3.report.data import Accuracy, StageTime, Training, WeightsSource
 from yolov3.report.gallery import Picture
@@ -172,19 +173,6 @@ def accuracy_text(value: float) -> str:
 def count_text(value: float) -> str:
     """Return a whole number with its thousands apart by thin spaces that do not break."""
     return f"{round(value):,}".replace(",", "\u202f")
-
-
-def duration_text(seconds: float) -> str:
-    """Return a time as people say it, in its two largest units."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def config_sections(config: dict[str, Any]) -> list[tuple[str, list[ConfigValue]]]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from mindspore import Tensor
-from tqdm import tqdm
 
 from yolov3.distributed.worker import Worker, sum_over_workers
 from yolov3.errors import InputError
 from yolov3.network.grid import prediction_grid
 from yolov3.network.yolo import YOLOv3
+from yolov3.terminal import RESULT, progress_bar
 from yolov3.training.batches import BatchSource, batches
 from yolov3.training.loss import YoloLoss
 from yolov3.training.metrics_log import MetricsLog, StepMetrics
@@ -62,7 +62,7 @@ def train(
     loaded, reason = load_state(files.resume, train_step, identity)
     progress = loaded or Progress(step=0, best_ap=-1.0, best_epoch=0, validation=[], seconds=0.0)
     if loaded:
-        logging.info("resuming from %s after %d of %d steps", files.resume, progress.step, len(rates))
+        logging.log(RESULT, "resuming from %s after %d of %d steps", files.resume, progress.step, len(rates))
     if worker.group_size > 1:
         # After it, all ranks have read rank 0's state, which may then be set aside.
         _refuse_different_steps(progress.step, worker)
@@ -111,7 +111,7 @@ def _validate(
     network.set_train(True)
     epoch = done // steps_per_epoch
     progress.validation.append({"epoch": epoch, "iter": done, "AP": found["AP"], "AP50": found["AP50"]})
-    logging.info("epoch[%d], validation AP:%.4f, AP50:%.4f", epoch - 1, found["AP"], found["AP50"])
+    logging.log(RESULT, "epoch[%d], validation AP:%.4f, AP50:%.4f", epoch - 1, found["AP"], found["AP50"])
     if found["AP"] > progress.best_ap:
         progress.best_ap, progress.best_epoch = found["AP"], epoch
         save_checkpoint(best, network, network.settings)
@@ -166,13 +166,8 @@ class _Loop:
         images_per_step = self.settings.per_batch_size * self.worker.group_size
         self.train_step.set_train(True)
         data = batches(self.source, first_step, len(self.rates), self.settings.loader_workers)
-        bar = tqdm(
-            total=len(self.rates),
-            initial=first_step,
-            unit="step",
-            disable=None if self.worker.is_master else True,
-            dynamic_ncols=True,
-        )
+        is_shown = None if self.worker.is_master else True
+        bar = progress_bar(total=len(self.rates), initial=first_step, unit="step", disable=is_shown)
         run_speed, recent_speed = _Speed(images_per_step), _Speed(images_per_step)
         with bar:
             for step, batch in enumerate(data, first_step):

@@ -9,13 +9,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from yolov3.config.sources import python_digest
 from yolov3.data.manifest import SPLITS, Places, folder_places
 from yolov3.data.shapes.outlines import CLASS_NAMES, polygon_area
 from yolov3.data.shapes.scene import PlacedObject, draw_scene
 from yolov3.files import read_json, write_json
+from yolov3.terminal import progress_bar
 
 JPEG_QUALITY = 90
 SETTINGS_NAME = ".settings.json"
@@ -81,7 +81,7 @@ def _draw_split(folder: Path, split: str, identity: dict[str, Any]) -> None:
     part.mkdir(parents=True)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for index in tqdm(range(identity["images"]), f"draw {split}", unit="image", disable=None):
+    for index in progress_bar(range(identity["images"]), f"draw {split}"):
         image, objects = scene(identity["data_seed"], split, index)
         name = f"{index + 1:012d}.jpg"
         _, encoded = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))

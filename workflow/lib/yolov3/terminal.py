@@ -1,0 +1,106 @@
+"""What the terminal shows of a stage: by hand its whole log; in a workflow what is worth watching, and one bar.
+
+The workflow itself shows when a stage starts, ends and fails (`yolov3.report.stage_lines`).
+"""
+
+import fcntl
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+from yolov3.log_lines import LOG_FORMAT, WATCHED, stage_line
+
+# Level of what is worth watching in a workflow.
+RESULT = 25
+
+
+class TerminalHandler(logging.StreamHandler):
+    """Writes log records above a progress bar of this process, not through it.
+
+    Args:
+        stage: name of the stage in a workflow, empty by hand.
+        stream: the terminal.
+    """
+
+    def __init__(self, stage: str, stream: TextIO) -> None:
+        super().__init__(stream)
+        self.stage = stage
+        self.setLevel(RESULT if stage else logging.INFO)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; in a workflow without the error that ends the stage."""
+        if not self.stage:
+            tqdm.write(self.format(record), file=self.stream)
+        elif not getattr(record, "ends_stage", False):
+            kind = "" if record.levelno == RESULT else f"{record.levelname.lower()}: "
+            tqdm.write(stage_line(self.stage, kind + record.getMessage(), self.stream), file=self.stream)
+
+
+def start_logging(log_file: str) -> None:
+    """Log to the terminal and, if `log_file` is not empty, to that file, which is begun again.
+
+    In a workflow, what libraries and tools print without the log, and a traceback, go to the file, too.
+    """
+    logging.addLevelName(RESULT, "RESULT")
+    stage, stream, handlers = "", sys.stderr, list[logging.Handler]()
+    if log_file:
+        path = Path(log_file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+        handlers.append(logging.FileHandler(path, mode="a", encoding="utf-8"))
+        if WATCHED in os.environ:
+            stage = path.stem
+            stream = os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="replace")
+            with path.open("ab") as file:
+                for descriptor in (1, 2):
+                    os.dup2(file.fileno(), descriptor)
+    handlers.append(TerminalHandler(stage, stream))
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, handlers=handlers, force=True)
+
+
+def progress_bar(items: Iterable[Any] | None = None, description: str = "", **options: Any) -> tqdm:
+    """Return a progress bar for the terminal; without one it shows nothing.
+
+    Args:
+        items: what is gone through, or None for a bar that is updated.
+        description: text before it; in a workflow the stage's name by default.
+        options: of tqdm.
+    """
+    handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, TerminalHandler)]
+    stage, stream = (handlers[0].stage, handlers[0].stream) if handlers else ("", sys.stderr)
+    options = {"disable": None, "dynamic_ncols": True, "leave": not stage, "unit": "image", **options}
+    return _Bar(items, description or stage or None, file=stream, **options)
+
+
+class _Bar(tqdm):
+    """A bar that is drawn while no other process draws one on the same terminal."""
+
+    lock: int | None = None
+
+    def display(self, *arguments: Any, **options: Any) -> Any:
+        """Draw the bar, if this process has the terminal or can have it."""
+        return self._has_terminal() and super().display(*arguments, **options)
+
+    def close(self) -> None:
+        """End the bar; that of another process may be drawn then."""
+        super().close()
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None
+
+    def _has_terminal(self) -> bool:
+        try:
+            if self.lock is None:
+                self.lock = os.open(os.ttyname(self.fp.fileno()), os.O_RDONLY | os.O_NOCTTY)
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            # In a container, a terminal may have no name.
+            pass
+        return True
