@@ -1,4 +1,4 @@
-"""Run the native program over prepared images and judge what it found."""
+"""Run the native program on prepared images and evaluate its detections."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,10 @@ from yolov3.process import available_cpus
 
 @dataclass(frozen=True)
 class NativeRunSettings:
-    """How the program is run; most fields are the config's keys of the same names in `infer` and `eval`.
+    """How to run the program; the other fields are the config's keys of the same names in `infer` and `eval`.
 
     Attributes:
-        threads: CPU threads of the network, of which no more are used than there are CPUs.
+        threads: CPU threads of the network, limited to the available CPUs.
     """
 
     engine: str
@@ -55,22 +55,22 @@ def native_command(program: Path, model: Path, bins: Path, output_dir: Path, set
 
 
 def run_program(command: list[str]) -> None:
-    """Run the program; what it says goes to the log.
+    """Run the program with its output in the log.
 
     Raises:
-        InputError: it is missing, or fails; with its own last sentence, or the signal that killed it.
+        InputError: it is missing or fails; the message has its last line, or the signal that killed it.
     """
     find_tool(command[0], "build it with `snakemake build_native310`")
     run_tool(command)
 
 
 def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, dict[str, Any]]:
-    """Return the COCO result of the program's detections, and metrics as the evaluation stage writes them.
+    """Return the COCO result of the program's detections, and the metrics for metrics.json.
 
-    The metrics also hold the program's own timings under `native`.
+    The metrics have the keys of the evaluation stage, and the program's own timings under "native".
 
     Raises:
-        InputError: the program ran over other images than the validation split's, or not over all of them.
+        InputError: the program's images are not exactly those of the validation split.
     """
     rows = read_results(output_dir / "detections.json")
     timings = read_json(output_dir / "benchmark.json", "timings file")
@@ -83,7 +83,7 @@ def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, d
     unknown = set(rows[:, 0].astype(int)) - {image["id"] for image in truth["images"]}
     if unknown:
         raise InputError(
-            f"image {min(unknown)} of the prepared images is none of the validation split: prepare the images of this "
+            f"image {min(unknown)} of the prepared images is not in the validation split: prepare the images of this "
             "data set by `snakemake preprocess_bins`"
         )
     result = coco_result(truth, rows)
