@@ -1,8 +1,8 @@
-"""Where the time of an evaluation goes: the full network at 416 on any data set's validation images.
+"""Time the parts of an evaluation: the full network at 416 px on the validation images of any data set.
 
     python benchmarks/evaluation_share.py results/data/manifest.json [images]
 
-Prints the share of the network; random weights, whose many candidates make the post-processing as slow as it gets.
+Prints the share of each part. The weights are random; their many candidates are the worst case for post-processing.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Class-wise NMS of 4,500 candidates in 80 classes: ours against a plain greedy loop in NumPy, alternated.
+"""Time class-wise NMS of 4,500 candidates in 80 classes: class_wise_nms and a greedy NumPy loop, alternating.
 
 python benchmarks/nms.py
 """
@@ -10,7 +10,7 @@ import numpy as np
 from yolov3.evaluation.nms import class_wise_nms
 
 
-def plain(boxes_xyxy, scores, labels, threshold):
+def greedy_nms(boxes_xyxy, scores, labels, threshold):
     kept = []
     for label in np.unique(labels):
         order = np.flatnonzero(labels == label)
@@ -32,15 +32,15 @@ def main() -> None:
     top_left = rng.uniform(0, 500, (4500, 2))
     boxes = np.concatenate([top_left, top_left + rng.uniform(10, 120, (4500, 2))], axis=1).astype(np.float32)
     scores, labels = rng.random(4500).astype(np.float32), rng.integers(0, 80, 4500)
-    assert sorted(plain(boxes, scores, labels, 0.5)) == sorted(class_wise_nms(boxes, scores, labels, 0.5))
-    seconds = {plain: [], class_wise_nms: []}
+    assert sorted(greedy_nms(boxes, scores, labels, 0.5)) == sorted(class_wise_nms(boxes, scores, labels, 0.5))
+    seconds = {greedy_nms: [], class_wise_nms: []}
     for _ in range(15):
-        for function, taken in seconds.items():
+        for function, times in seconds.items():
             start = time.perf_counter()
             function(boxes, scores, labels, 0.5)
-            taken.append(time.perf_counter() - start)
-    ours, loop = np.median(seconds[class_wise_nms]), np.median(seconds[plain])
-    print(f"ours {ours * 1e3:.1f} ms, plain loop {loop * 1e3:.1f} ms, ratio {ours / loop:.3f}")
+            times.append(time.perf_counter() - start)
+    greedy, class_wise = (1e3 * np.median(times) for times in seconds.values())
+    print(f"class_wise_nms {class_wise:.1f} ms, greedy loop {greedy:.1f} ms, ratio {class_wise / greedy:.3f}")
 
 
 if __name__ == "__main__":
