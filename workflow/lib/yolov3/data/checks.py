@@ -133,7 +133,7 @@ def check_split(
     counts = split.box_counts()
     _log_counts(name, dataset, rows, counts)
     if name == "train" and not counts.any():
-        raise InputError(f"no image in {annotation_file} has a usable box: correct its boxes and categories")
+        raise InputError(f"no image in {annotation_file} has a usable box: check the categories and boxes")
     return SplitFiles(
         image_dir=image_dir,
         annotation_file=annotation_file,

@@ -259,7 +259,7 @@ def _shape(parameter: Parameter) -> str:
 
 @contextmanager
 def quiet_mindspore() -> Iterator[None]:
-    """Silence MindSpore's log; the InputError raised here reports the same problem in one sentence."""
+    """Silence MindSpore's log; callers report failures in a sentence of their own."""
     logger: logging.Logger = mindspore_log._get_logger()
     was_disabled = logger.disabled
     logger.disabled = True
