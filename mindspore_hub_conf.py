@@ -1,6 +1,6 @@
-"""Entry point of MindSpore Hub: `mindspore_hub.load` calls `create_network` with a name and its own arguments.
+"""Entry point of MindSpore Hub: `mindspore_hub.load` calls `create_network` with a name and further arguments.
 
-It loads the published checkpoint into the network itself (`pretrained=True`); another one is given by `checkpoint`.
+With `pretrained=True` the Hub loads its published checkpoint into the network; `checkpoint` loads any other.
 """
 
 import dataclasses
@@ -12,15 +12,15 @@ NAME = "yolov3_darknet53"
 
 
 def create_network(name: str, *args: Any, **kwargs: Any) -> Any:
-    """Return YOLOv3-DarkNet53 in inference mode; images float32 [N, 3, H, W] give the raw maps of strides 8, 16, 32.
+    """Return YOLOv3-DarkNet53 in inference mode; it maps images, float32 [N, 3, H, W], to raw maps of three strides.
 
     Args:
         name: "yolov3_darknet53".
         args, kwargs: see `_yolov3_darknet53`.
 
     Raises:
-        NotImplementedError: the name is another.
-        InputError: the checkpoint is missing or is not one of a whole network.
+        NotImplementedError: the name differs.
+        InputError: the checkpoint is missing or does not hold a whole network.
     """
     if name != NAME:
         raise NotImplementedError(f"{name} is not in this repository: the name is {NAME}")
@@ -34,10 +34,9 @@ def _yolov3_darknet53(checkpoint: str = "", num_classes: int = 80, **settings: A
     """Build the network.
 
     Args:
-        checkpoint: file that this project's training wrote; it knows classes, anchors and shape itself. "" gives
-            initial weights.
-        num_classes: number of classes, without a checkpoint.
-        settings: fields of `yolov3.network.settings.NetworkSettings`, without a checkpoint.
+        checkpoint: file written by this project's training, which has its own settings; "" for initial weights.
+        num_classes: number of classes; not used with a checkpoint.
+        settings: fields of `yolov3.network.settings.NetworkSettings`; not allowed with a checkpoint.
     """
     from yolov3.config.config import complete_config
     from yolov3.errors import InputError
@@ -48,9 +47,9 @@ def _yolov3_darknet53(checkpoint: str = "", num_classes: int = 80, **settings: A
     known = {field.name for field in dataclasses.fields(NetworkSettings)}
     for setting in settings:
         if setting not in known:
-            raise InputError(f"{setting} is no setting of the network: choose from {', '.join(sorted(known))}")
+            raise InputError(f"{setting} is not a setting of the network: choose from {', '.join(sorted(known))}")
     if checkpoint and settings:
-        raise InputError(f"checkpoint {checkpoint} brings its own {', '.join(settings)}: leave out one or the other")
+        raise InputError(f"checkpoint {checkpoint} has its own {', '.join(settings)}: leave out one or the other")
     if checkpoint:
         return load_network(checkpoint)[0]
     defaults = complete_config({})["network"]

@@ -1,10 +1,10 @@
-"""The native program against ONNX Runtime and bare MindSpore Lite, and int8 against float: the full network at 416.
+"""Compare the native program with ONNX Runtime and plain MindSpore Lite, and int8 with float: the full network at 416.
 
     python benchmarks/native_speed.py results/data/manifest.json results/native310
 
-Random weights, 80 classes, all available cores; the second argument is the folder of a finished workflow with the
-program, the converter and MindSpore Lite. All take turns in each round, so that a slower minute slows them all. Times
-of the program are of the whole run per image, from the first image read to the last result written.
+Uses random weights, 80 classes and all available cores; the second argument is the folder of a finished workflow with
+the program, the converter and MindSpore Lite. All alternate in each round, so that other load slows them equally. Times
+of the program are per image over the whole run, from reading the first image to writing the last result.
 """
 
 import argparse
@@ -38,7 +38,7 @@ NATIVE_DIR = Path(__file__).resolve().parents[1] / "native310"
 SIZE = 416
 WARMUP = 3
 CALIBRATION_IMAGES = 8
-# Random weights give every box a score of about a quarter; above this, as few are left as after training.
+# Random weights give every box a score of about 0.25; above this threshold about as few remain as after training.
 SCORE_THRESHOLD = 0.5
 
 BARE_CMAKE = """cmake_minimum_required(VERSION 3.16)
@@ -117,7 +117,7 @@ def build_bare_predict(native: Path, work: Path) -> Path:
 
 
 def native_time(program: Path, engine: str, model: Path, work: Path, threads: int, precision: str = "float32") -> float:
-    """Return milliseconds an image of the whole run."""
+    """Return the milliseconds per image of a whole run."""
     with tempfile.TemporaryDirectory(dir=work) as output:
         options = {"engine": engine, "model": model, "input": work / "bins", "output": output, "threads": threads}
         options |= {"warmup": WARMUP, "raw": 0, "precision": precision, "score_threshold": SCORE_THRESHOLD}
@@ -129,41 +129,41 @@ def native_time(program: Path, engine: str, model: Path, work: Path, threads: in
 
 def bare_predict_time(program: Path, model: Path, image: Path, threads: int, runs: int) -> float:
     words = [str(word) for word in (program, model, image, threads, WARMUP, runs)]
-    done = subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return float(np.median([float(line) for line in done.stdout.splitlines()]))
+    output = subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    return float(np.median([float(line) for line in output.splitlines()]))
 
 
 def onnxruntime_time(session: onnxruntime.InferenceSession, images: list[np.ndarray]) -> float:
     name = session.get_inputs()[0].name
     for _ in range(WARMUP):
         session.run(None, {name: images[0]})
-    taken = []
+    seconds = []
     for image in images:
         start = time.perf_counter()
         session.run(None, {name: image})
-        taken.append(time.perf_counter() - start)
-    return 1000 * float(np.median(taken))
+        seconds.append(time.perf_counter() - start)
+    return 1000 * float(np.median(seconds))
 
 
-def print_ratio(text: str, above: list[float], below: list[float], bound: float) -> None:
-    rounds = np.divide(above, below)
-    ratio = np.median(above) / np.median(below)
-    verdict = "reached" if ratio <= bound else "MISSED"
-    print(f"{text:52s} {ratio:.3f} (rounds {rounds.min():.3f} to {rounds.max():.3f}), at most {bound}: {verdict}")
+def print_ratio(text: str, times: list[float], base_times: list[float], limit: float) -> None:
+    rounds = np.divide(times, base_times)
+    ratio = np.median(times) / np.median(base_times)
+    verdict = "reached" if ratio <= limit else "MISSED"
+    print(f"{text:52s} {ratio:.3f} (rounds {rounds.min():.3f} to {rounds.max():.3f}), at most {limit}: {verdict}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", type=Path)
     parser.add_argument("native", type=Path, help="folder with build/, converter/ and mslite/")
-    parser.add_argument("--images", type=int, default=20, help="images of a round")
+    parser.add_argument("--images", type=int, default=20, help="images per round")
     parser.add_argument("--rounds", type=int, default=4)
     arguments = parser.parse_args()
     threads = len(os.sched_getaffinity(0))
     program = arguments.native / "build/native310"
     with tempfile.TemporaryDirectory(prefix="native-speed-") as folder:
         work = Path(folder)
-        # In a process of its own, so that no thread of MindSpore's is left when the clock runs.
+        # In a process of its own, so that no thread of MindSpore is left during the measurements.
         job = (arguments.manifest, arguments.images, arguments.native, work)
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             pool.apply(prepare, job)
@@ -187,7 +187,7 @@ def main() -> None:
         for _ in range(arguments.rounds):
             for name, run in runs.items():
                 times.setdefault(name, []).append(run())
-    print(f"{arguments.rounds} rounds of {arguments.images} images, {threads} threads, ms an image")
+    print(f"{arguments.rounds} rounds of {arguments.images} images, {threads} threads, ms per image")
     for name, values in times.items():
         print(f"{name:34s} median {np.median(values):7.1f}   rounds {' '.join(f'{value:7.1f}' for value in values)}")
     print_ratio("native, lite / ONNX Runtime", times["native, lite"], times["ONNX Runtime"], 0.7)

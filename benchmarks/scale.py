@@ -1,9 +1,9 @@
-"""Annotations of COCO2014's size, made up: time and peak memory of loading, of evaluation, and of the first batches.
+"""Measure time and peak memory of loading, evaluation and the first batch on generated annotations of COCO 2014's size.
 
     python benchmarks/scale.py
 
-40,504 validation images with 100 detections each and 7.2 boxes, 82,783 training images, 80 classes. Each part runs in a
-process of its own, whose peak memory is told.
+40,504 validation images with 100 detections and 7.2 boxes each, 82,783 training images, 80 classes. Each part runs in a
+process of its own to measure its peak memory.
 """
 
 import argparse
@@ -34,7 +34,7 @@ TRAIN_IMAGES, VAL_IMAGES, CLASSES, DETECTIONS = 82_783, 40_504, 80, 100
 BOXES_PER_IMAGE = 7.2
 SAMPLE_SECONDS = 0.3
 SIZE_WH = (640, 480)
-# What annotations of COCO have that is not used, above all outlines: they make the file large.
+# COCO's annotations have outlines, which are not used but make up most of the file.
 OUTLINE = [round(10.37 * index, 2) for index in range(44)]
 
 
@@ -88,7 +88,7 @@ def describe(folder: Path) -> None:
 
 
 def detections(folder: Path) -> np.ndarray:
-    """Return rows near the truth, and others."""
+    """Return detections, float64 [K, 7] as in `read_results`: one near each true box, and random ones."""
     rng = np.random.default_rng(3)
     split = load_split(Manifest.read(folder / "manifest.json"), "val")
     rows = np.empty((VAL_IMAGES * DETECTIONS, 7))
@@ -133,16 +133,16 @@ def first_batch(folder: Path) -> None:
 
 
 def private_memory(process: psutil.Process) -> int:
-    """Return the bytes that a process and those it started have for themselves."""
+    """Return the private memory in bytes of a process and its descendants."""
     total = 0
-    for one in (process, *process.children(recursive=True)):
+    for member in (process, *process.children(recursive=True)):
         with contextlib.suppress(psutil.Error):
-            total += one.memory_full_info().uss
+            total += member.memory_full_info().uss
     return total
 
 
-def measured(part: Callable[[Path], None], folder: Path) -> None:
-    """Run a part in a process of its own and tell its time and peak memory, the processes that it starts included."""
+def measure(part: Callable[[Path], None], folder: Path) -> None:
+    """Run a part in a process of its own and print its time and peak memory, including its descendants."""
     process = multiprocessing.get_context("fork").Process(target=part, args=(folder,))
     started, peak = time.perf_counter(), 0
     process.start()
@@ -162,7 +162,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="scale-") as name:
         folder = Path(name)
         for part in (write_data, describe, first_batch, write_detections, evaluate):
-            measured(part, folder)
+            measure(part, folder)
 
 
 if __name__ == "__main__":

@@ -278,9 +278,9 @@ WRONG = [
     (lambda dataset: dataset.update(categories={}), "no list categories"),
     (lambda dataset: dataset.update(categories=[]), "has no categories"),
     (lambda dataset: dataset.update(images=[]), "has no images"),
-    (lambda dataset: dataset["annotations"].append(5), "entry in annotations that is no object"),
-    (lambda dataset: dataset["images"].append([]), "entry in images that is no object"),
-    (lambda dataset: dataset["categories"].insert(0, "a"), "entry in categories that is no object"),
+    (lambda dataset: dataset["annotations"].append(5), "entry in annotations that is not an object"),
+    (lambda dataset: dataset["images"].append([]), "entry in images that is not an object"),
+    (lambda dataset: dataset["categories"].insert(0, "a"), "entry in categories that is not an object"),
     (replace("images", 1, id=20), "image id 20 twice"),
     (replace("annotations", 1, id=1), "annotation id 1 twice"),
     (replace("annotations", 2, id=2), "annotation id 2 twice"),
@@ -300,7 +300,7 @@ WRONG = [
     (replace("images", 0, file_name=None), "image 20 without file_name"),
     (replace("annotations", 0, image_id="x"), "image_id 'x'"),
     (replace("annotations", 0, id=[1]), r"annotation \[1\]"),
-    (replace("categories", 0, name=None), "whole id and a name"),
+    (replace("categories", 0, name=None), "integer id and a name"),
 ]
 
 

@@ -71,7 +71,7 @@ def test_wrong_folders_are_refused(folder, manifest, tmp_path):
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", "is empty")
     refused(folder, "draw the images again", size=SIZE * 2)
-    refused(folder, "another mean_rgb or std_rgb", mean_std=NORMALISATIONS["unit"])
+    refused(folder, "differs from the model in mean_rgb or std_rgb", mean_std=NORMALISATIONS["unit"])
     split = load_split(Manifest.read(manifest), "train")
     write_bins(split, [0], BinsSettings(SIZE, False, IMAGENET, "uint8", "NCHW"), tmp_path / "bins")
     refused(tmp_path / "bins", "uint8 NCHW")

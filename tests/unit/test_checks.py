@@ -53,8 +53,8 @@ def test_oddities_are_counted_in_the_log(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         check(write_dataset(tmp_path, dataset))
     log = caplog.text
-    assert "train: 2 images, 4 boxes (at most 3 an image), 2 crowds, 0 images without boxes" in log
-    assert "train: 3 boxes reach outside their image: clipped (annotation ids 11, 12, 19 ...)" in log
+    assert "train: 2 images, 4 boxes (at most 3 per image), 2 crowds, 0 images without boxes" in log
+    assert "train: 3 boxes extend beyond their image: clipped (annotation ids 11, 12, 19 ...)" in log
     assert "train: 1 boxes have no width or height in their image: dropped (annotation ids 13 ...)" in log
     assert "train: 1 boxes are missing, NaN or infinite: dropped (annotation ids 14 ...)" in log
     assert "train: 3 annotations are of unknown categories: dropped (annotation ids 15, 16, 17 ...)" in log
@@ -78,8 +78,8 @@ def test_only_the_first_three_ids_are_shown_and_only_oddities_are_warnings(tmp_p
         "train: 1 annotations are of unknown categories: dropped (annotation ids None ...)",
     }
     assert {record.getMessage() for record in train if record.levelno == logging.INFO} == {
-        "train: 2 images, 2 boxes (at most 1 an image), 1 crowds, 0 images without boxes",
-        "train: 0 boxes reach outside their image: clipped",
+        "train: 2 images, 2 boxes (at most 1 per image), 1 crowds, 0 images without boxes",
+        "train: 0 boxes extend beyond their image: clipped",
         "train: 0 boxes are missing, NaN or infinite: dropped",
         "train: 0 boxes have no width or height in their image: dropped",
     }

@@ -52,7 +52,7 @@ def archives(mirror):
 
 
 def prepare(tmp_path, mirror, archives, keep=False):
-    return prepare_coco2014(tmp_path / "data", Coco2014Settings(mirror.as_uri() + "/", keep), archives)
+    return prepare_coco2014(tmp_path / "data", Coco2014Settings(mirror.as_uri() + "/", keep), archives=archives)
 
 
 def files_below(folder):

@@ -93,4 +93,4 @@ def test_letters_outside_ascii_are_letters(text):
 def test_a_script_without_a_font_is_said(caplog):
     # A private character, which no font of a host should have.
     font_for("x\U0010f8ff", 20)
-    assert "no font of this host has \U0010f8ff" in caplog.text
+    assert "no font on this host has \U0010f8ff" in caplog.text

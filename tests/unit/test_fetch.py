@@ -184,7 +184,7 @@ def test_a_server_in_trouble_is_asked_again_and_then_told(server, tmp_path):
     server.status = 503
     with pytest.raises(InputError, match="the server answers 503"):
         fetch(server.url, tmp_path / "file.zip")
-    assert len(server.ranges) == fetch_module.TRIES
+    assert len(server.ranges) == fetch_module.MAX_TRIES
 
 
 def test_nobody_there(tmp_path):

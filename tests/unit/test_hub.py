@@ -51,8 +51,8 @@ def test_errors(create_network, tmp_path):
         create_network("resnet50")
     with pytest.raises(InputError, match="does not exist"):
         create_network("yolov3_darknet53", checkpoint=str(tmp_path / "none.ckpt"))
-    with pytest.raises(InputError, match="anchor_scales is no setting of the network: choose from anchors, "):
+    with pytest.raises(InputError, match="anchor_scales is not a setting of the network: choose from anchors, "):
         create_network("yolov3_darknet53", anchor_scales=[[1, 1]] * 9)
     save_checkpoint(tmp_path / "yolov3.ckpt", small_network(), SETTINGS)
-    with pytest.raises(InputError, match="brings its own normalisation"):
+    with pytest.raises(InputError, match="has its own normalisation"):
         create_network("yolov3_darknet53", checkpoint=str(tmp_path / "yolov3.ckpt"), normalisation="unit")

@@ -198,7 +198,7 @@ def test_mistakes_are_one_sentence(samples, tmp_path, capfd):
         (tmp_path / "none.ckpt", image, [], "does not exist"),
         (tmp_path / "none.onnx", image, [], "does not exist"),
         (tmp_path / "alone.onnx", image, [], "model description"),
-        (tmp_path / "cut.onnx", image, [], "refused by ONNX Runtime"),
+        (tmp_path / "cut.onnx", image, [], "rejected by ONNX Runtime"),
         (tmp_path / "yolo.pt", image, [], "another kind than .ckpt, .mindir, .onnx"),
         (tmp_path / "yolo.ms", image, ["--program", tmp_path / "none"], "run snakemake --cores 2 build_native310"),
         (tmp_path / "yolo.ms", image, ["--program", echo], "--engine lite --device cpu --device_id 0"),

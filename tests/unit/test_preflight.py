@@ -13,7 +13,7 @@ from exported_samples import run_script, write_program
 from yolov3.config.config import complete_config
 from yolov3.preflight import checks as preflight
 from yolov3.preflight import resources as preflight_resources
-from yolov3.preflight.checks import missing
+from yolov3.preflight.checks import missing_requirements
 from yolov3.preflight.files import FILE_OF_STAGE, missing_files
 from yolov3.preflight.settings import KEYS, PreflightSettings
 
@@ -49,7 +49,7 @@ def set_disk(monkeypatch, gib):
 
 
 def look(host, wanted):
-    return missing(wanted, host / "results", dev=host / "dev")
+    return missing_requirements(wanted, host / "results", dev=host / "dev")
 
 
 def fit_out(host, monkeypatch, npus=(), gpus=(), programs=()):
@@ -71,7 +71,7 @@ def test_ascend_host_without_anything(host):
     for words in (
         ("npu-smi is not found", "install the NPU driver"),
         ("CANN is not set up", "set_env.sh"),
-        ("dev/davinci0, ", "dev/davinci7 are not there"),
+        ("dev/davinci0, ", "dev/davinci7 are missing"),
         ("device_target is Ascend but the MindSpore", "libmindspore_ascend.so", "install"),
         ("infer.device is ascend but MSLITE_HOME", "vendor's archive"),
         ("atc is not on PATH", "set_env.sh"),
@@ -91,11 +91,11 @@ def test_ascend_host_with_all(host, monkeypatch):
     wanted = settings("coco2014_ascend.yaml", amct_python=str(host / "bin" / "amct-python"))
     assert look(host, wanted) == []
     (host / "dev" / "davinci6").unlink()
-    assert [sentence.split(" is not there")[0] for sentence in look(host, wanted)] == [f"{host}/dev/davinci6"]
+    assert [sentence.split(" is missing")[0] for sentence in look(host, wanted)] == [f"{host}/dev/davinci6"]
     (host / "dev" / "davinci6").touch()
     with monkeypatch.context() as allocation:
         two_hosts = dataclasses.replace(wanted, group_size=16, host_launcher="slurm")
-        assert ["asks for 16 of it" in sentence for sentence in look(host, two_hosts)] == [True]
+        assert ["group_size needs 16" in sentence for sentence in look(host, two_hosts)] == [True]
         allocation.setenv("SLURM_JOB_NUM_NODES", "2")
         assert look(host, two_hosts) == []
     half = settings("coco2014_ascend.yaml", amct_python=wanted.amct_python, device_num="[0,4)")
@@ -137,7 +137,7 @@ def test_exports_that_a_later_stage_refuses(host):
     wanted = settings(keep_detect=True, export_batch_size=2)
     found = look(host, wanted)
     assert ["keep_detect" in found[0], "export_batch_size is 2" in found[1], len(found)] == [True, True, 2]
-    assert missing(wanted, host / "results", frozenset({"export"}), host / "dev") == []
+    assert missing_requirements(wanted, host / "results", frozenset({"export"}), host / "dev") == []
     assert len(look(host, settings(export_batch_size=2, quant_backend="qdq"))) == 0
 
 
@@ -151,7 +151,7 @@ def test_amct_must_run(host, monkeypatch):
 
     def look_with(python):
         wanted = settings(quant_backend="amct", amct_python=str(python))
-        return missing(wanted, host / "results", frozenset({"post_quant"}), host / "dev")
+        return missing_requirements(wanted, host / "results", frozenset({"post_quant"}), host / "dev")
 
     monkeypatch.delenv("PYTHONPATH", raising=False)
     assert ["has no amct_mindspore" in sentence for sentence in look_with(sys.executable)] == [True]
@@ -208,7 +208,10 @@ def test_only_what_the_stages_need_is_looked_at(host, monkeypatch):
     wanted = settings("coco2014_ascend.yaml")
 
     def look_for(*stages):
-        return [sentence.split()[0] for sentence in missing(wanted, host / "results", frozenset(stages), host / "dev")]
+        return [
+            sentence.split()[0]
+            for sentence in missing_requirements(wanted, host / "results", frozenset(stages), host / "dev")
+        ]
 
     assert look_for("report") == []
     assert look_for("preprocess_bins", "download_train") == []
@@ -218,7 +221,8 @@ def test_only_what_the_stages_need_is_looked_at(host, monkeypatch):
     assert look_for("infer_310") == ["npu-smi", "CANN", f"{host}/dev/davinci0", "infer.device"]
     assert look_for("post_quant") == ["CANN's", "quantize.amct_python"]
     set_disk(monkeypatch, 1)
-    assert "data set 31.6)" in missing(wanted, host / "results", frozenset({"download_train"}), host / "dev")[0]
+    stages = frozenset({"download_train"})
+    assert "data set 31.6)" in missing_requirements(wanted, host / "results", stages, host / "dev")[0]
 
 
 def test_the_stage_says_all_at_once(host, capfd):

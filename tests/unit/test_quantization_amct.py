@@ -65,7 +65,7 @@ def test_amct_is_called_as_documented_with_the_trained_network(prepared, tools, 
     report = json.loads((output.parent / "quant.json").read_text())
     assert report["layers_kept_float"] == ["backbone.root", "branch_8.head"]
     assert json.loads(report["amct_configuration"]) == {"activation_offset": True}
-    assert report["atc_said"] == ["ATC run success, welcome to the next use."]
+    assert report["atc_output"] == ["ATC run success, welcome to the next use."]
     assert json.loads((output.parent / "int8.om.json").read_text())["batch_size"] == 2
 
 
@@ -87,7 +87,7 @@ def test_missing_parts_are_one_sentence(prepared, tools, tmp_path, monkeypatch, 
     refused("envs/amct.yaml", python="")
     refused("program no-atc is missing", "--atc", "no-atc")
     monkeypatch.delenv("PYTHONPATH")
-    refused("AMCT for MindSpore is not in this Python")
+    refused("AMCT for MindSpore is not installed in this Python")
     assert not (tmp_path / "out").exists()
 
 

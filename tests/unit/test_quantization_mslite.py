@@ -94,7 +94,7 @@ def test_result_is_readable_described_and_reported(prepared, converter, tmp_path
     assert json.loads((output.parent / "int8.ms.json").read_text())["input_size"] == [SIZE, SIZE]
     report = json.loads((output.parent / "quant.json").read_text())
     assert (report["backend"], report["method"], report["layers_kept_float"]) == ("mslite", "MAX_MIN", [])
-    assert (report["int8_model"]["bytes"], report["converter_said"]) == (9, ["CONVERT RESULT SUCCESS:0"])
+    assert (report["int8_model"]["bytes"], report["converter_output"]) == (9, ["CONVERT RESULT SUCCESS:0"])
     assert report["tensors"] == {
         "images": {"dtype": "int8", "channels": 1, "scale": 0.5, "zero_point": -14, "range": [-57.0, 70.5]},
         "root.weight": {"dtype": "int8", "channels": 2, "smallest_scale": 0.125, "largest_scale": 0.25},

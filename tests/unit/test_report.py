@@ -145,10 +145,10 @@ def test_coco_table_stands_beside_the_published_numbers(run):
 
 
 def test_page_says_whether_the_published_numbers_compare(run):
-    assert "What is published is of another data set" in Page(run.write()).text
+    assert "The published values are for another data set" in Page(run.write()).text
     manifest = run.files["manifest"]
     manifest.write_text(manifest.read_text().replace('"provider": "custom"', '"provider": "coco2014"'))
-    assert "What is published is of another data set" not in Page(run.write()).text
+    assert "The published values are for another data set" not in Page(run.write()).text
 
 
 def test_headline_stages_and_config(run):
@@ -156,7 +156,7 @@ def test_headline_stages_and_config(run):
     for text in ("3 min 12 s", "55.5", "62 001 757", "2.10.0", "default:", "0.001"):
         assert text in page.text, text
     # The stage without a benchmark file is left out.
-    assert [row[0] for row in page.tables["stage-table"]] == ["Stage", "Training", "All together"]
+    assert [row[0] for row in page.tables["stage-table"]] == ["Stage", "Training", "Total"]
     assert page.tables["stage-table"][1][1] == "1 h 02 min"
     assert "2 keys, 1 changed" in page.text
 
@@ -295,7 +295,7 @@ def test_without_a_training_the_page_tells_where_the_weights_came_from(run):
 
     page = Page(run.write("--config_json", '{"device_target": "GPU"}'))
 
-    assert "Nothing was trained: the weights were read from yolov3 <1>.weights, a weight file of Darknet" in page.text
+    assert "No training was run: the weights were read from yolov3 <1>.weights, a weight file of Darknet" in page.text
     assert "trained on 32 013 312 images" in page.text
     assert "parameters 62 001 757" in page.text
     assert "training time" not in page.text

@@ -53,7 +53,7 @@ def test_the_checkpoint_is_evaluated_and_told_in_the_report(project, planned):
     assert (summary["file"], summary["format"]) == ("my yolov3.weights", "Darknet")
     assert metrics_of(project, "eval_coco")["images"] == SMALL["shapes"]["val_images"]
     page = (project.folder / "results" / "report" / "report.html").read_text(encoding="utf-8")
-    assert "Nothing was trained" in page
+    assert "No training was run" in page
     assert "my yolov3.weights" in page
 
 

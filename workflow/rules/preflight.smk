@@ -2,14 +2,16 @@
 # theirs: a stage behind ancient() would not run for its own reasons whenever the preflight does.
 
 from yolov3.preflight.files import missing_files
-from yolov3.preflight.checks import missing
+from yolov3.preflight.checks import missing_requirements
 from yolov3.preflight.settings import ALL_STAGES, PreflightSettings, values_of
 
 
 onstart:
     rules_to_run = {job.rule.name for job in workflow.dag.needrun_jobs()}
     planned = ALL_STAGES & rules_to_run
-    sentences = missing(PreflightSettings(**values_of(config, workflow.local_exec)), Path("results"), planned)
+    sentences = missing_requirements(
+        PreflightSettings(**values_of(config, workflow.local_exec)), Path("results"), planned
+    )
     sentences += missing_files(config, rules_to_run)
     if sentences:
         advice = "Fix that, or set preflight to false if you know better."

@@ -1,4 +1,4 @@
-"""Build the native program, or one of its tools.
+"""Build the native program or one of its tools.
 
 python workflow/scripts/build_native310.py --source_dir native310 --runtime results/native310/mslite/runtime.json \
     --build_dir results/native310/build
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Configure and compile."""
+    """Configure and compile with CMake."""
     build(
         BuildSettings(
             source_dir=arguments.source_dir,

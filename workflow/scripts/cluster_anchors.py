@@ -1,4 +1,4 @@
-"""Find nine anchors that fit the boxes of the training images, and show them beside the published ones.
+"""Cluster the boxes of the training images into nine anchors, and compare them with the published ones.
 
 python workflow/scripts/cluster_anchors.py --manifest results/data/manifest.json --testing_shape 416 \
     --output results/anchors/anchors.json
@@ -25,33 +25,32 @@ def main(argv: list[str] | None = None) -> int:
     """Run the stage and return its exit code."""
     parser = stage_parser(__doc__)
     add_manifest_options(parser)
-    parser.add_argument("--output", type=Path, required=True, help="JSON to write")
+    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     add_options(parser, "eval", only=("testing_shape", "letterbox"))
     add_options(parser, "", only=("seed",))
     return run_stage(run, parser.parse_args(argv))
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Cluster, print, write."""
+    """Cluster the boxes, log the anchors and write them."""
     fitted = training_input(arguments.testing_shape, arguments.letterbox)
     input_size, letterbox = (fitted["testing_shape"],) * 2, fitted["letterbox"]
     sizes_wh = network_box_sizes(load_split(manifest_of(arguments), "train"), input_size, letterbox)
     published = tuple((width, height) for width, height in section_schema("network")["anchor_scales"]["default"])
-    found = fit_of(cluster_anchors(sizes_wh, arguments.seed), sizes_wh)
-    fits = {"clustered": found, "published": fit_of(published, sizes_wh)}
+    clustered = fit_of(cluster_anchors(sizes_wh, arguments.seed), sizes_wh)
+    fits = {"clustered": clustered, "published": fit_of(published, sizes_wh)}
     lines = [f"{len(sizes_wh)} boxes at an input of {input_size[1]} x {input_size[0]} pixels"]
     for name, fit in fits.items():
         lines += [
             f"{name}: {' '.join(f'{width:g}x{height:g}' for width, height in fit.anchors)}",
             f"{'':{len(name)}}  mean best IoU {fit.mean_best_iou:.3f}, recall at IoU 0.5 {fit.recall:.3f}",
         ]
-    text = json.dumps(found.anchors)
-    lines += [f"network:\n  anchor_scales: {text}"]
+    lines += [f"network:\n  anchor_scales: {json.dumps(clustered.anchors)}"]
     logging.log(RESULT, "%s", "\n".join(lines))
     write_json(
         arguments.output,
         {
-            "anchors": found.anchors,
+            "anchors": clustered.anchors,
             "input_size": input_size,
             "letterbox": letterbox,
             "boxes": len(sizes_wh),

@@ -20,7 +20,7 @@ from yolov3.weights.backbone import (
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Run the stage."""
+    """Convert the file."""
     settings = backbone_settings_from(arguments)
     convert = checkpoint_to_darknet if arguments.reverse else darknet_to_checkpoint
     convert(arguments.input_file, arguments.output_file, settings)

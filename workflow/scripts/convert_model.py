@@ -1,4 +1,4 @@
-"""Convert an exported float model for the native runtime: ONNX or MindIR for MindSpore Lite, AIR for AscendCL.
+"""Convert an exported float model for the native program: ONNX or MindIR for MindSpore Lite, AIR for AscendCL.
 
 python workflow/scripts/convert_model.py --model results/export/yolov3_darknet53.onnx --converter mslite_convert \
     --output results/export/yolov3_darknet53.ms
@@ -23,10 +23,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help=".ms or .mindir (MindSpore Lite), or .om (AscendCL)")
     parser.add_argument("--converter", default="mslite_convert", help="mslite_convert or converter_lite")
     parser.add_argument(
-        "--optimize", choices=("general", "ascend_oriented"), default="general", help="ascend_oriented: for Ascend"
+        "--optimize", choices=("general", "ascend_oriented"), default="general", help="ascend_oriented for Ascend"
     )
     parser.add_argument("--atc", default="atc", help="CANN's atc")
-    parser.add_argument("--soc_version", default="Ascend310", help="chip that an .om is for")
+    parser.add_argument("--soc_version", default="Ascend310", help="chip that an .om is compiled for")
     return run_stage(run, parser.parse_args(argv))
 
 

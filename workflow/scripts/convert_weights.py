@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Convert weights of a whole network to a checkpoint of ours, or a checkpoint of ours to Darknet's files.
+"""Convert weights of a whole network to a checkpoint of this project, or such a checkpoint to Darknet's files.
 
 convert_weights.py --manifest results/data/manifest.json --normalisation unit \\
     --pretrained yolov3.weights --output_file results/weights/yolov3.ckpt
 convert_weights.py --to_darknet --pretrained yolov3.ckpt --output_file yolov3.weights
 
-What is converted may be a Darknet weight file, a checkpoint of the original model zoo code (--compatibility modelzoo),
-or a checkpoint of ours, by path or URL. name.json beside the checkpoint says what it was; name.cfg beside a weight
-file describes its network.
+The input is a Darknet weight file, a checkpoint of the original model zoo code (--compatibility modelzoo) or one of
+this project, given by path or URL; the format is detected from the content. name.json beside the checkpoint describes
+the input; name.cfg beside a weight file describes its network.
 """
 
 import argparse
@@ -34,19 +34,19 @@ def run(arguments: argparse.Namespace) -> None:
         network_to_darknet(Path(arguments.pretrained), arguments.output_file, arguments.testing_shape)
         return
     if not arguments.manifest:
-        raise InputError("no manifest is given, which names the classes: add --manifest")
+        raise InputError("the classes are unknown without a manifest: add --manifest")
     if arguments.anchor_scales == "auto":
-        raise InputError("anchor_scales is auto, but trained weights have their anchors: give those nine")
+        raise InputError("anchor_scales is auto but trained weights have their own anchors: give those nine")
     settings = network_settings_from(arguments, Manifest.read(arguments.manifest).categories)
     settings = dataclasses.replace(settings, testing_shape=arguments.testing_shape, letterbox=arguments.letterbox)
     if is_url(arguments.pretrained):
         name = unquote(PurePosixPath(urlsplit(arguments.pretrained).path).name)
-        fetched = arguments.output_file.with_name(f"fetched.{name}")
-        fetch(arguments.pretrained, fetched)
+        downloaded = arguments.output_file.with_name(f"fetched.{name}")
+        fetch(arguments.pretrained, downloaded)
         try:
-            summary = convert_weights(fetched, arguments.output_file, settings)
+            summary = convert_weights(downloaded, arguments.output_file, settings)
         finally:
-            fetched.unlink()
+            downloaded.unlink()
     else:
         name = Path(arguments.pretrained).name
         summary = convert_weights(Path(arguments.pretrained), arguments.output_file, settings)
@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = stage_parser(__doc__)
     parser.add_argument("--pretrained", required=True, help="path or URL of the weights")
     parser.add_argument("--output_file", type=Path, required=True, help="name.ckpt (name.weights if --to_darknet)")
-    parser.add_argument("--to_darknet", action="store_true", help="convert a checkpoint of ours to name.weights")
+    parser.add_argument("--to_darknet", action="store_true", help="convert a checkpoint to name.weights")
     parser.add_argument("--manifest", type=Path, help="manifest of the data set that names the classes")
     add_options(parser, "network")
     add_options(parser, "eval", only=("testing_shape", "letterbox"))

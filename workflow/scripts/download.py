@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make, fetch or find the data set, check it, and describe it in a manifest.
+"""Draw, download or locate the data set, check it, and describe it in a manifest.
 
 download.py --provider shapes --data_dir dataset --manifest results/data/manifest.json
 download.py --merge results/data/train.json results/data/val.json --manifest results/data/manifest.json
@@ -20,7 +20,7 @@ from yolov3.data.shapes.dataset import ShapesSettings, prepare_shapes
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Run the stage."""
+    """Write the manifest of the data set, of one split, or of two merged splits."""
     if arguments.merge:
         Manifest.read(*arguments.merge).write(arguments.manifest)
         return
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def find_data(arguments: argparse.Namespace, splits: Sequence[str]) -> Places:
-    """Return image folder and annotation file of each split, made or fetched if need be."""
+    """Return image folder and annotation file of each split; draw or download them if necessary."""
     data_dir = Path(arguments.data_dir)
     if arguments.provider == "shapes":
         return prepare_shapes(data_dir, settings_from(ShapesSettings, arguments), splits)
@@ -46,10 +46,10 @@ def main(argv: list[str] | None = None) -> int:
     """Parse the command line and run; return the exit code."""
     parser = stage_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="manifest to write")
-    parser.add_argument("--split", choices=("", *SPLITS), default="", help="this split only (default: both)")
+    parser.add_argument("--split", choices=("", *SPLITS), default="", help="only this split (default: both)")
     parser.add_argument("--categories_from", type=Path, help="with --split val: manifest of the training images")
-    parser.add_argument("--links_dir", type=Path, help="name the data set by links in this folder (default: directly)")
-    parser.add_argument("--merge", type=Path, nargs=2, help="put the manifests of two splits together instead")
+    parser.add_argument("--links_dir", type=Path, help="refer to the data by links in this folder (default: directly)")
+    parser.add_argument("--merge", type=Path, nargs=2, help="merge the manifests of two splits instead")
     for section in ("data", "shapes", "coco2014", "custom"):
         add_options(parser, section)
     return run_stage(run, parser.parse_args(argv))

@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint by the COCO metrics.
+"""Evaluate a checkpoint with the COCO metrics.
 
 python workflow/scripts/eval_coco.py --manifest results/data/manifest.json --pretrained yolov3.ckpt
 """
@@ -33,8 +33,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Infer over the validation images, compare with the ground truth, write the three results."""
-    # Imported only here: processes that evaluate a class import this file again, and have no use for MindSpore.
+    """Detect on the validation images, compare with the ground truth, and write the three results."""
+    # Imported only here: the processes that evaluate single classes import this file too, but do not need MindSpore.
     from yolov3.distributed.worker import start_runtime
     from yolov3.network.inference import inference_of
     from yolov3.weights.checkpoint import load_network

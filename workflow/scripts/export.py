@@ -1,4 +1,4 @@
-"""Export a checkpoint for deployment, and check each file against the network.
+"""Export a checkpoint for deployment, and compare each file with the network.
 
 python workflow/scripts/export.py --manifest results/data/manifest.json --ckpt_file yolov3.ckpt \
     --file_format MINDIR,ONNX --output_dir results/export
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the model files, their descriptions, and export.json when all are right."""
+    """Write the model files and their descriptions, then export.json."""
     started = time.perf_counter()
     formats = formats_of(arguments.file_format, arguments.device_target)
     start_runtime(arguments.device_target, arguments.seed)
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     images = input_batch(split, network_settings.mean_std, settings)
     written = export_network(network, category_ids, settings, formats, images, arguments.output_dir)
     for entry in written:
-        logging.info("%(file)s: %(bytes)d bytes, largest difference to the network %(largest_difference)s", entry)
+        logging.info("%(file)s: %(bytes)d bytes, largest difference from the network %(largest_difference)s", entry)
     report = {
         "checkpoint": {"file": arguments.ckpt_file.name, "sha256": sha256_of(arguments.ckpt_file)},
         "settings": dataclasses.asdict(settings),

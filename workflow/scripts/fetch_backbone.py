@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bring the Darknet weight file of the backbone: from a URL, freshly initialised, or checked in place.
+"""Provide the Darknet weight file of the backbone: download it, initialise it, or check it in place.
 
 fetch_backbone.py --source https://pjreddie.com/media/files/darknet53.conv.74 --output_file darknet53.conv.74
 fetch_backbone.py --source fresh --seed 1 --output_file fresh.conv.74
@@ -16,7 +16,7 @@ from yolov3.weights.backbone import BACKBONE_OPTIONS, backbone_settings_from, fe
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Run the stage."""
+    """Provide the file."""
     settings = backbone_settings_from(arguments)
     fetch_backbone(arguments.source, arguments.output_file, arguments.sha256, settings, arguments.seed)
 
@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line and run; return the exit code."""
     parser = stage_parser(__doc__)
-    parser.add_argument("--output_file", type=Path, help="weight file to write; not needed if the source is a path")
+    parser.add_argument("--output_file", type=Path, help="weight file to write; not needed if --source is a path")
     add_options(parser, "backbone")
     add_options(parser, "network", only=BACKBONE_OPTIONS)
     add_options(parser, "", only=("seed",))

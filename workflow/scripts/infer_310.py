@@ -1,4 +1,4 @@
-"""Run a model by the native program over the evaluation images and compute its accuracy.
+"""Run a model in the native program on the evaluation images and compute its accuracy.
 
 python workflow/scripts/infer_310.py --program results/native310/build/native310 --model yolov3.ms --bins results/bins \
     --manifest results/data/manifest.json --output_dir results/infer_310
@@ -21,7 +21,7 @@ from yolov3.terminal import RESULT
 def main(argv: list[str] | None = None) -> int:
     """Run the stage and return its exit code."""
     parser = stage_parser(__doc__)
-    parser.add_argument("--program", type=Path, required=True, help="native310")
+    parser.add_argument("--program", type=Path, required=True, help="native program native310")
     parser.add_argument("--model", type=Path, required=True, help="model, with its description beside it")
     parser.add_argument("--bins", type=Path, required=True, help="folder of the prepared images")
     add_manifest_options(parser)
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Infer, evaluate, write acc.log and metrics.json."""
+    """Run the program, evaluate its detections, and write acc.log and metrics.json."""
     settings = settings_from(NativeRunSettings, arguments)
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
     run_program(native_command(arguments.program, arguments.model, arguments.bins, arguments.output_dir, settings))

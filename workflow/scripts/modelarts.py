@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Train or evaluate as a ModelArts job: the boot file, which the platform starts once for each device.
+"""Train or evaluate as a ModelArts job: the boot file, which the platform starts once per device.
 
 modelarts.py --enable_modelarts True --data_url s3://bucket/data --train_url s3://bucket/results \
     --checkpoint_url s3://bucket/pretrained --pretrained_backbone /cache/checkpoint_path/darknet53.ckpt \
     --config config/coco2014_ascend.yaml --max_epoch 320
 modelarts.py --stage eval --enable_modelarts True --data_url ... --pretrained /cache/checkpoint_path/yolov3.ckpt
 
-Options that are not listed below are those of train.py or eval_coco.py. Those given win over the config.
+All options of train.py or eval_coco.py are accepted too, and override the config.
 """
 
 import argparse
@@ -36,20 +36,20 @@ def main(argv: list[str] | None = None) -> int:
     parser = stage_parser(__doc__)
     add = parser.add_argument
     add("--stage", choices=tuple(PROGRAMS), default="train", help="what to run (default: train)")
-    add("--config", type=Path, help="take the stage's settings from this file, as config/coco2014_ascend.yaml")
-    add("--enable_modelarts", type=_truth, default=False, help="copy from and to the URLs (default: False)")
-    add("--data_url", default="", help="data set, as files or as one zip")
-    add("--train_url", default="", help="receives the results")
-    add("--checkpoint_url", default="", help="pretrained weights")
-    add("--data_path", type=Path, default=Path("/cache/data"), help="receives data_url (default: %(default)s)")
-    add("--output_path", type=Path, default=Path("/cache/train"), help="results (default: %(default)s)")
-    add("--load_path", type=Path, default=Path("/cache/checkpoint_path"), help="receives checkpoint_url")
-    add("--need_modelarts_dataset_unzip", type=_truth, default=True, help="unpack the zip (default: True)")
+    add("--config", type=Path, help="config file with the stage's settings, such as config/coco2014_ascend.yaml")
+    add("--enable_modelarts", type=_boolean, default=False, help="copy from and to the URLs (default: False)")
+    add("--data_url", default="", help="URL of the data set, as files or one zip")
+    add("--train_url", default="", help="URL that receives the results")
+    add("--checkpoint_url", default="", help="URL of pretrained weights")
+    add("--data_path", type=Path, default=Path("/cache/data"), help="local copy of data_url (default: %(default)s)")
+    add("--output_path", type=Path, default=Path("/cache/train"), help="local results (default: %(default)s)")
+    add("--load_path", type=Path, default=Path("/cache/checkpoint_path"), help="local copy of checkpoint_url")
+    add("--need_modelarts_dataset_unzip", type=_boolean, default=True, help="unpack the zip (default: True)")
     add("--modelarts_dataset_unzip_name", default="coco2014", help="name of zip and folder (default: %(default)s)")
-    add("--copy_time_out", type=float, default=10800, help="seconds that a copy may take (default: %(default)s)")
+    add("--copy_time_out", type=float, default=10800, help="maximum seconds of a copy (default: %(default)s)")
     # The platform passes it to every boot file.
     add("--num_gpus", help=argparse.SUPPRESS)
-    # No abbreviations: --data_dir is the stage's.
+    # Otherwise --data_dir, an option of the stage, might be taken for an abbreviation.
     parser.allow_abbrev = False
     arguments, stage_words = parser.parse_known_args(argv)
     codes: list[int] = []
@@ -57,18 +57,17 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace, stage_words: list[str]) -> int:
-    """Run the stage with what the platform and the options say; return its exit code."""
+    """Run the stage with the settings of the platform and the options; return its exit code."""
     words = [*config_words(arguments), *stage_words]
     if not arguments.enable_modelarts:
         return run_program(arguments.stage, words)
     platform = Platform.of_environment()
     settings = settings_from(ModelArtsSettings, arguments)
-    # What train.py reads, and MindSpore, where the platform has the newer name only.
+    # train.py and MindSpore read this name; newer platforms set only another one.
     os.environ["DEVICE_ID"] = str(platform.device_id)
     words = [OUTPUT_OPTION[arguments.stage], str(settings.output_path), *words]
     if arguments.stage == "train":
-        several = platform.rank_size > 1
-        words += ["--is_distributed", str(int(several)), "--group_size", str(platform.rank_size if several else 1)]
+        words += ["--is_distributed", str(int(platform.rank_size > 1)), "--group_size", str(max(platform.rank_size, 1))]
 
     describes = not any(word.split("=")[0] in ("--manifest", "--data_dir") for word in words)
     if describes:
@@ -76,7 +75,7 @@ def run(arguments: argparse.Namespace, stage_words: list[str]) -> int:
 
     def stage() -> int:
         if arguments.stage == "eval" and platform.rank_id:
-            logging.info("the first device of the job evaluates")
+            logging.info("nothing to do here: the job's first device evaluates")
             return 0
         return run_program(arguments.stage, words)
 
@@ -85,7 +84,7 @@ def run(arguments: argparse.Namespace, stage_words: list[str]) -> int:
 
 
 def config_words(arguments: argparse.Namespace) -> list[str]:
-    """Return what a config says to the stage as words of its command line."""
+    """Return the stage's settings in the config as words of its command line."""
     if arguments.config is None:
         return []
     if not arguments.config.is_file():
@@ -101,14 +100,14 @@ def config_words(arguments: argparse.Namespace) -> list[str]:
 
 
 def run_program(stage: str, words: list[str]) -> int:
-    """Run the stage's program to its end; SIGTERM, with which the platform stops a job, ends it too."""
+    """Run the stage's program and return its exit code; SIGTERM, by which the platform stops a job, ends it too."""
     command = [sys.executable, str(Path(__file__).resolve().with_name(PROGRAMS[stage])), *words]
     logging.info("%s", shlex.join(command))
     with sigterm_as_interrupt():
         return subprocess.run(command, check=False).returncode
 
 
-def _truth(text: str) -> bool:
+def _boolean(text: str) -> bool:
     if text.lower() not in ("true", "false", "1", "0"):
         raise argparse.ArgumentTypeError(f"{text!r} must be True or False")
     return text.lower() in ("true", "1")

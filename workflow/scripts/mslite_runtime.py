@@ -1,4 +1,4 @@
-"""Provide MindSpore Lite for the native program: MSLITE_HOME if it is set, else the wheel of PyPI, pinned.
+"""Provide MindSpore Lite for the native program: the copy at MSLITE_HOME if set, else a pinned wheel from PyPI.
 
 python workflow/scripts/mslite_runtime.py --output_dir results/mslite
 """
@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Find or fetch the runtime and write runtime.json."""
+    """Locate or download the runtime and write runtime.json."""
     provide_runtime(arguments.output_dir, home_of_user()).write(arguments.output_dir / "runtime.json")
 
 

@@ -1,4 +1,4 @@
-"""Quantize an exported network to int8 after training.
+"""Quantize an exported network to int8 (post-training quantization).
 
 python workflow/scripts/post_quant.py --quant_backend qdq --model results/export/yolov3_darknet53.onnx \
     --calibration_dir results/calibration --output results/quant/yolov3_darknet53_int8.onnx
@@ -35,8 +35,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = stage_parser(__doc__)
     parser.add_argument("--model", type=Path, required=True, help="exported model, with its description beside it")
     parser.add_argument("--calibration_dir", type=Path, required=True, help="folder of the calibration bins")
-    parser.add_argument("--output", type=Path, required=True, help="int8 model: .ms (for Ascend .mindir), .onnx or .om")
-    parser.add_argument("--report", type=Path, help="what was done, JSON (default: quant.json beside the model)")
+    parser.add_argument("--output", type=Path, required=True, help="int8 model: .ms (.mindir for Ascend), .onnx or .om")
+    parser.add_argument("--report", type=Path, help="JSON report to write (default: quant.json beside the model)")
     add_options(parser, "quantize")
     parser.add_argument("--converter", default="mslite_convert", help="mslite: mslite_convert or converter_lite")
     parser.add_argument("--ckpt_file", type=Path, help="amct: checkpoint of the exported network")
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
     }
     write_json(arguments.report or output.with_name("quant.json"), report)
     logging.info(
-        "%s: %d bytes, from %d; %d layers left in float",
+        "%s: %d bytes, float model %d; %d layers kept in float",
         output.name,
         report["int8_model"]["bytes"],
         report["float_model"]["bytes"],
@@ -88,7 +88,7 @@ def _quantize(
     if arguments.quant_backend == "qdq":
         return quantize_qdq(model, output, calibration, arguments.quant_method, skip_layers)
     if arguments.ckpt_file is None:
-        raise InputError("quant_backend amct quantizes a checkpoint but ckpt_file is not given: give it")
+        raise InputError("quant_backend amct quantizes a checkpoint but none is given: add --ckpt_file")
     tools = AmctTools(arguments.amct_python, arguments.atc, arguments.soc_version, arguments.device_target)
     return quantize_amct(arguments.ckpt_file, description, output, calibration, skip_layers, tools)
 

@@ -1,10 +1,10 @@
-"""Show what a trained network finds in images: boxes with names drawn on them, and predictions.json.
+"""Detect objects in images with a trained network: write the images with labelled boxes, and predictions.json.
 
 python workflow/scripts/predict.py --ckpt results/train/yolov3.ckpt --input pictures --output found
 python workflow/scripts/predict.py --ckpt results/quant/yolov3_darknet53_int8.ms --input street.jpg --output found
 
---ckpt takes checkpoints (.ckpt) and exported models with their description beside them: .mindir, .onnx (float or int8),
-and .ms and .om, which the native program runs. Each has its own testing_shape and letterbox; options override a
+--ckpt is a checkpoint (.ckpt) or an exported model with its description beside it: .mindir, .onnx (float or int8), or
+.ms and .om, which run in the native program. testing_shape and letterbox come from that file; options override a
 checkpoint's.
 """
 
@@ -27,17 +27,17 @@ from yolov3.prediction.predict import find_images, predict_files
 from yolov3.process import available_cpus
 from yolov3.terminal import progress_bar
 
-# Of files that the native program runs: what runs them.
+# Suffix of the models that run in the native program -> its engine.
 NATIVE_ENGINES = {".ms": "lite", ".om": "acl"}
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the program and return its exit code: 1 also if an image could not be read."""
+    """Run the program and return its exit code, which is 1 also if an image could not be read."""
     parser = stage_parser(__doc__)
     parser.add_argument("--ckpt", type=Path, required=True, help="checkpoint or exported model")
-    parser.add_argument("--input", type=Path, required=True, help="image, or folder of images (with the folders in it)")
+    parser.add_argument("--input", type=Path, required=True, help="image, or folder of images (searched recursively)")
     parser.add_argument("--output", type=Path, required=True, help="folder of the pictures and predictions.json")
-    parser.add_argument("--score", type=_score, default=0.3, help="least score of a detection, 0..1. Default: 0.3")
+    parser.add_argument("--score", type=_score, default=0.3, help="minimum score of a detection, 0..1. Default: 0.3")
     add_options(parser, "eval", only=("testing_shape", "letterbox", "nms_thresh", "max_detections"))
     add_options(parser, "", only=("device_target", "seed"))
     program = Path("results/native310/build/native310")
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Find the images, load the model, predict."""
+    """Find the images, load the model, and write the predictions."""
     files = find_images(arguments.input, without=arguments.output)
     folder = arguments.input if arguments.input.is_dir() else arguments.input.parent
     if arguments.ckpt.suffix in NATIVE_ENGINES:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Look whether this host has what the configuration needs; say all that is missing.
+"""Check whether this host has what the configuration needs; list everything that is missing.
 
 preflight.py --device_target Ascend --is_distributed 1 --group_size 8 --provider coco2014
 """
@@ -13,7 +13,7 @@ from yolov3.config.config import training_input
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.errors import InputError
-from yolov3.preflight.checks import missing
+from yolov3.preflight.checks import missing_requirements
 from yolov3.preflight.settings import KEYS, PreflightSettings
 from yolov3.terminal import RESULT
 
@@ -31,16 +31,16 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Log each thing that is missing."""
+    """Log each missing requirement, and raise InputError if there is any."""
     fitted = training_input(arguments.testing_shape, None, arguments.training_shape)
     settings = settings_from(PreflightSettings, arguments, testing_shape=fitted["testing_shape"])
-    found = missing(settings, arguments.results_dir, dev=arguments.dev)
-    for sentence in found:
-        logging.error("%s", sentence)
-    if found:
+    problems = missing_requirements(settings, arguments.results_dir, dev=arguments.dev)
+    for problem in problems:
+        logging.error("%s", problem)
+    if problems:
         raise InputError(
-            f"{len(found)} {'thing is' if len(found) == 1 else 'things are'} missing, see above: mend that, or set "
-            "preflight to false if you know better"
+            f"{len(problems)} {'thing is' if len(problems) == 1 else 'things are'} missing, see above: fix that, or "
+            "set preflight to false if you know better"
         )
     logging.log(RESULT, "nothing is missing")
 

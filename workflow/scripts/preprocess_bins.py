@@ -1,4 +1,4 @@
-"""Prepare the evaluation images, or calibration images, as raw .bin files.
+"""Preprocess the evaluation images, or calibration images, to raw .bin files.
 
 python workflow/scripts/preprocess_bins.py --manifest results/data/manifest.json --output_dir results/bins \
     --model results/export/yolov3_darknet53.onnx
@@ -30,17 +30,17 @@ def main(argv: list[str] | None = None) -> int:
     add_manifest_options(parser)
     parser.add_argument("--output_dir", type=Path, required=True, help="folder of the bins")
     parser.add_argument(
-        "--calibration", type=int, choices=(0, 1), default=0, help="1 draws training images for quantization instead"
+        "--calibration", type=int, choices=(0, 1), default=0, help="1 draws training images, for quantization"
     )
     parser.add_argument(
         "--model",
         type=Path,
-        help="exported model that is to run on the bins; its description gives testing_shape, letterbox and "
-        "normalisation, where those are not given",
+        help="exported model that will run on the bins; its description gives testing_shape, letterbox and "
+        "normalisation unless those options are given",
     )
     add_options(parser, "eval", only=("testing_shape", "letterbox"))
     add_options(parser, "network", only=("normalisation",))
-    # A model has its own.
+    # None means that of the model.
     parser.set_defaults(normalisation=None)
     add_options(parser, "bins")
     add_options(parser, "calibration")
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the folder."""
+    """Write the folder of bins."""
     started = time.perf_counter()
     manifest = manifest_of(arguments)
     model = ModelDescription.read(arguments.model) if arguments.model else None

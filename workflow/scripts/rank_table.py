@@ -31,13 +31,13 @@ from yolov3.files import write_json
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Run the stage."""
+    """Write the table."""
     if arguments.merge:
         table = merge_rank_tables(arguments.merge)
     elif arguments.merged_table:
         table = complete_rank_table(arguments.merged_table, arguments.group_size)
     elif arguments.hosts or arguments.host_launcher == "slurm":
-        # A host can ask its own devices only: MindSpore numbers the ranks by itself.
+        # A host knows only its own devices, so MindSpore assigns the ranks of several hosts.
         table = empty_rank_table()
     elif arguments.device_target in ("CPU", "GPU"):
         table = host_rank_table(arguments.group_size, arguments.server_ip)
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         raise InputError(
             f"this host has neither hccn_tool nor {arguments.hccn_conf}: give the device addresses (--device_ips), or "
-            "--device_target CPU or GPU with --group_size for workers without Ascend"
+            "--device_target CPU or GPU with --group_size for ranks without Ascend"
         )
     output_file = arguments.output_file or Path(default_file_name(table))
     write_json(output_file, table)
@@ -59,13 +59,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--output_file",
         type=Path,
-        help="table to write (default: hccl_8p_01234567_<server ip>.json in the current folder, after its devices)",
+        help="table to write (default: named after its devices, such as hccl_8p_01234567_<server ip>.json)",
     )
     parser.add_argument("--merge", nargs="+", type=Path, metavar="FILE", help="merge these tables, in this order")
     parser.add_argument(
         "--device_target",
         choices=("Ascend", "GPU", "CPU"),
-        help="what trains on this host (default: Ascend if the host tells its devices' addresses)",
+        help="devices to train on (default: Ascend if this host knows its devices' addresses)",
     )
     parser.add_argument("--hccn_conf", type=Path, default=HCCN_CONF, help=f"device addresses (default: {HCCN_CONF})")
     add_options(parser, "rank_table")

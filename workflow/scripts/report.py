@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the report: one HTML page about the data, the training and the accuracy.
+"""Write the report: one HTML page with the data, the training and the accuracy.
 
 report.py --manifest results/data/manifest.json --train_metrics results/train/metrics.csv \\
     --train_summary results/train/train.json --eval_metrics results/eval_coco/metrics.json \\
@@ -28,7 +28,7 @@ from yolov3.report.gallery import NamedDetections, chosen_images, gallery, read_
 from yolov3.report.native import read_native_run
 from yolov3.report.page import ReportContent, ReportSettings, read_config, write_page
 
-# The program that evaluates the trained network: the heading of its column and the name under its pictures.
+# Name of the program that evaluates the trained network, in its column's heading and under its pictures.
 PROGRAM = "MindSpore"
 
 
@@ -37,11 +37,11 @@ def run(arguments: argparse.Namespace) -> None:
     settings = settings_from(ReportSettings, arguments)
     manifest = Manifest.read(arguments.manifest)
     split = load_split(manifest, "val")
-    shown = chosen_images(len(split), settings.gallery_images)
-    image_ids = [int(split.image_ids[index]) for index in shown]
+    indices = chosen_images(len(split), settings.gallery_images)
+    image_ids = [int(split.image_ids[index]) for index in indices]
     programs = [(PROGRAM, arguments.eval_metrics, arguments.detections)]
     programs += [(name, Path(metrics), Path(detections)) for name, metrics, detections in arguments.native]
-    found = [
+    named_detections = [
         NamedDetections(name, read_detections(detections, manifest, image_ids, settings.gallery_score))
         for name, _, detections in programs
     ]
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
         accuracies=tuple(read_accuracy(name, metrics) for name, metrics, _ in programs),
         native_runs=tuple(read_native_run(name, metrics) for name, metrics, _ in programs[1:]),
         stage_times=tuple(read_stage_times(arguments.benchmarks)),
-        pictures=tuple(gallery(split, shown, class_names, found)),
+        pictures=tuple(gallery(split, indices, class_names, named_detections)),
         config=read_config(arguments.config_json),
     )
     write_page(content, settings, arguments.output)
@@ -61,17 +61,17 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def origin_of_weights(arguments: argparse.Namespace) -> Training | WeightsSource:
-    """Read what the options say of the training, or of the weights that took its place.
+    """Read the results of the training, or the summary of the weights used instead of one.
 
     Raises:
-        InputError: they say neither, or a file cannot be read.
+        InputError: the options give neither, or a file cannot be read.
     """
     if arguments.weights_summary:
         return read_weights_source(arguments.weights_summary)
     if arguments.train_metrics and arguments.train_summary:
         return read_training(arguments.train_metrics, arguments.train_summary)
     raise InputError(
-        "nothing says where the weights came from: give --train_metrics and --train_summary of a training, or "
+        "the origin of the weights is not given: add --train_metrics and --train_summary of a training, or "
         "--weights_summary of converted weights"
     )
 
@@ -82,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
     parser.add_argument("--train_metrics", type=Path, help="metrics.csv of the training")
     parser.add_argument("--train_summary", type=Path, help="train.json of the training")
-    parser.add_argument("--weights_summary", type=Path, help="or name.json of converted weights, without a training")
+    parser.add_argument("--weights_summary", type=Path, help="instead of a training: name.json of converted weights")
     parser.add_argument("--eval_metrics", type=Path, required=True, help="metrics.json of the evaluation")
     parser.add_argument("--detections", type=Path, required=True, help="detections.json of the evaluation")
     parser.add_argument(
@@ -91,9 +91,9 @@ def main(argv: list[str] | None = None) -> int:
         action="append",
         default=[],
         metavar=("NAME", "METRICS", "DETECTIONS"),
-        help="results of a run of the native program; the float one first, then int8",
+        help="results of a run of the native program; float first, then int8",
     )
-    parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files, by stage")
+    parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files of stages")
     parser.add_argument("--config_json", default="{}", help="the resolved configuration as JSON text")
     parser.add_argument("--output", type=Path, required=True, help="page to write")
     add_options(parser, "report")

@@ -1,9 +1,9 @@
-"""Train YOLOv3: one process, or one of several that msrun starts.
+"""Train YOLOv3 in this process or, distributed, in several ranks.
 
     python workflow/scripts/train.py --manifest results/data/manifest.json --training_shape 416 --is_distributed 0
 
-With --is_distributed 1 the script starts --group_size workers through msrun, on this host or on those of --hosts;
-started by msrun itself, it is one of the workers.
+With --is_distributed 1 the script starts --group_size ranks with msrun, on this host or on --hosts; started by msrun,
+it is one of the ranks.
 """
 
 import argparse
@@ -39,13 +39,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run the stage and return its exit code."""
     parser = stage_parser(__doc__)
     add_manifest_options(parser)
-    parser.add_argument("--pretrained_backbone", default="", help="checkpoint of the backbone; empty: as initialised")
+    parser.add_argument("--pretrained_backbone", default="", help="checkpoint of the backbone; empty: random weights")
     parser.add_argument("--anchors_file", default="", help="clustered anchors, for --anchor_scales auto")
-    parser.add_argument("--rank_table", default="", help="rank table of the workers, for Ascend")
+    parser.add_argument("--rank_table", default="", help="rank table, for Ascend")
     parser.add_argument(
         "--node_rank",
         default="",
-        help="number of this host among --hosts, to run its part only; empty: found by its address",
+        help="index of this host in --hosts, to run only its part; empty: detected from its address",
     )
     parser.add_argument("--rank", type=int, default=0, help="taken as in the original code: the launcher counts ranks")
     parser.add_argument("--ckpt_path", type=Path, default=Path("outputs"), help="folder of the results")
@@ -55,22 +55,22 @@ def main(argv: list[str] | None = None) -> int:
     add_options(parser, "eval")
     arguments = parser.parse_args(argv)
     if is_launched():
-        # What a launched process says is in its own log under workers/; the launcher writes the stage's log.
+        # A launched process logs to its own file under workers/; the launcher writes the stage's log.
         arguments.log_file = ""
     words = sys.argv[1:] if argv is None else argv
     return run_stage(lambda parsed: run(parsed, words), arguments)
 
 
 def run(arguments: argparse.Namespace, words: list[str]) -> None:
-    """Launch the workers, or train as one of them."""
+    """Start the ranks, or train as one of them."""
     if arguments.is_distributed and not is_launched():
         settings = settings_from(DistributedSettings, arguments)
         run_distributed([str(Path(__file__).resolve()), *words], settings, arguments.ckpt_path / "workers")
         return
-    train_as_worker(arguments)
+    train_as_rank(arguments)
 
 
-def train_as_worker(arguments: argparse.Namespace) -> None:
+def train_as_rank(arguments: argparse.Namespace) -> None:
     """Train in this process.
 
     Raises:
@@ -115,7 +115,7 @@ def train_as_worker(arguments: argparse.Namespace) -> None:
     validate, splits = None, ["train"]
     origin: dict[str, Any] = {"weights": sha256_of(weights) if weights.name else ""}
     if settings.eval_interval:
-        # Imported only here: without a validation, an edit to the post-processing does not concern the training.
+        # Imported only here: without validation, an edit to the post-processing must not rerun the training.
         from yolov3.evaluation.evaluate import evaluation_settings_from
         from yolov3.evaluation.validation import Validator
 

@@ -1,4 +1,4 @@
-"""Annotations in COCO format: read and checked once, then held as arrays."""
+"""Read and check annotations in COCO format, and hold them as arrays."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,13 @@ from yolov3.data.manifest import Category, Manifest
 from yolov3.errors import InputError
 from yolov3.files import read_json
 
-# Pixels. Annotations are rounded to hundredths: what sticks out of the image by less is rounding, no mistake.
+# Pixels. A box that extends beyond the image by less than this is not reported, since annotations are rounded.
 OUTSIDE_TOLERANCE = 0.5
 
 
 @dataclass(frozen=True)
 class CocoSplit:
-    """Images of a split by ascending image id, and their usable boxes.
+    """Images of a split, by ascending image id, with their usable boxes.
 
     Attributes:
         image_dir: folder of the images.
@@ -27,7 +27,7 @@ class CocoSplit:
         first_box: int64 [N + 1]; the boxes of image i are first_box[i] .. first_box[i + 1] - 1.
         boxes_xyxy: float32 [M, 4], pixels of the original image, clipped to it, never empty.
         labels: int32 [M], index into the categories by ascending id.
-        is_crowd: bool [M], regions of many objects, which are not trained on.
+        is_crowd: bool [M], True for regions of many objects, which are not used for training.
     """
 
     image_dir: Path
@@ -44,17 +44,17 @@ class CocoSplit:
         return len(self.file_names)
 
     def path(self, index: int) -> Path:
-        """Return the file of an image."""
+        """Return the path of an image."""
         return self.image_dir / self.file_names[index]
 
     def boxes_of(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return boxes_xyxy float32 [K, 4] and labels int32 [K] of an image, without crowds."""
+        """Return boxes_xyxy, float32 [K, 4], and labels, int32 [K], of an image, without crowds."""
         rows = slice(self.first_box[index], self.first_box[index + 1])
-        kept = ~self.is_crowd[rows]
-        return self.boxes_xyxy[rows][kept], self.labels[rows][kept]
+        is_object = ~self.is_crowd[rows]
+        return self.boxes_xyxy[rows][is_object], self.labels[rows][is_object]
 
     def box_counts(self) -> np.ndarray:
-        """Return the number of boxes of each image without crowds, int64 [N]."""
+        """Return the number of boxes of each image, without crowds, int64 [N]."""
         before = np.concatenate([[0], np.cumsum(~self.is_crowd)])
         return before[self.first_box[1:]] - before[self.first_box[:-1]]
 
@@ -65,17 +65,17 @@ class CocoSplit:
 
 @dataclass(frozen=True)
 class AnnotationRows:
-    """All annotations of a file, in its order, and which of them can be used.
+    """All annotations of a file, in its order, with flags for those that cannot be used.
 
     Attributes:
-        image_index: int64 [A], index into the images by ascending id; -1 where the image is unknown or left out.
+        image_index: int64 [A], index into the images by ascending id; -1 where the image is unknown or excluded.
         labels: int32 [A], index into the categories; -1 where the category is unknown.
         boxes_xyxy: float64 [A, 4], clipped to the image.
         is_crowd: bool [A].
-        not_finite: bool [A], the box is missing or has NaN or inf.
-        empty: bool [A], finite, but without width or height inside the image.
-        outside: bool [A], sticks out of the image and was clipped.
-        usable: bool [A], known image and category, a box with an area.
+        not_finite: bool [A], the box is missing or has NaN or infinity.
+        empty: bool [A], the box is finite but has no width or height inside the image.
+        outside: bool [A], the box extends beyond the image and was clipped.
+        usable: bool [A], image and category are known and the box has an area.
     """
 
     image_index: np.ndarray
@@ -89,20 +89,20 @@ class AnnotationRows:
 
 
 def read_annotations(path: str | Path) -> dict[str, Any]:
-    """Read a COCO instances file and check its form.
+    """Read a COCO instances file and check its structure.
 
     Returns:
         The data set with the lists "images" (by ascending id), "annotations" and "categories" (by ascending id).
 
     Raises:
-        InputError: not JSON, a list or field is missing or of the wrong type, or an id occurs twice.
+        InputError: the file is not JSON, a list or field is missing or of the wrong type, or an id occurs twice.
     """
     dataset = read_json(path, "annotation file")
     for name in ("images", "annotations", "categories"):
         if not isinstance(dataset, dict) or not isinstance(dataset.get(name), list):
             raise InputError(f"annotation file {path} has no list {name}: give a COCO instances file")
         if not all(isinstance(entry, dict) for entry in dataset[name]):
-            raise InputError(f"annotation file {path} has an entry in {name} that is no object: correct it")
+            raise InputError(f"annotation file {path} has an entry in {name} that is not an object: correct it")
     for name in ("images", "categories"):
         if not dataset[name]:
             raise InputError(f"annotation file {path} has no {name}: give a COCO instances file with some")
@@ -117,7 +117,7 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
             raise InputError(f"annotation file {path} has image {image['id']} without file_name: add it")
     for category in dataset["categories"]:
         if not _is_whole(category.get("id")) or not isinstance(category.get("name"), str):
-            raise InputError(f"annotation file {path} has category {category!r}: give it a whole id and a name")
+            raise InputError(f"annotation file {path} has category {category!r}: give it an integer id and a name")
     for annotation in dataset["annotations"]:
         ids = [annotation.get("id", 0), annotation.get("image_id"), annotation.get("category_id")]
         if not all(_is_whole(value) for value in ids):
@@ -138,13 +138,13 @@ def categories_of(dataset: dict[str, Any]) -> tuple[Category, ...]:
 
 
 def without_images(dataset: dict[str, Any], excluded: tuple[str, ...]) -> dict[str, Any]:
-    """Return the data set without the images of the given file names; their annotations stay and become unusable."""
+    """Return the data set without the images of the given names; their annotations stay, of unknown images."""
     names = set(excluded)
     return {**dataset, "images": [image for image in dataset["images"] if image["file_name"] not in names]}
 
 
 def annotation_rows(dataset: dict[str, Any], categories: tuple[Category, ...]) -> AnnotationRows:
-    """Turn the annotations of a data set from `read_annotations` into arrays, and judge each of them."""
+    """Convert the annotations of a data set from `read_annotations` to arrays, and check each of them."""
     annotations = dataset["annotations"]
     count = len(annotations)
     image_ids = np.array([image["id"] for image in dataset["images"]], np.int64)
@@ -162,7 +162,7 @@ def annotation_rows(dataset: dict[str, Any], categories: tuple[Category, ...]) -
     limits = np.tile(limits, 2)
     outside = finite & ((boxes_xyxy < -OUTSIDE_TOLERANCE) | (boxes_xyxy > limits + OUTSIDE_TOLERANCE)).any(axis=1)
     boxes_xyxy = np.clip(boxes_xyxy, 0, limits)
-    # Judged in the precision that the boxes are stored in.
+    # In float32, because that is how the boxes are stored.
     stored = boxes_xyxy.astype(np.float32)
     empty = finite & ~(stored[:, 2:] > stored[:, :2]).all(axis=1)
     usable = known & (labels >= 0) & finite & ~empty
@@ -190,7 +190,7 @@ def load_split(manifest: Manifest, split: str) -> CocoSplit:
     """Load the images and usable boxes of "train" or "val".
 
     Raises:
-        InputError: the annotation file is gone or no longer in order.
+        InputError: the annotation file is missing or no longer valid.
     """
     files = manifest.split(split)
     dataset = without_images(read_annotations(files.annotation_file), files.excluded_images)
@@ -200,10 +200,10 @@ def load_split(manifest: Manifest, split: str) -> CocoSplit:
 def ground_truth(manifest: Manifest, split: str) -> dict[str, Any]:
     """Return the COCO data set of "train" or "val" for pycocotools.
 
-    Boxes that cannot be used and excluded images are left out; the other boxes are as annotated, not clipped.
+    Excluded images and unusable boxes are left out; the other boxes are as annotated, not clipped.
 
     Raises:
-        InputError: the annotation file is gone or no longer in order.
+        InputError: the annotation file is missing or no longer valid.
     """
     files = manifest.split(split)
     dataset = without_images(read_annotations(files.annotation_file), files.excluded_images)
@@ -214,7 +214,7 @@ def ground_truth(manifest: Manifest, split: str) -> dict[str, Any]:
         area = row.get("area")
         annotations.append(
             {
-                # Numbered anew from 1: pycocotools takes a match with id 0 for no match.
+                # Renumbered from 1, because pycocotools treats a match with id 0 as no match.
                 "id": len(annotations) + 1,
                 "image_id": row["image_id"],
                 "category_id": row["category_id"],
@@ -239,8 +239,8 @@ def _refuse_duplicates(ids: list[Any], kind: str, path: str | Path) -> None:
     if len(set(ids)) == len(ids):
         return
     seen: set[Any] = set()
-    twice = next(value for value in ids if value in seen or seen.add(value))  # type: ignore[func-returns-value]
-    raise InputError(f"annotation file {path} has {kind} id {twice!r} twice: make the ids unique")
+    duplicate = next(value for value in ids if value in seen or seen.add(value))  # type: ignore[func-returns-value]
+    raise InputError(f"annotation file {path} has {kind} id {duplicate!r} twice: make the ids unique")
 
 
 def _box_xywh(annotation: dict[str, Any]) -> tuple[float, float, float, float]:
@@ -252,7 +252,7 @@ def _box_xywh(annotation: dict[str, Any]) -> tuple[float, float, float, float]:
 
 
 def _index_in(ascending: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the index of each value in an ascending array, -1 where it is not there."""
+    """Return the index of each value in an ascending array, -1 for values that are not in it."""
     if not len(ascending):
         return np.full(len(values), -1)
     index = np.searchsorted(ascending, values).clip(max=len(ascending) - 1)

@@ -1,4 +1,4 @@
-"""Check a data set in COCO format before use, count what is odd, and describe it in a manifest."""
+"""Check a data set in COCO format before use, count its defects, and describe it in a manifest."""
 
 import hashlib
 import logging
@@ -25,7 +25,7 @@ from yolov3.errors import InputError
 from yolov3.files import sha256_of
 from yolov3.terminal import progress_bar
 
-SHOWN = 3
+MAX_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class CheckSettings:
 
     Attributes:
         check_images: "decode" reads every pixel, "header" only the size.
-        skip_bad_images: leave out missing and unreadable images instead of stopping.
+        skip_bad_images: whether to leave out missing and unreadable images instead of stopping.
     """
 
     check_images: str
@@ -43,7 +43,7 @@ class CheckSettings:
 
 @dataclass(frozen=True)
 class CustomSettings:
-    """Where the user's own data set is; fields are the config's `custom` keys of the same names."""
+    """Paths of the user's own data set; fields are the config's `custom` keys of the same names."""
 
     train_image_dir: str
     train_annotations: str
@@ -54,14 +54,14 @@ class CustomSettings:
         """Return image folder and annotation file of each split.
 
         Raises:
-            InputError: one is not given.
+            InputError: a path is not given.
         """
         places = {}
         for split in splits:
             keys = (f"{split}_image_dir", f"{split}_annotations")
             for key in keys:
                 if not getattr(self, key):
-                    raise InputError(f"custom.{key} is empty: give its path for data.provider custom")
+                    raise InputError(f"custom.{key} is empty but data.provider is custom: set it to the path")
             places[split] = (Path(getattr(self, keys[0])), Path(getattr(self, keys[1])))
         return places
 
@@ -72,13 +72,13 @@ def check_dataset(
     """Check a data set, or one split of it, and describe it.
 
     Args:
-        provider: name for the manifest.
+        provider: provider for the manifest.
         places: image folder and annotation file of each split.
-        settings: how to check.
-        categories: those of the training annotations, which labels follow; () where `places` has "train".
+        settings: see `CheckSettings`.
+        categories: categories of the training annotations, which define the labels; () if `places` has "train".
 
     Raises:
-        InputError: annotations or images are not in order; the sentence says which.
+        InputError: annotations or images are missing or invalid; the message names them.
     """
     splits = {}
     for name in sorted(places, key=SPLITS.index):
@@ -90,10 +90,10 @@ def check_dataset(
 
 
 def manifest_of_folder(folder: Path) -> Manifest:
-    """Check annotations and image headers of a folder in coco2014's layout and return their manifest.
+    """Check annotations and image headers of a folder in coco2014's layout and return its manifest.
 
     Raises:
-        InputError: annotations or images are missing or not in order.
+        InputError: annotations or images are missing or invalid.
     """
     settings = CheckSettings(check_images="header", skip_bad_images=False)
     return check_dataset("custom", folder_places(folder), settings)
@@ -107,18 +107,18 @@ def check_split(
     categories: tuple[Category, ...],
     settings: CheckSettings,
 ) -> SplitFiles:
-    """Check one split, write its counts to the log and return its description.
+    """Check one split, log its counts and return its description.
 
     Args:
         name: "train" or "val".
         image_dir: folder of the images.
         annotation_file: file that `dataset` was read from.
         dataset: result of `annotations.read_annotations`.
-        categories: classes that count, by ascending id.
-        settings: how to check.
+        categories: classes to use, by ascending id.
+        settings: see `CheckSettings`.
 
     Raises:
-        InputError: images are missing or unreadable, or none of the training images has a usable box.
+        InputError: images are missing or unreadable, or no training image has a usable box.
     """
     if not image_dir.is_dir():
         raise InputError(f"image folder {image_dir} does not exist: check the path in the config")
@@ -133,7 +133,7 @@ def check_split(
     counts = split.box_counts()
     _log_counts(name, dataset, rows, counts)
     if name == "train" and not counts.any():
-        raise InputError(f"no image of {annotation_file} has a usable box: correct its boxes and categories")
+        raise InputError(f"no image in {annotation_file} has a usable box: check the categories and boxes")
     return SplitFiles(
         image_dir=image_dir,
         annotation_file=annotation_file,
@@ -150,7 +150,7 @@ def check_split(
 def _check_images(
     name: str, image_dir: Path, images: list[dict[str, Any]], how: str
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the digests of good images and the sentences about bad ones, both by file name."""
+    """Return the digests of valid images and the error messages of invalid ones, both by file name."""
     check: Callable[[Path, SizeWH], str | int] = read_image_digest if how == "decode" else check_image_header
 
     def check_one(image: dict[str, Any]) -> tuple[str, str]:
@@ -175,12 +175,12 @@ def _check_images(
 
 
 def _report_bad_images(name: str, image_dir: Path, problems: dict[str, str], count: int, skip: bool) -> None:
-    shown = list(problems.values())[:SHOWN]
+    shown = list(problems.values())[:MAX_SHOWN]
     if not skip or len(problems) == count:
-        hint = "mend them" if skip else "mend them, or set data.skip_bad_images to leave them out"
-        first = f"the first {SHOWN}: " if len(problems) > SHOWN else ""
+        advice = "fix them" if skip else "fix them, or set data.skip_bad_images to leave them out"
+        first = f"the first {MAX_SHOWN}: " if len(problems) > MAX_SHOWN else ""
         raise InputError(
-            f"{len(problems)} of {count} {name} images in {image_dir} are missing or unreadable; {hint}; "
+            f"{len(problems)} of {count} {name} images in {image_dir} are missing or unreadable; {advice}; "
             f"{first}{'; '.join(shown)}"
         )
     logging.warning("%s: %d of %d images left out as missing or unreadable", name, len(problems), count)
@@ -192,7 +192,7 @@ def _log_counts(name: str, dataset: dict[str, Any], rows: AnnotationRows, counts
     known = rows.image_index >= 0
     usable = rows.usable
     logging.info(
-        "%s: %d images, %d boxes (at most %d an image), %d crowds, %d images without boxes",
+        "%s: %d images, %d boxes (at most %d per image), %d crowds, %d images without boxes",
         name,
         len(counts),
         counts.sum(),
@@ -200,17 +200,17 @@ def _log_counts(name: str, dataset: dict[str, Any], rows: AnnotationRows, counts
         (usable & rows.is_crowd).sum(),
         (counts == 0).sum(),
     )
-    oddities = {
-        "boxes reach outside their image: clipped": usable & rows.outside,
+    defects = {
+        "boxes extend beyond their image: clipped": usable & rows.outside,
         "boxes are missing, NaN or infinite: dropped": known & rows.not_finite,
         "boxes have no width or height in their image: dropped": known & rows.empty,
         "annotations are of images that are unknown or left out: dropped": ~known,
         "annotations are of unknown categories: dropped": known & (rows.labels < 0),
     }
-    for text, rows_concerned in oddities.items():
-        if rows_concerned.any():
-            ids = [dataset["annotations"][row].get("id") for row in np.flatnonzero(rows_concerned)[:SHOWN]]
-            logging.warning("%s: %d %s (annotation ids %s ...)", name, rows_concerned.sum(), text, str(ids)[1:-1])
+    for text, affected in defects.items():
+        if affected.any():
+            ids = [dataset["annotations"][row].get("id") for row in np.flatnonzero(affected)[:MAX_SHOWN]]
+            logging.warning("%s: %d %s (annotation ids %s ...)", name, affected.sum(), text, str(ids)[1:-1])
         else:
             logging.info("%s: 0 %s", name, text)
 

@@ -1,4 +1,4 @@
-"""The COCO 2014 data set from its official archives or a mirror of them."""
+"""Download and unpack the COCO 2014 data set from its official archives or a mirror of them."""
 
 import fcntl
 import logging
@@ -21,14 +21,14 @@ ANNOTATIONS_FOLDER = "annotations"
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive and the folder that it fills.
+    """An archive and the folder that it is unpacked to.
 
     Attributes:
-        path: where it is, relative to the mirror.
+        path: path relative to the mirror.
         size: length in bytes.
         sha256: SHA-256 in hexadecimal.
         folder: name of the folder that it is unpacked to.
-        members: pairs (beginning of a member's name, what takes its place in the folder); other members stay out.
+        members: pairs (prefix of a member's name, its replacement in the folder); other members are not unpacked.
     """
 
     path: str
@@ -43,10 +43,10 @@ class Archive:
         return PurePosixPath(self.path).name
 
     def place_of(self, member: str) -> str | None:
-        """Return where in the folder a member goes; None if it stays out."""
-        for beginning, replacement in self.members:
-            if member.startswith(beginning) and member != beginning + "/" and not member.endswith("/"):
-                return replacement + member[len(beginning) :]
+        """Return the path of a member in the folder; None if it is not unpacked."""
+        for prefix, replacement in self.members:
+            if member.startswith(prefix) and member != prefix + "/" and not member.endswith("/"):
+                return replacement + member[len(prefix) :]
         return None
 
 
@@ -80,7 +80,7 @@ ARCHIVES = (
 
 @dataclass(frozen=True)
 class Coco2014Settings:
-    """Where the archives come from; fields are the config's `coco2014` keys of the same names."""
+    """Source of the archives; fields are the config's `coco2014` keys of the same names."""
 
     mirror: str
     keep_archives: bool
@@ -92,16 +92,16 @@ def prepare_coco2014(
     splits: Sequence[str] = SPLITS,
     archives: tuple[Archive, ...] = ARCHIVES,
 ) -> Places:
-    """Fetch and unpack what is missing of splits of the data set under data_dir/coco2014.
+    """Download and unpack the missing parts of splits of the data set under data_dir/coco2014.
 
-    A folder that was unpacked before and is complete is kept, so is one that the user put there. Processes that prepare
-    the same folder wait for each other: the annotations of both splits are in one archive.
+    Folders that are complete, or that the user provided, are kept. Processes that prepare the same folder wait for each
+    other, because the annotations of both splits are in one archive.
 
     Returns:
         Image folder and annotation file of each split.
 
     Raises:
-        InputError: an archive cannot be fetched, is another file or unsafe, or the disk is too small.
+        InputError: an archive cannot be fetched, is the wrong file or unsafe, or the disk is too small.
     """
     folder = data_dir / "coco2014"
     folder.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def prepare_coco2014(
 
 
 def unpack(file: Path, archive: Archive, folder: Path) -> None:
-    """Unpack an archive to folder/archive.folder, whole or not at all.
+    """Unpack an archive to folder/archive.folder atomically.
 
     Raises:
         InputError: the archive is damaged, or has a member that would be written elsewhere.
@@ -137,8 +137,8 @@ def unpack(file: Path, archive: Archive, folder: Path) -> None:
         with zipfile.ZipFile(file) as opened:
             for info in opened.infolist():
                 _refuse_unsafe(file, info)
-            wanted = [(info, place) for info in opened.infolist() if (place := archive.place_of(info.filename))]
-            for info, place in progress_bar(wanted, f"unpack {archive.name}", unit="file"):
+            members = [(info, place) for info in opened.infolist() if (place := archive.place_of(info.filename))]
+            for info, place in progress_bar(members, f"unpack {archive.name}", unit="file"):
                 target = part / place
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(info) as source, target.open("wb") as stream:
@@ -146,12 +146,12 @@ def unpack(file: Path, archive: Archive, folder: Path) -> None:
                 total_bytes += info.file_size
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError) as error:
         raise InputError(f"archive {file} is damaged ({error}): remove it and run again") from None
-    if not wanted:
-        raise InputError(f"archive {file} has nothing under {archive.members[0][0]}: take another mirror")
-    write_json(part / MARKER, {"sha256": archive.sha256, "files": len(wanted), "bytes": total_bytes})
+    if not members:
+        raise InputError(f"archive {file} has nothing under {archive.members[0][0]}: use another mirror")
+    write_json(part / MARKER, {"sha256": archive.sha256, "files": len(members), "bytes": total_bytes})
     shutil.rmtree(folder / archive.folder, ignore_errors=True)
     part.rename(folder / archive.folder)
-    logging.info("%s: %d files unpacked to %s", archive.name, len(wanted), folder / archive.folder)
+    logging.info("%s: %d files unpacked to %s", archive.name, len(members), folder / archive.folder)
 
 
 def _part_of(folder: Path, archive: Archive) -> Path:
@@ -161,33 +161,33 @@ def _part_of(folder: Path, archive: Archive) -> Path:
 def _refuse_unsafe(file: Path, info: zipfile.ZipInfo) -> None:
     path = PurePosixPath(info.filename)
     if path.is_absolute() or ".." in path.parts or "\\" in info.filename or ":" in info.filename:
-        raise InputError(f"archive {file} has {info.filename!r}, outside of its folder: it is unsafe, get another one")
+        raise InputError(f"archive {file} has {info.filename!r}, outside of its folder: it is unsafe, use another one")
     if stat.S_ISLNK(info.external_attr >> 16):
-        raise InputError(f"archive {file} has the link {info.filename!r}: it is unsafe, get another one")
+        raise InputError(f"archive {file} has the link {info.filename!r}: it is unsafe, use another one")
 
 
 def _is_complete(folder: Path, archive: Archive) -> bool:
-    """Return whether an archive's folder is complete, or the user's own."""
-    place = folder / archive.folder
-    if not place.is_dir():
+    """Return whether the folder of an archive is complete, or was provided by the user."""
+    unpacked = folder / archive.folder
+    if not unpacked.is_dir():
         return False
-    if not (place / MARKER).is_file():
-        logging.warning("%s was not unpacked by this program: used as it is, remove it to fetch it", place)
+    if not (unpacked / MARKER).is_file():
+        logging.warning("%s was not unpacked by this program: used as it is, remove it to fetch it", unpacked)
         return True
     # Hidden files are the marker and Snakemake's own.
-    sizes = [path.stat().st_size for path in place.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    expected = {"sha256": archive.sha256, "files": len(sizes), "bytes": sum(sizes)}
-    if read_json(place / MARKER) == expected:
-        logging.info("%s is there already and complete", place)
+    sizes = [path.stat().st_size for path in unpacked.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    content = {"sha256": archive.sha256, "files": len(sizes), "bytes": sum(sizes)}
+    if read_json(unpacked / MARKER) == content:
+        logging.info("%s already exists and is complete", unpacked)
         return True
-    logging.warning("%s is not complete: fetching it again", place)
+    logging.warning("%s is not complete: fetching it again", unpacked)
     return False
 
 
-def bytes_needed(folder: Path, lacking: Sequence[Archive], keep_archives: bool) -> int:
-    """Return the space that fetching and unpacking `lacking` takes beyond what `folder` holds of it, in bytes."""
-    sizes = [archive.size for archive in lacking]
+def bytes_needed(folder: Path, missing_archives: Sequence[Archive], keep_archives: bool) -> int:
+    """Return the free space in bytes that is needed to fetch and unpack archives, minus what was downloaded before."""
+    sizes = [archive.size for archive in missing_archives]
     archives = folder / "archives"
-    there = sum(path.stat().st_size for path in archives.iterdir()) if archives.is_dir() else 0
-    # Photographs are packed as they are, so unpacked they take about the same again.
-    return sum(sizes) + (sum(sizes) if keep_archives else max(sizes, default=0)) - there
+    downloaded = sum(path.stat().st_size for path in archives.iterdir()) if archives.is_dir() else 0
+    # JPEG files are stored uncompressed, so the unpacked files take about as much space as the archive.
+    return sum(sizes) + (sum(sizes) if keep_archives else max(sizes, default=0)) - downloaded

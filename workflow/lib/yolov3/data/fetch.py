@@ -1,4 +1,4 @@
-"""Fetch a file by URL: goes on after a break, and checks what came."""
+"""Download a file by URL, resuming interrupted transfers, and verify its content."""
 
 import http.client
 import logging
@@ -19,8 +19,8 @@ from yolov3.terminal import progress_bar
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 60
-# Breaks in a row without a byte in between after which a run gives up, and the wait before the second try.
-TRIES = 4
+# Failed tries in a row without any progress after which a run gives up, and the wait after the first.
+MAX_TRIES = 4
 RETRY_SECONDS = 2.0
 
 _PARTIAL, _RANGE_NOT_SATISFIABLE, _SERVER_ERRORS = 206, 416, 500
@@ -29,12 +29,12 @@ _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 class _Broken(Exception):
-    """The transfer broke off; what came is kept and a further try goes on from there."""
+    """The transfer was interrupted; the next try resumes from the part that was received."""
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a server (or a file) sends: the stream, the offset of its first byte, and the whole length if known."""
+    """Response of a server or file: the stream, the offset of its first byte, and the total length if known."""
 
     stream: BinaryIO
     start: int
@@ -42,26 +42,26 @@ class _Answer:
 
 
 def fetch(url: str, target: str | Path, size: int | None = None, sha256: str | None = None) -> None:
-    """Bring the file at a URL to `target`.
+    """Download the file at a URL to `target`.
 
-    What came before a break is kept as `target` + ".part", and the next try or run goes on from there. A target that
-    has the given size and SHA-256 already is not fetched again.
+    An interrupted download is kept as `target` + ".part", and the next try or run resumes from it. A target that
+    already has the given size and SHA-256 is not downloaded again.
 
     Args:
         url: http, https or file URL.
         target: file to write.
-        size: length that the file must have, in bytes; None for any.
-        sha256: SHA-256 that it must have, in hexadecimal; None for any.
+        size: expected length in bytes; None for any.
+        sha256: expected SHA-256 in hexadecimal; None for any.
 
     Raises:
-        InputError: the URL cannot be reached, sends something else, breaks off for good, or the disk is too small.
+        InputError: the URL cannot be reached, sends the wrong file, all tries fail, or the disk is too small.
     """
     target = Path(target)
     if (size is not None or sha256 is not None) and target.is_file():
         if (size is None or target.stat().st_size == size) and (sha256 is None or sha256_of(target) == sha256):
-            logging.info("%s is there already and verified", target)
+            logging.info("%s already exists and is verified", target)
             return
-        logging.warning("%s is there but not the expected file: fetching it again", target)
+        logging.warning("%s exists but is not the expected file: fetching it again", target)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     _transfer_all(url, part, size)
@@ -78,24 +78,24 @@ def _transfer_all(url: str, part: Path, size: int | None) -> None:
             return
         except _Broken as error:
             tries = 1 if _length(part) > before else tries + 1
-            if tries >= TRIES:
+            if tries >= MAX_TRIES:
                 raise InputError(
                     f"{url} cannot be fetched ({error}; {_length(part)} bytes are kept): check the address and the "
-                    "network, then run again to go on from there"
+                    "network, then run again to resume from there"
                 ) from None
             logging.warning("%s: %s after %d bytes, trying again", url, error, _length(part))
             time.sleep(RETRY_SECONDS * 2 ** (tries - 1))
 
 
 def _transfer(url: str, part: Path, size: int | None) -> None:
-    """Append what is lacking to `part`, or write it anew if the server cannot start in the middle."""
+    """Append the missing bytes to `part`, or start over if the server does not support offsets."""
     kept = _length(part)
     if size is not None and kept == size:
         return
     with _open(url, kept) as answer:
         if answer is None:
             part.unlink()
-            raise _Broken("the server cannot go on from what was kept")
+            raise _Broken("the server cannot resume from the kept bytes")
         if answer.start == 0:
             kept = 0
         first = answer.stream.read(CHUNK_BYTES)
@@ -104,7 +104,7 @@ def _transfer(url: str, part: Path, size: int | None) -> None:
         if size is not None and answer.total is not None and answer.total != size:
             raise InputError(
                 f"{url} offers {answer.total} bytes, not the expected {size}: it is another file, "
-                "check the address or take another mirror"
+                "check the address or use another mirror"
             )
         require_free_space(part.parent, (answer.total or size or 0) - kept, part.stem, "free some space")
         with (
@@ -117,20 +117,20 @@ def _transfer(url: str, part: Path, size: int | None) -> None:
                 bar.update(len(chunk))
                 chunk = answer.stream.read(CHUNK_BYTES)
     if answer.total is not None and _length(part) < answer.total:
-        raise _Broken("the connection broke off")
+        raise _Broken("the connection was interrupted")
 
 
 @contextmanager
 def _open(url: str, offset: int) -> Iterator[_Answer | None]:
-    """Ask for a URL from an offset on; yield None if the server refuses that offset."""
+    """Request a URL from a byte offset on; yield None if the server rejects the offset."""
     headers = {"User-Agent": "yolov3-darknet53", "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS) as response:
-            partial = getattr(response, "status", None) == _PARTIAL
-            total = _total(response.headers, partial)
-            yield _Answer(response, _start(response.headers, offset) if partial else 0, total)
+            is_partial = getattr(response, "status", None) == _PARTIAL
+            total = _total(response.headers, is_partial)
+            yield _Answer(response, _start(response.headers, offset) if is_partial else 0, total)
     except urllib.error.HTTPError as error:
         if error.code == _RANGE_NOT_SATISFIABLE and offset:
             yield None
@@ -138,7 +138,7 @@ def _open(url: str, offset: int) -> Iterator[_Answer | None]:
             raise _Broken(f"the server answers {error.code} {error.reason}") from None
         else:
             raise InputError(
-                f"{url} answers {error.code} {error.reason}: check the address or take another mirror"
+                f"{url} answers {error.code} {error.reason}: check the address or use another mirror"
             ) from None
     except urllib.error.URLError as error:
         if url.startswith("file:"):
@@ -150,15 +150,15 @@ def _open(url: str, offset: int) -> Iterator[_Answer | None]:
         raise _Broken(str(error) or type(error).__name__) from None
 
 
-def _start(headers: http.client.HTTPMessage, asked: int) -> int:
-    found = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
-    if found and int(found[1]) not in (0, asked):
-        raise _Broken("the server starts at another byte than asked for")
-    return int(found[1]) if found else asked
+def _start(headers: http.client.HTTPMessage, requested: int) -> int:
+    match = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
+    if match and int(match[1]) not in (0, requested):
+        raise _Broken("the server starts at another byte than requested")
+    return int(match[1]) if match else requested
 
 
-def _total(headers: http.client.HTTPMessage, partial: bool) -> int | None:
-    text = headers.get("Content-Range", "").rpartition("/")[2] if partial else headers.get("Content-Length", "")
+def _total(headers: http.client.HTTPMessage, is_partial: bool) -> int | None:
+    text = headers.get("Content-Range", "").rpartition("/")[2] if is_partial else headers.get("Content-Length", "")
     return int(text) if text and text.isdigit() else None
 
 
@@ -167,21 +167,21 @@ def _refuse_page(url: str, first: bytes) -> None:
         title = _TITLE.search(first)
         text = " ".join(title[1].decode("utf-8", "replace").split()) if title else "without a title"
         raise InputError(
-            f"{url} sends a web page ({text}) instead of the file: check the address or take another mirror"
+            f"{url} sends a web page ({text}) instead of the file: check the address or use another mirror"
         )
 
 
 def _verify(url: str, part: Path, size: int | None, sha256: str | None) -> None:
-    found_size = _length(part)
-    if size is not None and found_size != size:
+    length = _length(part)
+    if size is not None and length != size:
         part.unlink(missing_ok=True)
-        raise InputError(f"{url} sent {found_size} bytes, not the expected {size}: run again or take another mirror")
-    found = sha256_of(part) if sha256 is not None else None
-    if found != sha256:
+        raise InputError(f"{url} sent {length} bytes, not the expected {size}: run again or use another mirror")
+    digest = sha256_of(part) if sha256 is not None else None
+    if digest != sha256:
         part.unlink()
         raise InputError(
-            f"{url} sent {found_size} bytes with SHA-256 {found}, not the expected {sha256}: "
-            "run again or take another mirror"
+            f"{url} sent {length} bytes with SHA-256 {digest}, not the expected {sha256}: "
+            "run again or use another mirror"
         )
 
 

@@ -1,4 +1,4 @@
-"""Read images of any kind as RGB, and refuse broken ones."""
+"""Read images of any format as RGB, and reject broken ones."""
 
 import hashlib
 import io
@@ -13,28 +13,28 @@ from yolov3.errors import InputError
 SizeWH = tuple[int, int]
 
 _EXIF_ORIENTATION = 0x0112
-# EXIF orientations 5 to 8 exchange width and height.
-_TURNED = (5, 6, 7, 8)
+# EXIF orientations that swap width and height.
+_SWAPPED_ORIENTATIONS = (5, 6, 7, 8)
 
 
 def read_image_rgb(path: str | Path, size_wh: SizeWH | None = None) -> np.ndarray:
     """Read an image file as uint8 [H, W, 3] RGB.
 
     Greyscale, palette, CMYK and 16-bit images are converted, an alpha channel is dropped. The EXIF orientation is
-    applied, unless only the image as stored has the size that the annotations give.
+    applied unless only the image as stored has the annotated size.
 
     Args:
         path: image file.
-        size_wh: (width, height) in pixels that the annotations give; None accepts any.
+        size_wh: annotated (width, height) in pixels; None for any.
 
     Raises:
-        InputError: the file is missing, not an image, cut off, or of another size.
+        InputError: the file is missing, not an image, cut off, or its size is not the annotated one.
     """
     return decode_rgb(_read_bytes(path), path, size_wh)
 
 
 def read_image_digest(path: str | Path, size_wh: SizeWH | None = None) -> str:
-    """Decode an image as `read_image_rgb` does, only to check it, and return the SHA-256 of the file in hexadecimal.
+    """Check an image by decoding it as `read_image_rgb` does, and return the file's SHA-256 in hexadecimal.
 
     Raises:
         InputError: as `read_image_rgb`.
@@ -48,36 +48,36 @@ def check_image_header(path: str | Path, size_wh: SizeWH) -> int:
     """Check by its header that a file is an image of the annotated (width, height); return its length in bytes.
 
     Raises:
-        InputError: the file is missing, not an image, or of another size.
+        InputError: the file is missing, not an image, or its size is not the annotated one.
     """
     try:
         with Image.open(path) as image:
             width, height = image.size
-            turned = image.getexif().get(_EXIF_ORIENTATION) in _TURNED
+            is_swapped = image.getexif().get(_EXIF_ORIENTATION) in _SWAPPED_ORIENTATIONS
         length = Path(path).stat().st_size
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        # The sentence for a missing, empty or unreadable file is the same as in a full read.
+        # Raises the same error for a missing, empty or unreadable file as a full read.
         encoded = _read_bytes(path)
         raise _not_an_image(path, encoded.tobytes()) from error
-    if size_wh != (width, height) and not (turned and size_wh == (height, width)):
-        raise _other_size(path, (width, height), size_wh)
+    if size_wh != (width, height) and not (is_swapped and size_wh == (height, width)):
+        raise _size_error(path, (width, height), size_wh)
     return length
 
 
 def decode_rgb(encoded: np.ndarray, path: str | Path, size_wh: SizeWH | None = None) -> np.ndarray:
-    """Decode the bytes (uint8) of an image file to uint8 [H, W, 3] RGB; `path` is for the error only.
+    """Decode the bytes (uint8) of an image file to uint8 [H, W, 3] RGB; `path` is used in errors only.
 
     Raises:
         InputError: as `read_image_rgb`.
     """
     image = _decode_opencv(encoded, cv2.IMREAD_COLOR)
     if image is None:
-        # Pillow knows more formats, and tells a file that is cut off from one that is no image.
+        # Pillow supports more formats, and distinguishes a truncated image from other files.
         return _decode_pillow(encoded.tobytes(), path, size_wh)
     if size_wh is not None and _size_of(image) != size_wh:
         stored = _decode_opencv(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         if stored is None or _size_of(stored) != size_wh:
-            raise _other_size(path, _size_of(image), size_wh)
+            raise _size_error(path, _size_of(image), size_wh)
         image = stored
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
 
@@ -113,7 +113,7 @@ def _decode_pillow(content: bytes, path: str | Path, size_wh: SizeWH | None) -> 
     if size_wh is None or oriented.size == size_wh:
         return np.array(oriented)
     if stored.size != size_wh:
-        raise _other_size(path, oriented.size, size_wh)
+        raise _size_error(path, oriented.size, size_wh)
     return np.array(stored)
 
 
@@ -125,8 +125,8 @@ def _not_an_image(path: str | Path, content: bytes) -> InputError:
     return InputError(f"image {path} is not an image (it begins with {content[:16]!r}): restore it")
 
 
-def _other_size(path: str | Path, found_wh: SizeWH, size_wh: SizeWH) -> InputError:
+def _size_error(path: str | Path, actual_wh: SizeWH, size_wh: SizeWH) -> InputError:
     return InputError(
-        f"image {path} is {found_wh[0]} x {found_wh[1]} pixels but its annotations say {size_wh[0]} x {size_wh[1]}: "
+        f"image {path} is {actual_wh[0]} x {actual_wh[1]} pixels but its annotations say {size_wh[0]} x {size_wh[1]}: "
         "restore the image or correct width and height in the annotations"
     )

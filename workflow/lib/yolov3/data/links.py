@@ -1,11 +1,11 @@
-"""Links from the results to a data set, so that it can be moved to another disk without making a result again."""
+"""Link the results to a data set, so that it can be moved to another disk without running stages again."""
 
 import os
 from pathlib import Path
 
 from yolov3.data.manifest import Places
 
-# Names in the folder of a split, for its images and its annotations.
+# Names of the links to the images and the annotations of a split.
 LINK_NAMES = ("images", "annotations.json")
 
 
@@ -20,7 +20,7 @@ def link_places(places: Places, folder: Path) -> Places:
 
 
 def follow_moved_places(places: Places, folder: Path) -> None:
-    """Point the links of `link_places` to where the data set is now; those without a target there stay as they are."""
+    """Point the links of `link_places` to the data set's new place; keep links whose target does not exist there."""
     for split, targets in places.items():
         for link, target in zip(_links_of(split, folder), targets, strict=True):
             if link.is_symlink() and target.exists() and not (link.exists() and link.samefile(target)):
@@ -32,9 +32,9 @@ def _links_of(split: str, folder: Path) -> tuple[Path, Path]:
 
 
 def _point(link: Path, target: Path) -> None:
-    target, here = target.absolute(), Path.cwd()
-    # Within the working directory, which may be moved as a whole, a link is relative.
-    is_inside = target.is_relative_to(here) and link.absolute().is_relative_to(here)
+    target, working_dir = target.absolute(), Path.cwd()
+    # Links within the working directory are relative, because it may be moved as a whole.
+    is_inside = target.is_relative_to(working_dir) and link.absolute().is_relative_to(working_dir)
     text = os.path.relpath(target, link.absolute().parent) if is_inside else str(target)
     temporary = link.with_name(f".{link.name}.{os.getpid()}")
     temporary.symlink_to(text)

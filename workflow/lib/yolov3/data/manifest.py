@@ -1,4 +1,4 @@
-"""The manifest: a file that says where a data set, or one split of it, is and what it holds, for all later stages."""
+"""The manifest: a file with the paths and counts of a data set, or of one split of it, for all later stages."""
 
 import dataclasses
 import hashlib
@@ -36,9 +36,9 @@ class SplitFiles:
         boxes: number of usable boxes, without crowds.
         crowds: number of usable crowd boxes.
         images_without_boxes: number of images without a usable box that is not a crowd.
-        max_boxes: largest number of usable boxes, without crowds, of an image.
-        excluded_images: file names of images left out since they are missing or unreadable.
-        fingerprint: SHA-256 over the annotation file and the images.
+        max_boxes: largest number of usable boxes, without crowds, in an image.
+        excluded_images: file names of images left out because they are missing or unreadable.
+        fingerprint: SHA-256 of the annotation file and the images, in hexadecimal.
     """
 
     image_dir: Path
@@ -57,8 +57,8 @@ class Manifest:
     """A data set, or one split of it.
 
     Attributes:
-        provider: where it came from: shapes, coco2014 or custom.
-        categories: classes by ascending id, those of the training annotations; a class's label is its index here.
+        provider: shapes, coco2014 or custom.
+        categories: classes of the training annotations by ascending id; a label is an index into them.
         splits: files and counts of "train", "val" or both.
     """
 
@@ -70,20 +70,20 @@ class Manifest:
         """Return the files and counts of a split.
 
         Raises:
-            InputError: the manifest describes the other split only.
+            InputError: the manifest describes only the other split.
         """
         if name not in self.splits:
             raise InputError(f"the manifest has no split {name}: give results/data/manifest.json, which has both")
         return self.splits[name]
 
     def fingerprint(self, *splits: str) -> str:
-        """Return the SHA-256 over categories and content of splits, in hexadecimal, wherever they are stored."""
+        """Return the SHA-256 of categories and content of splits, in hexadecimal; it does not depend on paths."""
         categories = [[category.id, category.name] for category in self.categories]
         content = [categories, [[name, self.split(name).fingerprint] for name in splits]]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def write(self, path: str | Path) -> None:
-        """Write as JSON. Paths in the working directory are stored relative to the manifest, others as absolute."""
+        """Write as JSON; paths within the working directory relative to the manifest, others absolute."""
         folder = Path(path).absolute().parent
         value = dataclasses.asdict(self)
         for split in value["splits"].values():
@@ -93,7 +93,7 @@ class Manifest:
 
     @classmethod
     def read(cls, *paths: str | Path) -> "Manifest":
-        """Read a manifest, or put together those of the two splits of a data set.
+        """Read a manifest, or merge those of the two splits of a data set.
 
         Raises:
             InputError: a file is missing or is not a manifest of this version, or the files are of two data sets.
@@ -109,7 +109,7 @@ class Manifest:
 
 
 def folder_places(folder: Path) -> Places:
-    """Return where coco2014's layout has images and annotations: <split>/ and annotations/<split>.json."""
+    """Return the paths in coco2014's layout: <split>/ and annotations/<split>.json."""
     return {split: (folder / split, folder / "annotations" / f"{split}.json") for split in SPLITS}
 
 
@@ -131,8 +131,8 @@ def _read_manifest(path: Path) -> Manifest:
 
 
 def _stored_path(path: Path, folder: Path) -> str:
-    path, here = Path(path).absolute(), Path.cwd()
-    if path.is_relative_to(here) and folder.is_relative_to(here):
+    path, working_dir = Path(path).absolute(), Path.cwd()
+    if path.is_relative_to(working_dir) and folder.is_relative_to(working_dir):
         return os.path.relpath(path, folder)
     return str(path)
 

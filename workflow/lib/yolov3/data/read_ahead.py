@@ -1,4 +1,4 @@
-"""Work prepared ahead of its use."""
+"""Prepare items in an executor ahead of their use."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,8 +13,8 @@ def read_ahead(
 ) -> Iterator[Result]:
     """Yield `prepare(*values)` for each tuple of arguments, in their order, and shut the executor down at the end.
 
-    At most `ahead` calls are running or done beyond the one that is waited for. What a call raises is raised in its
-    place; it, and closing the generator, cancels the calls that have not begun.
+    At most `ahead` calls are running or finished beyond the one waited for. An exception of a call is raised in its
+    turn; it, or closing the generator, cancels the calls that have not started.
     """
     waiting: deque[Future[Result]] = deque()
     try:

@@ -1,4 +1,4 @@
-"""Detections drawn on their image: boxes in the colours of the classes, with names and scores in any script."""
+"""Draw detections on their image: boxes coloured by class, with class names in any script and scores."""
 
 import logging
 import math
@@ -14,40 +14,40 @@ from PIL import Image, ImageDraw, ImageFont
 from yolov3.boxes import Detections
 from yolov3.drawing.labels import TEXT_COLOUR, LabelPlaces, colour_of, shortened
 
-# Smaller images are enlarged, so that names can be read beside the boxes.
+# Smaller images are enlarged so that the labels are readable.
 MIN_SIDE = 480
-# Text height as a share of the square root of the picture's area, and its least value in pixels.
+# Text height as a share of the square root of the picture's area, and its minimum in pixels.
 TEXT_SHARE, MIN_TEXT_PIXELS = 1 / 38, 13
 OUTLINE_COLOUR = "#0008"
 
 
 @lru_cache(maxsize=256)
 def font_for(text: str, pixels: int) -> ImageFont.FreeTypeFont:
-    """Return a font of this host that can write `text`, `pixels` high: no single font has all scripts."""
+    """Return an installed font that has the characters of `text`, `pixels` high: no single font has all scripts."""
     return ImageFont.truetype(_font_file_for("".join(sorted(set(text)))), pixels)
 
 
 @lru_cache(maxsize=256)
 def _font_file_for(letters: str) -> str:
     # Comes with matplotlib, and has Latin, Greek, Cyrillic and more.
-    usual = str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
-    missing = {usual: _missing(usual, letters)}
-    if missing[usual]:
+    default_file = str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
+    missing_counts = {default_file: _missing_count(default_file, letters)}
+    if missing_counts[default_file]:
         for file in sorted(findSystemFonts()):
-            missing[file] = _missing(file, letters)
-            if not missing[file]:
+            missing_counts[file] = _missing_count(file, letters)
+            if not missing_counts[file]:
                 return file
-        best = min(missing, key=lambda file: missing[file])
-        lacked = "".join(letter for letter in letters if ord(letter) not in _characters(best))
-        logging.warning("no font of this host has %s: install one, such as the package fonts-noto-cjk", lacked)
-        return best
-    return usual
+        best_file = min(missing_counts, key=lambda file: missing_counts[file])
+        missing_letters = "".join(letter for letter in letters if ord(letter) not in _characters(best_file))
+        logging.warning("no font on this host has %s: install one, such as package fonts-noto-cjk", missing_letters)
+        return best_file
+    return default_file
 
 
-def _missing(file: str, letters: str) -> int:
-    """Return how many of the letters a font file lacks; of one that cannot be used, more than all."""
-    known = _characters(file)
-    return sum(ord(letter) not in known for letter in letters) if known else len(letters) + 1
+def _missing_count(file: str, letters: str) -> int:
+    """Return how many of the letters are missing in a font file; more than all if it cannot be used."""
+    characters = _characters(file)
+    return sum(ord(letter) not in characters for letter in letters) if characters else len(letters) + 1
 
 
 @lru_cache(maxsize=4096)
@@ -55,29 +55,28 @@ def _characters(file: str) -> frozenset[int]:
     try:
         font = FT2Font(file)
         return frozenset(font.get_charmap()) if font.scalable else frozenset()
-    # What a damaged or foreign font file raises depends on the library.
+    # Which exception a damaged font file raises depends on the version of the library.
     except Exception:
         return frozenset()
 
 
 def draw_detections(image_rgb: np.ndarray, detections: Detections, class_names: tuple[str, ...]) -> np.ndarray:
-    """Return the image with its detections drawn, the best on top.
+    """Return the image with its detections drawn on it, the best on top.
 
     Args:
         image_rgb: uint8 [H, W, 3].
         detections: best first, in pixels of the image.
-        class_names: by label.
+        class_names: names, indexed by label.
 
     Returns:
-        uint8 [k * H, k * W, 3]; k is 1 if the longer side has at least MIN_SIDE pixels, else the whole factor that
-        makes it that long.
+        uint8 [k * H, k * W, 3], with the smallest integer k that makes the longer side at least MIN_SIDE pixels.
     """
     factor = math.ceil(MIN_SIDE / max(image_rgb.shape[:2]))
     height, width = (factor * side for side in image_rgb.shape[:2])
     picture = Image.fromarray(image_rgb).resize((width, height), Image.Resampling.BICUBIC)
     text_pixels = max(MIN_TEXT_PIXELS, round(TEXT_SHARE * math.sqrt(width * height)))
     line = max(2, text_pixels // 6)
-    # Mode RGBA blends what is not opaque.
+    # Mode RGBA blends colours with an alpha channel.
     draw = ImageDraw.Draw(picture, "RGBA")
     boxes_xyxy = np.clip(detections.boxes_xyxy * factor, 0, (width - 1, height - 1, width - 1, height - 1))
     colours = [colour_of(int(label)) for label in detections.labels]
@@ -92,17 +91,17 @@ def draw_detections(image_rgb: np.ndarray, detections: Detections, class_names: 
 
 
 class _LabelWriter:
-    """Writes labels where there is room for them, in the order given."""
+    """Write labels where there is room for them, in the order given."""
 
     def __init__(self, draw: ImageDraw.ImageDraw, width: int, height: int, text_pixels: int) -> None:
         self.draw, self.width, self.text_pixels = draw, width, text_pixels
         self.padding = text_pixels // 3
-        # Above and below the letters' height there is room for accents and descenders.
+        # Leaves room for accents and descenders.
         self.label_height = round(1.4 * text_pixels)
         self.places = LabelPlaces(width, height, self.label_height)
 
     def write(self, name: str, score: str, colour: str, box_xyxy: np.ndarray) -> None:
-        """Write name and score at a box if there is room; a name that is wider than the picture is shortened."""
+        """Write name and score at a box if there is room; shorten a name that is wider than the picture."""
         name = shortened(name)
         font = font_for(f"{name} {score}…", self.text_pixels)
         while len(name) > 2 and self._width_of(f"{name} {score}", font) > self.width:

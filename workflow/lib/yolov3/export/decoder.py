@@ -1,4 +1,4 @@
-"""The network with its outputs decoded inside (SPEC 1), for exports that keep the detection part."""
+"""Decode the outputs of the network inside the graph, for exports with keep_detect (arXiv:1804.02767, section 2.1)."""
 
 import numpy as np
 from mindspore import Tensor, nn, ops
@@ -13,11 +13,11 @@ class DetectionDecoder(nn.Cell):
     """YOLOv3 with decoded outputs.
 
     Input: float32 [N, 3, H, W] RGB, normalised.
-    Output: for strides 8, 16 and 32, float32 [N, H / stride, W / stride, 3, 5 + C]: box centre x, y, width and height
-        in 0..1 of the input, confidence in 0..1, class scores in 0..1.
+    Output: for each stride 8, 16 and 32, float32 [N, H / stride, W / stride, 3, 5 + C]: box centre x, y, width and
+        height as fractions of the input, confidence in 0..1, class scores in 0..1.
 
     Args:
-        network: a network with raw outputs.
+        network: network with raw outputs.
         input_size: (height, width) of the input in pixels, multiples of 32.
     """
 
@@ -32,7 +32,7 @@ class DetectionDecoder(nn.Cell):
             part.reshape(1, *shape, ANCHORS_PER_STRIDE, 6)
             for part, shape in zip(np.split(rows, ends[:-1]), self.shapes, strict=True)
         ]
-        # Cut here: in the graph, each cut of a constant would be an operator of the exported file.
+        # Split here, because splitting a constant in the graph would add operators to the exported file.
         self.columns = tuple(tuple(Tensor(part) for part in np.split(grid, 3, axis=-1)) for grid in grids)
 
     def construct(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""What a runner must know of an exported model beyond its file: <model file>.json beside it."""
+"""Describe an exported model for its runner in <model file>.json beside it."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ class ModelDescription:
 
     Attributes:
         input_size: (height, width) in pixels.
-        batch_size: images of one run.
+        batch_size: number of images per run.
         input_name: name of the input tensor, float32 [batch_size, 3, height, width] in the exported file.
-        anchors: nine (width, height) in pixels of the input.
+        anchors: nine (width, height) in input pixels.
         class_names: names in the order of the class logits.
         category_ids: COCO category id of each class.
-        letterbox: images keep their aspect ratio and are padded.
-        keep_detect: the outputs are decoded (`DetectionDecoder`) instead of raw.
+        letterbox: whether images keep their aspect ratio and are padded.
+        keep_detect: whether the outputs are decoded (`DetectionDecoder`) instead of raw.
         mean_rgb, std_rgb: the input is (x / 255 - mean) / std.
     """
 
@@ -41,7 +41,7 @@ class ModelDescription:
 
     @property
     def testing_shape(self) -> int:
-        """Height, which is the width too, of the input in pixels."""
+        """Height of the input in pixels, equal to its width."""
         return self.input_size[0]
 
     @property
@@ -50,7 +50,7 @@ class ModelDescription:
         return MeanStd(self.mean_rgb, self.std_rgb)
 
     def write(self, model_path: Path) -> None:
-        """Write the description of `model_path`, whole or not at all."""
+        """Write the description of `model_path` atomically."""
         write_json(description_path(model_path), {"format": FORMAT_VERSION, **dataclasses.asdict(self)})
 
     @classmethod
@@ -58,7 +58,7 @@ class ModelDescription:
         """Read the description of a model file.
 
         Raises:
-            InputError: it is missing or not of this version.
+            InputError: it is missing or has another format version.
         """
         path = description_path(model_path)
         value = read_json(path, "model description")
@@ -76,5 +76,5 @@ class ModelDescription:
 
 
 def description_path(model_path: Path) -> Path:
-    """Return the file that describes a model file."""
+    """Return the path of a model file's description."""
     return model_path.with_name(f"{model_path.name}.json")

@@ -1,4 +1,4 @@
-"""Export a network as MindIR, ONNX or AIR, each file checked against the network on a real image."""
+"""Export a network as MindIR, ONNX or AIR, and compare each file with the network on real images."""
 
 import dataclasses
 import shutil
@@ -28,10 +28,10 @@ from yolov3.network.settings import STRIDES, MeanStd
 from yolov3.network.yolo import YOLOv3
 
 SUFFIXES = {"MINDIR": ".mindir", "ONNX": ".onnx", "AIR": ".air"}
-# AIR runs on Ascend only, after a further conversion, and cannot be loaded back.
+# AIR cannot be run here: it needs compilation for Ascend first.
 RUNNERS = {"MINDIR": mindir_runner, "ONNX": onnx_runner}
 INPUT_NAME = "images"
-# Float32 rounding differs by some 1e-6 of the largest value; a wrong layer or weight by far more than this.
+# Float32 rounding gives differences of about 1e-6 of the largest value, a wrong layer or weight far more than this.
 MAX_RELATIVE_DIFFERENCE = 1e-3
 
 
@@ -40,12 +40,12 @@ class ExportSettings:
     """How to export.
 
     Attributes:
-        file_format: which of MINDIR, ONNX and AIR, separated by commas.
+        file_format: one or more of MINDIR, ONNX and AIR, separated by commas.
         file_name: name of the files without suffix.
-        keep_detect: decoded outputs (`DetectionDecoder`) instead of raw maps.
-        export_batch_size: images of one run.
+        keep_detect: whether to export decoded outputs (`DetectionDecoder`) instead of raw maps.
+        export_batch_size: number of images per run.
         testing_shape: height and width of the input in pixels, a multiple of 32.
-        letterbox: how images are fitted, for the description beside the model.
+        letterbox: whether images keep their aspect ratio and are padded.
     """
 
     file_format: str
@@ -57,10 +57,10 @@ class ExportSettings:
 
 
 def formats_of(file_format: str, device_target: str) -> tuple[str, ...]:
-    """Return the formats that `file_format` lists, each once.
+    """Return the distinct formats of `file_format`, in order.
 
     Raises:
-        InputError: one is unknown, or needs another device than `device_target`.
+        InputError: a format is unknown, or is not supported on `device_target`.
     """
     formats = tuple(dict.fromkeys(word.strip().upper() for word in file_format.split(",") if word.strip()))
     for name in formats:
@@ -77,7 +77,7 @@ def formats_of(file_format: str, device_target: str) -> tuple[str, ...]:
 
 
 def input_batch(split: CocoSplit, mean_std: MeanStd, settings: ExportSettings) -> np.ndarray:
-    """Return the first images of a split as the network sees them, float32 [N, 3, H, W]; few images are repeated."""
+    """Return the first images of a split as network input, float32 [N, 3, H, W], repeated if there are too few."""
     input_size = (settings.testing_shape, settings.testing_shape)
     planes = []
     for position in range(settings.export_batch_size):
@@ -96,21 +96,21 @@ def export_network(
     images: np.ndarray,
     output_dir: Path,
 ) -> list[dict[str, Any]]:
-    """Write <output_dir>/<file_name>.<suffix> in each format, and a description beside each.
+    """Write <output_dir>/<file_name>.<suffix> in each format, with a description beside each.
 
     Args:
-        network: in inference mode.
+        network: network in inference mode.
         category_ids: COCO category id of each class.
         settings: see `ExportSettings`.
-        formats: from `formats_of`.
-        images: float32 [N, 3, H, W] to compare on.
+        formats: result of `formats_of`.
+        images: float32 [N, 3, H, W], images on which to compare file and network.
         output_dir: folder of the files.
 
     Returns:
         For each file its format, name, bytes, SHA-256, and largest and relative difference (None for AIR).
 
     Raises:
-        InputError: a file does not compute what the network does; it then does not appear.
+        InputError: the outputs of a file differ from the network's; the file is not written.
     """
     input_size = (settings.testing_shape, settings.testing_shape)
     description = ModelDescription(
@@ -156,7 +156,7 @@ def export_network(
 
 @contextmanager
 def _plainly_named(path: Path) -> Iterator[Path]:
-    """Yield a path whose name MindSpore accepts (letters, digits and _-. only); what is there then goes to `path`."""
+    """Yield a path whose name MindSpore accepts (letters, digits and _-. only); copy the file to `path` at the end."""
     with tempfile.TemporaryDirectory(prefix="export-") as folder:
         plain = Path(folder) / f"model{path.suffix}"
         yield plain
@@ -179,33 +179,33 @@ def _export_onnx(cell: nn.Cell, images: np.ndarray, path: Path, keep_detect: boo
 
 @dataclass(frozen=True)
 class Difference:
-    """How far two sets of outputs are apart.
+    """Difference of two sets of outputs.
 
     Attributes:
         largest: largest absolute difference of two values.
-        relative: the same, each output's divided by its largest absolute value.
+        relative: the same after division of each output by its largest absolute value.
     """
 
     largest: float
     relative: float
 
 
-def difference_of(expected: Outputs, found: Outputs) -> Difference:
-    """Compare outputs pairwise; other shapes, NaN and infinity count as infinitely far apart."""
-    if [output.shape for output in expected] != [output.shape for output in found]:
+def difference_of(expected: Outputs, actual: Outputs) -> Difference:
+    """Compare outputs pairwise; the difference is infinite if shapes differ or a value is NaN or infinite."""
+    if [output.shape for output in expected] != [output.shape for output in actual]:
         return Difference(np.inf, np.inf)
-    largest = [float(np.abs(one - other).max()) for one, other in zip(expected, found, strict=True)]
+    largest = [float(np.abs(a - b).max()) for a, b in zip(expected, actual, strict=True)]
     if not np.isfinite(largest).all():
         return Difference(np.inf, np.inf)
     scales = [max(float(np.abs(output).max()), 1e-6) for output in expected]
-    return Difference(max(largest), max(one / scale for one, scale in zip(largest, scales, strict=True)))
+    return Difference(max(largest), max(value / scale for value, scale in zip(largest, scales, strict=True)))
 
 
 def require_close(difference: Difference, path: Path) -> None:
-    """Raise InputError if an exported file does not compute what the network does."""
+    """Raise InputError if the outputs of an exported file differ from the network's by more than rounding."""
     if not difference.relative <= MAX_RELATIVE_DIFFERENCE:
         raise InputError(
             f"model {path} differs from its network by {difference.largest:.3g}, {difference.relative:.3g} of the "
             f"largest output, where {MAX_RELATIVE_DIFFERENCE:g} is allowed: this MindSpore version does not export "
-            "the network correctly, use one of envs/"
+            "the network correctly, use a version listed in envs/"
         )

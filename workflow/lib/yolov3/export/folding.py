@@ -1,6 +1,6 @@
 """Fold batch normalisation into the convolutions, for export.
 
-Once trained, y = gamma * (conv(x) - mean) / sqrt(variance + eps) + beta is a convolution of scaled weights with a bias.
+At inference, y = gamma * (conv(x) - mean) / sqrt(variance + eps) + beta is a convolution with scaled weights and bias.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ def folded_network(network: YOLOv3) -> YOLOv3:
             block.batch_norm = nn.Identity()
     parameters = dict(network.parameters_and_names())
     for name, parameter in list(folded.parameters_and_names()):
-        # A replaced layer's parameters are named within the layer only, which is not unique in the network.
+        # The parameters of a replaced layer have names that are unique only within the layer.
         parameter.name = name
         if name.endswith((".head.weight", ".head.bias")):
             parameter.set_data(parameters[name])

@@ -1,4 +1,4 @@
-"""ONNX files: read strictly, and tidied after MindSpore's export."""
+"""Read, check and write ONNX files, and tidy those that MindSpore exports."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     """Read and check an ONNX file.
 
     Raises:
-        InputError: it is missing, cut off or not ONNX.
+        InputError: the file is missing, cut off or not ONNX.
     """
     if not path.is_file():
         raise InputError(f"model {path} does not exist: run the export stage first, or check the path")
@@ -34,13 +34,13 @@ def read_onnx(path: Path) -> onnx.ModelProto:
 
 
 def write_onnx(path: Path, model: onnx.ModelProto) -> None:
-    """Write an ONNX file, whole or not at all."""
+    """Write an ONNX file atomically."""
     with complete_file(path) as temporary:
         onnx.save(model, temporary)
 
 
 def layer_of(node: onnx.NodeProto) -> str:
-    """Return the name in the network of a convolution, such as "branch_8.head", from the name of its weight."""
+    """Return the layer name of a convolution, such as "branch_8.head", derived from the name of its weight."""
     weight = node.input[1].removeprefix(DECODER_PREFIX)
     for suffix in WEIGHT_SUFFIXES:
         if weight.endswith(suffix):
@@ -49,11 +49,11 @@ def layer_of(node: onnx.NodeProto) -> str:
 
 
 def tidy_export(model: onnx.ModelProto) -> None:
-    """Make MindSpore's ONNX export better to run and to read, without a change to its result; in place.
+    """Simplify a model exported by MindSpore in place, without changing its result.
 
-    Leaky ReLU comes as max(x, slope * x) in two nodes, which runtimes neither fuse with the convolution before them nor
-    quantize well: it becomes one LeakyRelu node. Convolutions are named after their layers. Resize nodes lack a mode,
-    nearest by the standard's default, which MindSpore Lite 2.0.0 takes for bilinear: it is written out.
+    Leaky ReLU is exported as max(x, slope * x) in two nodes, which runtimes neither fuse with the preceding convolution
+    nor quantize well: replace them by one LeakyRelu node. Name convolutions after their layers. Set the missing mode of
+    Resize nodes to nearest, the standard's default, because MindSpore Lite 2.0.0 assumes bilinear.
     """
     _merge_leaky_relus(model.graph)
     for node in model.graph.node:

@@ -1,4 +1,4 @@
-"""Exported models as plain functions of arrays: MindIR through MindSpore, ONNX (float or int8) through ONNX Runtime."""
+"""Run exported models as functions of arrays: MindIR with MindSpore, ONNX (float or int8) with ONNX Runtime."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,24 +19,24 @@ def mindir_runner(path: Path) -> Runner:
     """Return a function that runs a MindIR file.
 
     Raises:
-        InputError: the file is cut off or not MindIR; also from the function itself.
+        InputError: the file is cut off or not MindIR; also raised by the returned function.
     """
     try:
         cell = nn.GraphCell(mindspore.load(str(path)))
     except (RuntimeError, ValueError) as error:
-        raise _refused_mindir(path, error) from None
+        raise _mindir_error(path, error) from None
 
     def run(images: np.ndarray) -> Outputs:
         try:
             outputs = cell(Tensor(images))
         except (RuntimeError, ValueError) as error:
-            raise _refused_mindir(path, error) from None
+            raise _mindir_error(path, error) from None
         return tuple(output.asnumpy() for output in outputs)
 
     return run
 
 
-def _refused_mindir(path: Path, error: Exception) -> InputError:
+def _mindir_error(path: Path, error: Exception) -> InputError:
     return InputError(f"model {path} is cut off or not a MindIR file ({first_line(error)}): export it again")
 
 
@@ -44,23 +44,23 @@ def onnx_runner(path: Path) -> Runner:
     """Return a function that runs an ONNX file.
 
     Raises:
-        InputError: ONNX Runtime refuses the file; also from the function itself.
+        InputError: ONNX Runtime rejects the file; also raised by the returned function.
     """
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     # ONNX Runtime's exceptions have no common base but Exception.
     except Exception as error:
-        raise _refused_onnx(path, error) from None
+        raise _onnx_error(path, error) from None
     input_name = session.get_inputs()[0].name
 
     def run(images: np.ndarray) -> Outputs:
         try:
             return tuple(np.asarray(output) for output in session.run(None, {input_name: images}))
         except Exception as error:
-            raise _refused_onnx(path, error) from None
+            raise _onnx_error(path, error) from None
 
     return run
 
 
-def _refused_onnx(path: Path, error: Exception) -> InputError:
-    return InputError(f"model {path} is refused by ONNX Runtime ({first_line(error)}): export it again")
+def _onnx_error(path: Path, error: Exception) -> InputError:
+    return InputError(f"model {path} is rejected by ONNX Runtime ({first_line(error)}): export it again")

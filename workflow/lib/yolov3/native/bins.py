@@ -1,8 +1,8 @@
-"""Images prepared for a runner: raw .bin files, an index and the original code's two lists, in one folder.
+"""Write images as raw .bin files for a runner, with an index and the original code's two lists, in one folder.
 
-<folder>/index.json   what native310 reads: input size, dtype, layout, mean and deviation, and for each image its id,
+<folder>/index.json   read by native310: input size, dtype, layout, mean and deviation, and for each image its id,
                       name, file, original size and place in the input
-<folder>/image_id.txt, image_shape.txt   a line an image in the order of the index: COCO id; width and height in pixels
+<folder>/image_id.txt, image_shape.txt   one line per image in the index's order: COCO id; width and height in pixels
 <folder>/images/<name>.bin
 """
 
@@ -33,9 +33,9 @@ IDS_NAME = "image_id.txt"
 SHAPES_NAME = "image_shape.txt"
 IMAGES_FOLDER = "images"
 OWN_NAMES = {INDEX_NAME, IDS_NAME, SHAPES_NAME, IMAGES_FOLDER}
-# File systems take 255 bytes; the runner adds what marks a file's map, and that it is not complete.
-LONGEST_NAME_BYTES = 220
-# Room for the index and for the file system's own blocks.
+# File systems allow 255 bytes; the runner appends suffixes for output maps and incomplete files.
+MAX_NAME_BYTES = 220
+# Space for the index entry and for the file system's block size.
 SPARE_BYTES_PER_IMAGE = 4096
 
 
@@ -46,8 +46,8 @@ class BinsSettings:
     Attributes:
         testing_shape: height and width of the network input in pixels.
         letterbox: keep the aspect ratio and pad.
-        mean_std: how float32 bins are normalised, and what the index tells the runner of uint8 bins.
-        bins_dtype: "float32" (normalised) or "uint8" (pixels; the runner normalises), 4 times smaller.
+        mean_std: normalisation of float32 bins; for uint8 bins the runner takes it from the index.
+        bins_dtype: "float32" (normalised) or "uint8" (pixels, which the runner normalises), 4 times smaller.
         bins_layout: "NCHW" or "NHWC".
     """
 
@@ -59,7 +59,7 @@ class BinsSettings:
 
     @property
     def bytes_per_image(self) -> int:
-        """Size of a .bin file."""
+        """Size of a .bin file in bytes."""
         return 3 * self.testing_shape**2 * np.dtype(self.bins_dtype).itemsize
 
 
@@ -70,24 +70,24 @@ def write_bins(
     output_dir: Path,
     on_images: Callable[[int], Any] = lambda count: None,
 ) -> None:
-    """Prepare images of a split in a folder that appears under its name only when complete.
+    """Write the bins of a split's images to a folder that appears under its name only when complete.
 
     Args:
-        split: the data set.
+        split: split of the data set.
         indices: images of the split, in the order of the index.
         settings: see `BinsSettings`.
-        output_dir: folder to make; an older folder of bins there is replaced.
+        output_dir: folder to create; replaces an older folder of bins.
         on_images: called with the number of images just written.
 
     Raises:
-        InputError: an image is broken, the disk is too small, or `output_dir` holds something else.
+        InputError: an image is broken, the disk is too small, or `output_dir` has other content.
     """
     _refuse_other_content(output_dir)
-    # A link to another disk: the new folder has to arise there, and to take the place of what the link names.
+    # If it is a link to another disk, the new folder has to be created there and replace the link's target.
     output_dir = output_dir.resolve()
     output_dir.parent.mkdir(parents=True, exist_ok=True)
     if not (output_dir / INDEX_NAME).exists():
-        # Older bins whose index a workflow has taken are of no use, and the new ones need their space.
+        # Older bins whose index the workflow removed are useless, and the new ones need their space.
         _remove_bins(output_dir)
     require_free_space(
         output_dir.parent,
@@ -112,10 +112,10 @@ def write_bins(
 
 
 def image_names(split: CocoSplit, indices: Sequence[int]) -> list[str]:
-    """Return a name for each image that is unique, short and without folders: the file's stem, else the image id."""
+    """Return a unique name without folders for each image: the files' stems if unique and short, else the image ids."""
     stems = [Path(split.file_names[index]).stem for index in indices]
-    are_names = len(set(stems)) == len(stems) and all(len(os.fsencode(stem)) <= LONGEST_NAME_BYTES for stem in stems)
-    return stems if are_names else [str(split.image_ids[index]) for index in indices]
+    are_usable = len(set(stems)) == len(stems) and all(len(os.fsencode(stem)) <= MAX_NAME_BYTES for stem in stems)
+    return stems if are_usable else [str(split.image_ids[index]) for index in indices]
 
 
 def _write_images(
@@ -126,7 +126,7 @@ def _write_images(
     on_images: Callable[[int], Any],
 ) -> list[dict[str, Any]]:
     names = image_names(split, indices)
-    # OpenCV and the file system work outside of Python's lock, so threads use all cores.
+    # OpenCV and file access release the interpreter lock, so threads use all cores.
     threads = available_cpus()
     arguments = ((split, index, name, settings, folder) for index, name in zip(indices, names, strict=True))
     entries = []
@@ -146,7 +146,7 @@ def _write_image(split: CocoSplit, index: int, name: str, settings: BinsSettings
     try:
         (folder / file).write_bytes(np.ascontiguousarray(values).data)
     except OSError as error:
-        # A failed write does not name its file.
+        # The error of a failed write does not name the file.
         raise OSError(error.errno, error.strerror, str(folder / file)) from None
     return {"id": int(split.image_ids[index]), "name": name, "file": file, **dataclasses.asdict(placement)}
 
@@ -165,14 +165,14 @@ def _index(entries: list[dict[str, Any]], settings: BinsSettings) -> dict[str, A
 
 def _refuse_other_content(output_dir: Path) -> None:
     names = {path.name for path in output_dir.iterdir()} if output_dir.exists() else set()
-    # A workflow makes an empty folder, and takes the index out of an older one before the stage runs.
+    # Before the stage runs, Snakemake creates the folder and removes the index of older bins.
     if not names or (names <= OWN_NAMES and names & {INDEX_NAME, IDS_NAME}):
         return
-    raise InputError(f"folder {output_dir} is not empty and holds no bins: choose another output_dir, or empty it")
+    raise InputError(f"folder {output_dir} is not empty and holds no bins: choose another output_dir or empty it")
 
 
 def _remove_bins(folder: Path) -> None:
     if folder.exists():
-        # The large part first: what an interruption leaves is still known as bins.
+        # The images first, so that an interruption leaves a folder that is still recognised as bins.
         shutil.rmtree(folder / IMAGES_FOLDER, ignore_errors=True)
         shutil.rmtree(folder)

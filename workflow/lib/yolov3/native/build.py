@@ -15,21 +15,21 @@ from yolov3.external_tool import ToolError, find_tool, run_tool
 SHOWN_LINES = 3
 # The text of message(FATAL_ERROR), in the output of CMake without empty lines.
 CMAKE_MESSAGE = re.compile(r"^CMake Error at .*\(message\):\n(.*?)\n(?:-- |Call Stack )", re.MULTILINE | re.DOTALL)
-# Of CANN's set_env.sh; native310/CMakeLists.txt looks at them too.
+# Set by CANN's set_env.sh; native310/CMakeLists.txt reads them too.
 CANN_VARIABLES = ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME", "ASCEND_HOME")
 
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """What to build from what.
+    """Sources, dependencies and output of a build.
 
     Attributes:
         source_dir: folder of CMakeLists.txt.
-        build_dir: folder of the build, kept between builds so that only what changed is compiled.
+        build_dir: folder of the build, kept between builds so that only changes are compiled.
         target: CMake target.
-        mslite_root: MindSpore Lite, empty for none.
-        openvino_dir: folder of OpenVINOConfig.cmake, empty for none.
-        jobs: compilers at a time.
+        mslite_root: folder of MindSpore Lite; empty for none.
+        openvino_dir: folder of OpenVINOConfig.cmake; empty for none.
+        jobs: number of parallel compilers.
     """
 
     source_dir: Path
@@ -41,27 +41,27 @@ class BuildSettings:
 
 
 def build(settings: BuildSettings) -> None:
-    """Configure and build.
+    """Configure and compile.
 
     Raises:
-        InputError: CMake or a compiler is missing, or a step fails; with the last lines of what it said.
+        InputError: CMake or a compiler is missing, or a step fails; the message has its error lines.
     """
     find_tool("cmake", "install CMake 3.16 or later and a C++17 compiler")
     configure = [
         *("cmake", "-S", str(settings.source_dir), "-B", str(settings.build_dir), "-DNATIVE310_TESTS=OFF"),
-        # What an earlier build found, which may be elsewhere now.
+        # Clears the cached paths of libraries, which may have changed since the last build.
         *("-U", "MSLITE_*", "-U", "ACL_*", "-U", "NLOHMANN_JSON_*"),
         f"-DNLOHMANN_JSON_DIRS={json_include_dirs()}",
         f"-DMSLITE_ROOT={settings.mslite_root}",
         f"-DOpenVINO_DIR={settings.openvino_dir}",
     ]
-    _forget_another_place(settings)
+    _remove_moved_build(settings)
     _run(configure)
     _run(["cmake", "--build", str(settings.build_dir), "--target", settings.target, "-j", str(settings.jobs)])
 
 
 def cann_of_user() -> str:
-    """Return the folder of CANN that its set_env.sh names, empty where that was not sourced."""
+    """Return the folder of CANN that its set_env.sh names; empty if that was not sourced."""
     return next((os.environ[name] for name in CANN_VARIABLES if os.environ.get(name)), "")
 
 
@@ -81,8 +81,8 @@ def _package_folder(path: str) -> str:
     return str(Path(spec.origin).parents[1] / path) if spec and spec.origin else ""
 
 
-def _forget_another_place(settings: BuildSettings) -> None:
-    """Remove what CMake remembers of a project that was moved or copied: it would refuse to go on."""
+def _remove_moved_build(settings: BuildSettings) -> None:
+    """Remove the build folder of a project that was moved or copied, because CMake would refuse it."""
     cache = settings.build_dir / "CMakeCache.txt"
     if not cache.is_file():
         return
@@ -101,5 +101,5 @@ def _run(command: list[str]) -> None:
         messages = [text.replace("\n", " ") for text in CMAKE_MESSAGE.findall("\n".join(error.lines))]
         errors = messages or [line for line in error.lines if "rror" in line] or [str(error)]
         raise InputError(
-            f"native310 cannot be built ({' / '.join(errors[:SHOWN_LINES])}): the log has the whole output"
+            f"native310 cannot be built ({' / '.join(errors[:SHOWN_LINES])}): see the log for the whole output"
         ) from None

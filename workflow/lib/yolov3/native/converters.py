@@ -1,4 +1,4 @@
-"""The vendors' model compilers: MindSpore Lite's converter for .ms and .mindir, CANN's atc for .om."""
+"""Run the vendors' model compilers: MindSpore Lite's converter for .ms and .mindir, CANN's atc for .om."""
 
 import shutil
 import tempfile
@@ -26,7 +26,7 @@ def convert(
         more_arguments: further arguments, such as "--optimize=ascend_oriented".
 
     Returns:
-        The last lines that the converter printed.
+        The lines that the converter printed.
 
     Raises:
         InputError: a file or the program is missing, or the program fails.
@@ -39,7 +39,7 @@ def convert(
     for path, suffixes in ((model, FRAMEWORKS), (output, SAVE_TYPES)):
         if path.suffix not in suffixes:
             raise InputError(f"model {path} must have a name that ends in {' or '.join(suffixes)}: rename it")
-    # The converter knows paths without spaces best, and writes its output for the owner's eyes only.
+    # The converter has trouble with spaces in paths, and makes its output readable for the owner only.
     with tempfile.TemporaryDirectory(prefix="convert-") as folder:
         work = Path(folder)
         source = work / f"source{model.suffix}"
@@ -56,28 +56,28 @@ def convert(
             config = work / "config.ini"
             config.write_text(config_text, encoding="utf-8")
             command.append(f"--configFile={config}")
-        lines = run_tool(command, f"check that {model} is a whole file of a supported model, see the log above")
-        made = work / f"converted{output.suffix}"
-        if not made.is_file():
-            last = lines[-1] if lines else "it printed nothing"
-            raise InputError(f"{Path(program).name} wrote no model from {model} ({last}): see the log above")
+        lines = run_tool(command, f"check that {model} is a complete file of a supported model, see the log above")
+        converted = work / f"converted{output.suffix}"
+        if not converted.is_file():
+            last_line = lines[-1] if lines else "it printed nothing"
+            raise InputError(f"{Path(program).name} wrote no model from {model} ({last_line}): see the log above")
         with complete_file(output) as temporary:
-            shutil.copyfile(made, temporary)
+            shutil.copyfile(converted, temporary)
     return lines
 
 
 def compile_om(air: Path, output: Path, soc_version: str, atc: str = "atc", insert_op_conf: str = "") -> list[str]:
-    """Write the offline model of an AIR file.
+    """Compile an AIR file to an offline model.
 
     Args:
         air: .air file.
         output: .om file; appears when complete.
         soc_version: chip, such as Ascend310.
         atc: path or name of the program.
-        insert_op_conf: file of image preprocessing steps (AIPP) to build in; empty for none.
+        insert_op_conf: file of image preprocessing steps (AIPP) to include; empty for none.
 
     Returns:
-        The last lines that atc printed.
+        The lines that atc printed.
 
     Raises:
         InputError: a file or the program is missing, or the program fails.
@@ -88,21 +88,21 @@ def compile_om(air: Path, output: Path, soc_version: str, atc: str = "atc", inse
     if output.suffix != ".om":
         raise InputError(f"model {output} must have a name that ends in .om: rename it")
     with tempfile.TemporaryDirectory(prefix="atc-") as folder:
-        made = Path(folder) / "model"
+        compiled = Path(folder) / "model"
         command = [
             program,
             "--input_format=NCHW",
             f"--framework={AIR_FRAMEWORK}",
             f"--model={air.absolute()}",
-            f"--output={made}",
+            f"--output={compiled}",
             f"--soc_version={soc_version}",
         ]
         if insert_op_conf:
             command.append(f"--insert_op_conf={insert_op_conf}")
-        lines = run_tool(command, f"check that {air} is a whole AIR file and soc_version is that of the chip")
-        if not made.with_suffix(".om").is_file():
-            last = lines[-1] if lines else "it printed nothing"
-            raise InputError(f"atc wrote no model from {air} ({last}): see the log above")
+        lines = run_tool(command, f"check that {air} is a complete AIR file and soc_version is that of the chip")
+        if not compiled.with_suffix(".om").is_file():
+            last_line = lines[-1] if lines else "it printed nothing"
+            raise InputError(f"atc wrote no model from {air} ({last_line}): see the log above")
         with complete_file(output) as temporary:
-            shutil.copyfile(made.with_suffix(".om"), temporary)
+            shutil.copyfile(compiled.with_suffix(".om"), temporary)
     return lines

@@ -1,4 +1,4 @@
-"""MindSpore Lite for building the native program: the user's own copy, else the wheel of PyPI, pinned."""
+"""Provide MindSpore Lite for building the native program: the user's copy, else a pinned wheel from PyPI."""
 
 import logging
 import os
@@ -20,11 +20,11 @@ HOME_VARIABLE = "MSLITE_HOME"
 
 @dataclass(frozen=True)
 class MsliteWheel:
-    """One wheel of MindSpore Lite. Its tag says Python 3.7, but its C++ headers and libraries need no Python.
+    """A wheel of MindSpore Lite. Its tag requires Python 3.7, but its C++ headers and libraries need no Python.
 
     Attributes:
-        platform: platform tag that makes pip choose it.
-        sha256: of the file, in hexadecimal.
+        platform: platform tag by which pip selects it.
+        sha256: SHA-256 of the file, in hexadecimal.
     """
 
     platform: str
@@ -39,15 +39,15 @@ WHEELS = {
 
 @dataclass(frozen=True)
 class MsliteRuntime:
-    """Where MindSpore Lite lies, as runtime.json tells it.
+    """Location of a copy of MindSpore Lite, as stored in runtime.json.
 
     Attributes:
         root: folder to give to CMake as MSLITE_ROOT.
         include: folder of the headers; it holds api/model.h.
         lib: folder of the libraries.
         layout: "archive" (the vendor's, with runtime/ and tools/) or "wheel".
-        version: release, or "unknown" where the copy does not tell.
-        converter: the program converter_lite, or "" where only its library is there.
+        version: release, or "unknown" if the copy does not name it.
+        converter: program converter_lite, or "" if the copy has only its library.
     """
 
     root: str
@@ -58,14 +58,14 @@ class MsliteRuntime:
     converter: str
 
     def write(self, path: Path) -> None:
-        """Write as JSON; a copy beside the file is named relative to it, so that both can be moved."""
+        """Write as JSON; the root is relative if it is beside the file, so that both can be moved."""
         folder = path.absolute().parent
         is_beside = Path(self.root).is_relative_to(folder)
         write_json(path, {**asdict(self), "root": os.path.relpath(self.root, folder) if is_beside else self.root})
 
     @classmethod
     def read(cls, path: Path) -> "MsliteRuntime":
-        """Look again at the copy that a file of `write` names.
+        """Inspect the copy named by a file that `write` wrote.
 
         Raises:
             InputError: the file is missing or broken, or the copy is gone.
@@ -77,16 +77,16 @@ class MsliteRuntime:
 
 
 def provide_runtime(output_dir: Path, home: str = "", machine: str = "") -> MsliteRuntime:
-    """Return the copy in `home`, else that of the wheel, which is downloaded and unpacked under `output_dir` once.
+    """Return the copy in `home`, else that of the wheel, which is downloaded to `output_dir` unless it is there.
 
     Args:
         output_dir: folder that receives the unpacked wheel.
-        home: MSLITE_HOME of the user; empty takes the wheel.
-        machine: processor as `platform.machine()` names it; empty means this host's.
+        home: value of MSLITE_HOME; empty uses the wheel.
+        machine: processor as named by `platform.machine()`; empty for this host's.
 
     Raises:
-        InputError: `home` holds no MindSpore Lite, there is no wheel for the processor, it cannot be downloaded, or
-            something else than the pinned file came.
+        InputError: `home` is not a copy of MindSpore Lite, there is no wheel for the processor, it cannot be
+            downloaded, or the downloaded file is not the pinned one.
     """
     if home:
         runtime = inspect_runtime(Path(home))
@@ -109,17 +109,17 @@ def provide_runtime(output_dir: Path, home: str = "", machine: str = "") -> Msli
             try:
                 (temporary / "unpacked").replace(unpacked)
             except OSError:
-                # Another process has just unpacked the same wheel there.
+                # Another process may have unpacked the same wheel in the meantime.
                 if not unpacked.is_dir():
                     raise
     return inspect_runtime(unpacked)
 
 
 def inspect_runtime(root: Path) -> MsliteRuntime:
-    """Return what a folder holds of MindSpore Lite.
+    """Return the location of MindSpore Lite's parts in a folder.
 
     Raises:
-        InputError: it holds neither the vendor's archive nor the content of the wheel.
+        InputError: the folder has the content neither of the vendor's archive nor of the wheel.
     """
     root = root.resolve()
     layouts = (
@@ -146,7 +146,7 @@ def inspect_runtime(root: Path) -> MsliteRuntime:
 
 
 def home_of_user() -> str:
-    """Return MSLITE_HOME, empty if it is not set."""
+    """Return the value of MSLITE_HOME; empty if it is not set."""
     return os.environ.get(HOME_VARIABLE, "")
 
 
@@ -161,7 +161,7 @@ def _version_of(root: Path, layout: str) -> str:
 
 
 def _download(wheel: MsliteWheel, folder: Path) -> Path:
-    """Download the wheel into `folder` with pip and return its path, its content checked."""
+    """Download the wheel into `folder` with pip, check its digest and return its path."""
     command = [
         sys.executable,
         "-m",
@@ -183,11 +183,11 @@ def _download(wheel: MsliteWheel, folder: Path) -> Path:
             f"to PyPI, or set {HOME_VARIABLE} to a copy"
         ) from None
     files = sorted(folder.glob("*.whl"))
-    found = sha256_of(files[0])
-    if found != wheel.sha256:
+    digest = sha256_of(files[0])
+    if digest != wheel.sha256:
         shutil.rmtree(folder)
         raise InputError(
-            f"downloaded {files[0].name} has SHA-256 {found}, not the pinned {wheel.sha256}: check the package index "
+            f"downloaded {files[0].name} has SHA-256 {digest}, not the pinned {wheel.sha256}: check the package index "
             f"that pip uses, or set {HOME_VARIABLE} to a copy"
         )
     return files[0]

@@ -1,4 +1,4 @@
-"""Run the native program over prepared images and judge what it found."""
+"""Run the native program on prepared images and evaluate its detections."""
 
 import re
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ PROGRESS = re.compile(r"(\d+) of (\d+) images")
 
 @dataclass(frozen=True)
 class NativeRunSettings:
-    """How the program is run; most fields are the config's keys of the same names in `infer` and `eval`.
+    """How to run the program; the other fields are the config's keys of the same names in `infer` and `eval`.
 
     Attributes:
-        threads: CPU threads of the network, of which no more are used than there are CPUs.
+        threads: CPU threads of the network, limited to the available CPUs.
     """
 
     engine: str
@@ -59,10 +59,10 @@ def native_command(program: Path, model: Path, bins: Path, output_dir: Path, set
 
 
 def run_program(command: list[str]) -> None:
-    """Run the program; what it says goes to the log.
+    """Run the program with its output in the log.
 
     Raises:
-        InputError: it is missing, or fails; with its own last sentence, or the signal that killed it.
+        InputError: it is missing or fails; the message has its last line, or the signal that killed it.
     """
     find_tool(command[0], "build it with `snakemake build_native310`")
     with progress_bar() as bar:
@@ -76,12 +76,12 @@ def run_program(command: list[str]) -> None:
 
 
 def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, dict[str, Any]]:
-    """Return the COCO result of the program's detections, and metrics as the evaluation stage writes them.
+    """Return the COCO result of the program's detections, and the metrics for metrics.json.
 
-    The metrics also hold the program's own timings under `native`.
+    The metrics have the keys of the evaluation stage, and the program's own timings under "native".
 
     Raises:
-        InputError: the program ran over other images than the validation split's, or not over all of them.
+        InputError: the program's images are not exactly those of the validation split.
     """
     rows = read_results(output_dir / "detections.json")
     timings = read_json(output_dir / "benchmark.json", "timings file")
@@ -94,7 +94,7 @@ def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, d
     unknown = set(rows[:, 0].astype(int)) - {image["id"] for image in truth["images"]}
     if unknown:
         raise InputError(
-            f"image {min(unknown)} of the prepared images is none of the validation split: prepare the images of this "
+            f"image {min(unknown)} of the prepared images is not in the validation split: prepare the images of this "
             "data set by `snakemake preprocess_bins`"
         )
     result = coco_result(truth, rows)

@@ -1,4 +1,4 @@
-"""What a configuration needs of this host, looked at before anything long begins."""
+"""Check that this host has what a configuration needs, before any long stage starts."""
 
 import importlib.util
 import os
@@ -15,42 +15,42 @@ from yolov3.preflight.resources import missing_disk, missing_memory
 from yolov3.preflight.settings import ALL_STAGES, NATIVE_STAGES, NETWORK_STAGES, PreflightSettings
 
 CANN_SET_UP = ("/usr/local/Ascend/ascend-toolkit/set_env.sh", "/usr/local/Ascend/cann/set_env.sh")
-# Found, not imported: that takes seconds, and a device.
+# Only located, because importing it takes seconds and needs a device.
 FIND_AMCT = "import importlib.util, sys; sys.exit(importlib.util.find_spec('amct_mindspore') is None)"
 PROGRAM_TIME_OUT = 60
 PLUGIN_OF = {"Ascend": "libmindspore_ascend", "GPU": "libmindspore_gpu"}
 
 
-def missing(
+def missing_requirements(
     settings: PreflightSettings,
     results_dir: Path,
     stages: frozenset[str] = ALL_STAGES,
     dev: Path = Path("/dev"),
 ) -> list[str]:
-    """Return what is missing, a sentence each with what mends it; [] if nothing is.
+    """Return a sentence with advice for each missing requirement; [] if nothing is missing.
 
     Args:
         settings: see `PreflightSettings`.
         results_dir: folder of all results; it need not exist.
-        stages: rules that are going to run; what others need is not looked at.
+        stages: rules that are going to run; requirements of other rules are not checked.
         dev: folder of the device files.
     """
     if not settings.preflight:
         return []
-    found = list(missing_disk(settings, results_dir, stages))
-    found += _formats(settings, stages)
+    problems = list(missing_disk(settings, results_dir, stages))
+    problems += _check_formats(settings, stages)
     if settings.devices_here:
-        found += _devices(settings, stages, dev)
+        problems += _check_devices(settings, stages, dev)
         if stages & NETWORK_STAGES:
-            found += _back_end(settings)
-        found += _tools(settings, stages)
+            problems += _check_back_end(settings)
+        problems += _check_tools(settings, stages)
         if "train" in stages:
-            found += missing_memory(settings)
-    return found
+            problems += missing_memory(settings)
+    return problems
 
 
-def _devices(settings: PreflightSettings, stages: frozenset[str], dev: Path) -> Iterator[str]:
-    """Drivers and device files of training and deployment."""
+def _check_devices(settings: PreflightSettings, stages: frozenset[str], dev: Path) -> Iterator[str]:
+    """Check drivers and device files for training and deployment."""
     target = settings.device_target if stages & NETWORK_STAGES else ""
     local = settings.local_workers if "train" in stages else 1
     npus: set[int] = set()
@@ -58,11 +58,11 @@ def _devices(settings: PreflightSettings, stages: frozenset[str], dev: Path) -> 
         try:
             npus.update(select_devices(settings.device_num, settings.visible_devices))
         except InputError as error:
-            yield f"the devices to train on are not right: {error}"
+            yield f"the devices to train on are not valid: {error}"
         if npus and len(npus) != local:
             yield (
                 f"rank_table.device_num {settings.device_num} gives {len(npus)} devices of this host but "
-                f"train.group_size asks for {local} of it: make them equal"
+                f"train.group_size needs {local}: make them equal"
             )
     elif target == "Ascend":
         npus.add(0)
@@ -81,7 +81,7 @@ def _devices(settings: PreflightSettings, stages: frozenset[str], dev: Path) -> 
         yield from _device_files(dev, "nvidia", set(range(local)))
 
 
-def _back_end(settings: PreflightSettings) -> Iterator[str]:
+def _check_back_end(settings: PreflightSettings) -> Iterator[str]:
     plugin = PLUGIN_OF.get(settings.device_target)
     if plugin and not _has_plugin(plugin):
         yield (
@@ -90,29 +90,29 @@ def _back_end(settings: PreflightSettings) -> Iterator[str]:
         )
 
 
-def _tools(settings: PreflightSettings, stages: frozenset[str]) -> Iterator[str]:
-    """Vendors' programs and libraries of the deployment."""
+def _check_tools(settings: PreflightSettings, stages: frozenset[str]) -> Iterator[str]:
+    """Check the vendors' programs and libraries for deployment."""
     if settings.engine == "lite" and settings.device == "ascend" and "infer_310" in stages:
-        yield from _mindspore_lite()
+        yield from _check_mindspore_lite()
     uses_amct = settings.quant_backend == "amct" and "post_quant" in stages
     compiles = uses_amct or (settings.engine == "acl" and "convert_model" in stages)
     if compiles and shutil.which("atc") is None:
         yield f"CANN's model compiler atc is not on PATH: {_set_up_advice()}"
     if uses_amct:
-        yield from _amct(settings.amct_python)
+        yield from _check_amct(settings.amct_python)
 
 
-def _amct(amct_python: str) -> Iterator[str]:
+def _check_amct(amct_python: str) -> Iterator[str]:
     python = shutil.which(amct_python)
     if python is None:
         yield (
-            f"quantize.amct_python is {amct_python or 'empty'}, which is no program: make the environment "
+            f"quantize.amct_python is {amct_python or 'empty'}, which is not a program: create the environment "
             "envs/amct.yaml and give its Python, or change quantize.quant_backend"
         )
         return
-    look = [python, "-c", FIND_AMCT]
+    command = [python, "-c", FIND_AMCT]
     try:
-        subprocess.run(look, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROGRAM_TIME_OUT, check=True)
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PROGRAM_TIME_OUT, check=True)
     except (OSError, subprocess.SubprocessError):
         yield (
             f"quantize.amct_python {amct_python} does not run, or has no amct_mindspore: install the wheel of your "
@@ -120,8 +120,8 @@ def _amct(amct_python: str) -> Iterator[str]:
         )
 
 
-def _formats(settings: PreflightSettings, stages: frozenset[str]) -> Iterator[str]:
-    """Exports that cannot be made, or that a later stage would refuse after the training."""
+def _check_formats(settings: PreflightSettings, stages: frozenset[str]) -> Iterator[str]:
+    """Check for exports that are impossible, or that a later stage would refuse after the training."""
     if settings.keep_detect and stages & NATIVE_STAGES:
         yield (
             "export.keep_detect is true but the native program decodes the raw maps itself: set it to false, or run "
@@ -145,22 +145,23 @@ def _set_up_advice() -> str:
 
 
 def _device_files(dev: Path, name: str, numbers: set[int]) -> Iterator[str]:
-    lacking = [str(dev / f"{name}{number}") for number in sorted(numbers) if not (dev / f"{name}{number}").exists()]
-    if lacking:
+    files = [dev / f"{name}{number}" for number in sorted(numbers)]
+    missing_files = [str(file) for file in files if not file.exists()]
+    if missing_files:
         yield (
-            f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not there: load the driver, pass the devices "
-            "to the container, or ask for fewer"
+            f"{', '.join(missing_files)} {'is' if len(missing_files) == 1 else 'are'} missing: load the driver, pass "
+            "the devices to the container, or use fewer"
         )
 
 
 def _has_plugin(name: str) -> bool:
-    """Look for a back end's library beside MindSpore, without importing it, which takes seconds."""
+    """Return whether MindSpore has a back end's library, without importing MindSpore, which takes seconds."""
     spec = importlib.util.find_spec("mindspore")
     folders = list(spec.submodule_search_locations or []) if spec else []
     return any(any(Path(folder, "lib", "plugin").glob(f"{name}*")) for folder in folders)
 
 
-def _mindspore_lite() -> Iterator[str]:
+def _check_mindspore_lite() -> Iterator[str]:
     home = home_of_user()
     try:
         layout = inspect_runtime(Path(home)).layout if home else "none"
@@ -169,6 +170,6 @@ def _mindspore_lite() -> Iterator[str]:
         return
     if layout != "archive":
         yield (
-            f"infer.device is ascend but {HOME_VARIABLE} names no MindSpore Lite for it (PyPI's runs on CPUs): unpack "
+            f"infer.device is ascend but {HOME_VARIABLE} is no MindSpore Lite for Ascend (PyPI's runs on CPUs): unpack "
             f"the vendor's archive for Ascend and set {HOME_VARIABLE} to it"
         )

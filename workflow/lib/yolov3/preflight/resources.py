@@ -1,4 +1,4 @@
-"""Disk space and memory that a configuration needs, against what this host has."""
+"""Compare the disk space and memory that a configuration needs with those of this host."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,14 +12,13 @@ from yolov3.network.settings import STRIDES
 from yolov3.preflight.settings import DOWNLOADS, NATIVE_STAGES, PreflightSettings
 
 COCO_CLASSES, COCO_VAL_IMAGES = 80, 40_504
-# Of the network of the paper, float32.
+# Size of the full network in float32, and channels of its last backbone stage.
 FULL_NETWORK_BYTES, FULL_TOP_CHANNELS = 248_007_048, 1024
-# Weights in all that a run keeps: state with moments, result, backbone, three exports, converted and int8 models.
+# How often a run stores the weights: state with moments, result, backbone, three exports, converted and int8 models.
 COPIES_OF_WEIGHTS = 10
 MAX_TRAINING_SHAPE = 608
-# Memory of a process with MindSpore and a compiled training step, besides six times its weights; of one that prepares
-# batches; and on the CPU of an image of 416 px in the full network. Measured: 2.7 GiB with two images of 224 px, with
-# six 3.25.
+# Memory of a training process besides six times its weights; of a process that prepares batches; and, on the CPU, per
+# image of 416 px in the full network. Measured: 2.7 GiB with two images of 224 px, 3.25 GiB with six.
 WORKER_BYTES, LOADER_BYTES, IMAGE_BYTES_416 = GIB, GIB // 2, 0.46 * GIB
 COPIES_IN_MEMORY = 6
 BATCHES_AHEAD = 4
@@ -30,11 +29,11 @@ def _weight_bytes(settings: PreflightSettings) -> int:
 
 
 def missing_disk(settings: PreflightSettings, results_dir: Path, stages: frozenset[str]) -> Iterator[str]:
-    """Compare free space with need, in all for folders of one file system; a sentence for each that is too small."""
+    """Yield a sentence for each file system with less free space than all its folders need together."""
     needs = []
     if "train" in stages:
         needs.append((results_dir, "checkpoints and models", COPIES_OF_WEIGHTS * _weight_bytes(settings)))
-    # How much other data sets take is known when they are described; the stages then say it themselves.
+    # The size of other data sets is known only when they are checked; those stages check the space themselves.
     if settings.provider == "coco2014":
         needs += _coco2014_needs(settings, results_dir, stages)
     places: dict[int, tuple[Path, list[tuple[str, int]]]] = {}
@@ -55,11 +54,11 @@ def missing_disk(settings: PreflightSettings, results_dir: Path, stages: frozens
 def _coco2014_needs(
     settings: PreflightSettings, results_dir: Path, stages: frozenset[str]
 ) -> Iterator[tuple[Path, str, int]]:
-    """Yield (folder, what goes there, bytes)."""
+    """Yield (folder, description of its content, bytes)."""
     if stages & DOWNLOADS:
         folder = Path(settings.data_dir) / "coco2014"
-        lacking = [archive for archive in ARCHIVES if not (folder / archive.folder).is_dir()]
-        yield folder, "data set", bytes_needed(folder, lacking, settings.keep_archives)
+        missing_archives = [archive for archive in ARCHIVES if not (folder / archive.folder).is_dir()]
+        yield folder, "data set", bytes_needed(folder, missing_archives, settings.keep_archives)
     if "preprocess_bins" in stages:
         value_bytes = 4 if settings.bins_dtype == "float32" else 1
         size = COCO_VAL_IMAGES * 3 * settings.testing_shape**2 * value_bytes
@@ -72,7 +71,7 @@ def _coco2014_needs(
 
 
 def missing_memory(settings: PreflightSettings) -> Iterator[str]:
-    """Compare the memory of this host with what its part of the training needs."""
+    """Yield a sentence if this host has less memory than its training processes need."""
     workers, loaders = settings.local_workers, settings.loader_workers
     shape = int(settings.training_shape or MAX_TRAINING_SHAPE)
     batches = (max(loaders, 1) + BATCHES_AHEAD) * settings.per_batch_size * 3 * shape**2

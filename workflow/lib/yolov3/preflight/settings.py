@@ -1,4 +1,4 @@
-"""What of a configuration decides what a host needs."""
+"""Settings of a configuration that determine what a host needs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from yolov3.config.config import network_input
 from yolov3.distributed.hosts import read_hosts, slurm_nodes
 
-# What is looked at, beside the general keys: section of the config -> keys.
+# Section of the config -> keys that are checked, besides the top-level ones.
 KEYS = {
     "data": ("provider", "data_dir"),
     "coco2014": ("keep_archives",),
@@ -27,7 +27,7 @@ KEYS = {
     "quantize": ("quant_backend", "amct_python"),
     "infer": ("engine", "device", "device_id", "raw_maps"),
 }
-# Rules of the workflow that run the network, those that deploy it, and all that need something of the host.
+# Rules that run the network in MindSpore, that run the native program, that download, and all with requirements.
 NETWORK_STAGES = frozenset({"train", "eval_coco", "export"})
 NATIVE_STAGES = frozenset({"infer_310", "quant_infer_310"})
 DOWNLOADS = frozenset({"download_train", "download_val"})
@@ -36,11 +36,11 @@ ALL_STAGES = NETWORK_STAGES | NATIVE_STAGES | DOWNLOADS | {"preprocess_bins", "c
 
 @dataclass(frozen=True)
 class PreflightSettings:
-    """Most fields are the config's keys of the same names.
+    """What to check; the other fields are the config's keys of the same names.
 
     Attributes:
-        preflight: False looks at nothing.
-        devices_here: the stages run on this host, not on a cluster's.
+        preflight: False skips all checks.
+        devices_here: whether the stages run on this host rather than on a cluster.
     """
 
     preflight: bool
@@ -73,7 +73,7 @@ class PreflightSettings:
 
     @property
     def local_workers(self) -> int:
-        """Training processes of this host."""
+        """Number of training processes on this host."""
         if not self.is_distributed:
             return 1
         hosts = slurm_nodes() if self.host_launcher == "slurm" else len(read_hosts(self.hosts))
@@ -81,11 +81,11 @@ class PreflightSettings:
 
 
 def values_of(config: dict[str, Any], devices_here: bool) -> dict[str, Any]:
-    """Return the fields of `PreflightSettings` that a complete config has, by name.
+    """Return the values of a config for the fields of `PreflightSettings`, by name.
 
     Args:
-        config: as `config.complete_config` returns it.
-        devices_here: whether the stages run on the host that asks.
+        config: complete config, as `config.complete_config` returns it.
+        devices_here: whether the stages run on this host.
     """
     values = {key: config[section][key] for section, keys in KEYS.items() for key in keys}
     values["testing_shape"] = network_input(config)["testing_shape"]

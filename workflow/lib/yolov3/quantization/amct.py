@@ -1,4 +1,4 @@
-"""Post-training quantization for Ascend 310: AMCT in its own environment writes AIR, atc makes OM of it (SPEC 8)."""
+"""Quantize a network for Ascend 310: AMCT, in its own environment, writes AIR, and atc compiles it to OM."""
 
 import dataclasses
 import json
@@ -24,13 +24,13 @@ PACKAGES_DIR = Path(__file__).parents[2]
 
 @dataclasses.dataclass(frozen=True)
 class AmctTools:
-    """Programs and device of the quantization.
+    """Programs and devices of the quantization.
 
     Attributes:
         amct_python: Python interpreter of the environment envs/amct.yaml.
         atc: path or name of CANN's atc.
-        soc_version: chip that the model is for.
-        device_target: where AMCT runs the calibration.
+        soc_version: chip that the model is compiled for, such as "Ascend310".
+        device_target: device on which AMCT runs the calibration.
     """
 
     amct_python: str
@@ -47,27 +47,27 @@ def quantize_amct(
     skip_layers: str,
     tools: AmctTools,
 ) -> dict[str, Any]:
-    """Write the int8 model of a checkpoint for Ascend.
+    """Quantize the network of a checkpoint to an int8 model for Ascend.
 
     Args:
-        checkpoint: the network.
-        description: of the exported network; gives size and batch size of the input.
-        output: .om file.
-        calibration: images to find the activations' ranges on.
+        checkpoint: checkpoint of the network.
+        description: description of the exported network; gives the batch size.
+        output: .om file to write.
+        calibration: images on which the activations' ranges are measured.
         skip_layers: see `layers_kept_float`.
         tools: see `AmctTools`.
 
     Returns:
-        What to report: the layers left in float, AMCT's configuration, and what atc said last.
+        For the report: the layers kept in float, AMCT's configuration, and the last lines of atc's output.
 
     Raises:
         InputError: a file or program is missing, or a program fails.
     """
-    python = find_tool(tools.amct_python, "make the environment envs/amct.yaml and give its Python as amct_python")
+    python = find_tool(tools.amct_python, "create the environment envs/amct.yaml and give its Python as amct_python")
     network, settings = load_network(checkpoint)
     layers = network_layers(network)
     skipped = layers_kept_float(skip_layers, [layer.name for layer in layers])
-    # AMCT knows layers by their cells.
+    # AMCT names layers after their cells.
     cells = {layer.name: f"{layer.name}.conv" if layer.has_batch_norm else layer.name for layer in layers}
     with tempfile.TemporaryDirectory(prefix="amct-") as name:
         folder = Path(name)
@@ -81,17 +81,17 @@ def quantize_amct(
             "device_target": tools.device_target,
         }
         (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
-        said = run_tool(
+        amct_lines = run_tool(
             [python, "-m", amct_worker.__name__, str(folder)],
             "check the environment envs/amct.yaml, CANN and the device",
-            # CANN's own set-up puts its packages there, too.
+            # CANN's set_env.sh adds its packages to the same variable.
             {"PYTHONPATH": os.pathsep.join(filter(None, [str(PACKAGES_DIR), os.environ.get("PYTHONPATH")]))},
         )
         air = folder / "quantized.air"
         if not air.is_file():
-            last = said[-1] if said else "it printed nothing"
-            raise InputError(f"AMCT wrote no AIR model ({last}): see the log above")
-        lines = compile_om(air, output, tools.soc_version, tools.atc)
+            last_line = amct_lines[-1] if amct_lines else "it printed nothing"
+            raise InputError(f"AMCT wrote no AIR model ({last_line}): see the log above")
+        atc_lines = compile_om(air, output, tools.soc_version, tools.atc)
         config = folder / "quant_config.json"
         configuration = config.read_text(encoding="utf-8") if config.is_file() else ""
-    return {"layers_kept_float": skipped, "amct_configuration": configuration, "atc_said": lines[-3:]}
+    return {"layers_kept_float": skipped, "amct_configuration": configuration, "atc_output": atc_lines[-3:]}

@@ -1,7 +1,7 @@
-"""Quantize a network with AMCT for MindSpore (SPEC 8), inside AMCT's own environment.
+"""Quantize a network with AMCT for MindSpore, inside AMCT's own environment.
 
-`quantize_amct` starts this module with the Python of envs/amct.yaml. That Python is 3.9 and its MindSpore 1.10, so this
-file and the modules that it imports (yolo, darknet53, network_settings) keep to what those know.
+`quantize_amct` starts this module with the Python of envs/amct.yaml, which is 3.9 with MindSpore 1.10, so this file and
+the modules that it imports (network.yolo, network.darknet53, network.settings) must work with those versions.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from yolov3.network.yolo import YOLOv3
 
 
 def main() -> int:
-    """Read the task, quantize, and write <output>.air."""
+    """Read the task, quantize the network, and write quantized.air into the task's folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("task", type=Path, help="folder with task.json, parameters.npz and calibration.npy")
     folder = parser.parse_args().task
@@ -26,7 +26,7 @@ def main() -> int:
     try:
         from amct_mindspore import quantize_tool
     except ImportError as error:
-        print(f"AMCT for MindSpore is not in this Python: {error}")
+        print(f"AMCT for MindSpore is not installed in this Python: {error}")
         return 1
     mindspore.set_context(mode=mindspore.GRAPH_MODE, device_target=task["device_target"])
     network = _network(NetworkSettings.from_values(task["network"]), folder / "parameters.npz")
@@ -39,8 +39,8 @@ def main() -> int:
     )
     calibrated = quantize_tool.quantize_model(config, network, example)
     calibrated.set_train(False)
-    # One batch, whatever the size of the exported network's: AMCT takes the ranges from the first that it sees, and the
-    # published quantization fed one of 16 images.
+    # All images in one batch, because AMCT measures the ranges on its first batch only; the published quantization used
+    # one batch of 16 images.
     calibrated(Tensor(images))
     quantize_tool.save_model(str(folder / "quantized"), calibrated, example)
     return 0

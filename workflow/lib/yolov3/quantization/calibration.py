@@ -1,4 +1,4 @@
-"""Calibration images for post-training quantization: drawn from the training split, read back batch by batch."""
+"""Draw calibration images for post-training quantization from the training split, and read them in batches."""
 
 import logging
 from collections.abc import Iterator
@@ -14,18 +14,18 @@ from yolov3.native.bins import FORMAT_VERSION, INDEX_NAME, BinsSettings
 from yolov3.network.grid import InputSize
 from yolov3.network.settings import MeanStd
 
-# What MindSpore Lite's converter reads.
+# The format that MindSpore Lite's converter reads.
 CALIBRATION_DTYPE, CALIBRATION_LAYOUT = "float32", "NHWC"
 
 
 def draw_images(split: CocoSplit, count: int, seed: int) -> list[int]:
-    """Return `count` different image indices of a split, ascending; equal seeds draw the same images.
+    """Return `count` distinct image indices of a split, ascending; equal seeds draw the same images.
 
-    A smaller split gives all it has, and the log says so.
+    If the split is smaller, return all its indices and log a warning.
     """
     if count > len(split):
         logging.warning(
-            "calibration_images is %d but the training split has %d images: all are taken", count, len(split)
+            "calibration_images is %d but the training split has %d images: using all of them", count, len(split)
         )
         count = len(split)
     return sorted(np.random.default_rng(seed).choice(len(split), size=count, replace=False).tolist())
@@ -41,7 +41,7 @@ class CalibrationFolder:
     """Calibration images on disk.
 
     Attributes:
-        files: the .bin files, float32 NHWC.
+        files: .bin files, each one image, float32 [H, W, 3].
         input_size: (height, width) in pixels.
     """
 
@@ -54,10 +54,11 @@ class CalibrationFolder:
 
     @classmethod
     def read(cls, folder: Path, input_size: InputSize, mean_std: MeanStd) -> "CalibrationFolder":
-        """Open a folder that `write_bins` made for calibration, for a model that takes `input_size` and `mean_std`.
+        """Open a calibration folder written by `write_bins`, and check that it suits a model's input.
 
         Raises:
-            InputError: it is missing, empty, of another size, layout or normalisation, or a file is missing or cut off.
+            InputError: the folder is missing or empty, a file is missing or cut off, or size, layout or normalisation
+                differ from the model's.
         """
         if not folder.is_dir():
             raise InputError(
@@ -68,26 +69,26 @@ class CalibrationFolder:
         index = read_json(folder / INDEX_NAME, "calibration index")
         try:
             kind = (index["format"], index["dtype"], index["layout"])
-            found_size = tuple(index["input_size"])
-            found_mean_std = MeanStd(tuple(index["mean_rgb"]), tuple(index["std_rgb"]))
+            stored_size = tuple(index["input_size"])
+            stored_mean_std = MeanStd(tuple(index["mean_rgb"]), tuple(index["std_rgb"]))
             files = tuple(folder / entry["file"] for entry in index["images"])
         except (KeyError, TypeError) as error:
             raise InputError(
-                f"calibration index {folder / INDEX_NAME} lacks {error}: run preprocess_bins.py --calibration 1 again"
+                f"calibration index {folder / INDEX_NAME} has no {error}: run preprocess_bins.py --calibration 1 again"
             ) from None
         if kind != (FORMAT_VERSION, CALIBRATION_DTYPE, CALIBRATION_LAYOUT):
             raise InputError(
                 f"calibration folder {folder} holds {kind[1]} {kind[2]} bins, not {CALIBRATION_DTYPE} "
                 f"{CALIBRATION_LAYOUT}: run preprocess_bins.py --calibration 1"
             )
-        if found_size != tuple(input_size):
+        if stored_size != tuple(input_size):
             raise InputError(
-                f"calibration folder {folder} is for inputs of {found_size} pixels (height, width) but the model takes "
-                f"{tuple(input_size)}: draw the images again with the model's testing_shape"
+                f"calibration folder {folder} is for inputs of {stored_size} pixels (height, width) but the model "
+                f"takes {tuple(input_size)}: draw the images again with the model's testing_shape"
             )
-        if found_mean_std != mean_std:
+        if stored_mean_std != mean_std:
             raise InputError(
-                f"calibration folder {folder} has another mean_rgb or std_rgb than the model: draw the images again "
+                f"calibration folder {folder} differs from the model in mean_rgb or std_rgb: draw the images again "
                 "with the normalisation that the model was trained with"
             )
         if not files:
@@ -99,7 +100,7 @@ class CalibrationFolder:
         return cls(files, (input_size[0], input_size[1]))
 
     def batches(self, batch_size: int) -> Iterator[np.ndarray]:
-        """Yield the images as float32 [batch_size, 3, H, W]; the last batch is filled up with the first images."""
+        """Yield the images as float32 [batch_size, 3, H, W]; the first images repeat to fill the last batch."""
         files = list(self.files)
         files += [self.files[index % len(self.files)] for index in range(-len(files) % batch_size)]
         for first in range(0, len(files), batch_size):

@@ -1,4 +1,4 @@
-"""What the quantization back ends share: which layers stay in float, and how a quantized tensor is described."""
+"""Helpers of all quantization back ends: select layers to keep in float, and describe quantized tensors."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -10,7 +10,7 @@ from yolov3.errors import InputError
 
 
 def layers_kept_float(skip_layers: str, layers: Sequence[str]) -> list[str]:
-    """Return the layers that match, in their order.
+    """Return the layers that match `skip_layers`, in their order.
 
     Args:
         skip_layers: names or shell patterns of convolutions, separated by commas, such as "branch_*.head".
@@ -23,23 +23,23 @@ def layers_kept_float(skip_layers: str, layers: Sequence[str]) -> list[str]:
     for pattern in patterns:
         if not any(fnmatchcase(layer, pattern) for layer in layers):
             raise InputError(
-                f"skip_layers has {pattern}, which no convolution is named: the first are {', '.join(layers[:3])}, the "
-                f"last {layers[-1] if layers else 'none'}; patterns such as branch_*.head are allowed"
+                f"skip_layers has {pattern}, which matches no convolution: give names or patterns such as "
+                f"branch_*.head (the first are {', '.join(layers[:3])}, the last is {layers[-1] if layers else 'none'})"
             )
     return [layer for layer in layers if any(fnmatchcase(layer, pattern) for pattern in patterns)]
 
 
 def describe_tensor(dtype: str, scales: Sequence[float], zero_point: int) -> dict[str, Any]:
-    """Describe a tensor of value (quantized - zero point) * scale.
+    """Describe a tensor with values (quantized - zero_point) * scale.
 
     Args:
-        dtype: of the quantized values, such as "int8".
-        scales: one for the tensor, or one a channel.
-        zero_point: of the first channel.
+        dtype: dtype of the quantized values, such as "int8".
+        scales: one scale for the tensor, or one per channel.
+        zero_point: zero point of the first channel.
 
     Returns:
         "dtype" and "channels", the number of scales; for one scale "scale", "zero_point" and "range", the smallest and
-        largest value that can be expressed; for several "smallest_scale" and "largest_scale".
+        largest representable value; for several "smallest_scale" and "largest_scale".
     """
     entry: dict[str, Any] = {"dtype": dtype, "channels": len(scales)}
     if len(scales) > 1:

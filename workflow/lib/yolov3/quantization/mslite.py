@@ -1,4 +1,4 @@
-"""Post-training quantization to int8 by MindSpore Lite's converter."""
+"""Quantize an exported network to int8 with MindSpore Lite's converter."""
 
 import csv
 import tempfile
@@ -12,26 +12,26 @@ from yolov3.native.converters import convert
 from yolov3.quantization.calibration import CalibrationFolder
 from yolov3.quantization.common import describe_tensor, layers_kept_float
 
-# What the converter writes of scales and zero points where it is asked for debug information.
+# File of scales and zero points that the converter writes as debug information.
 TENSORS_NAME = "quant_param.csv"
 
 
 def quantize_mslite(
     model: Path, output: Path, calibration: CalibrationFolder, method: str, skip_layers: str, converter: str
 ) -> dict[str, Any]:
-    """Write the int8 model of an exported ONNX file.
+    """Quantize an exported ONNX file to an int8 model.
 
     Args:
         model: .onnx file with a description beside it; batch size 1.
-        output: .ms file for CPUs, or .mindir file for Ascend.
-        calibration: images to find the activations' ranges on.
+        output: file to write, .ms for CPUs or .mindir for Ascend.
+        calibration: images on which the activations' ranges are measured.
         method: MAX_MIN, KL or REMOVAL_OUTLIER, as the converter names them.
         skip_layers: see `layers_kept_float`.
         converter: path or name of the converter.
 
     Returns:
-        What to report: the layers left in float, what the converter said last, and, but for Ascend, how each tensor is
-        quantized, as `quantized_tensors` tells it.
+        For the report: the layers kept in float, the last lines of the converter's output, and `quantized_tensors`
+        (empty for Ascend).
 
     Raises:
         InputError: a file or the converter is missing, or the converter fails.
@@ -45,27 +45,27 @@ def quantize_mslite(
     is_ascend = output.suffix == ".mindir"
     layers = [layer_of(node) for node in read_onnx(model).graph.node if node.op_type == "Conv"]
     skipped = layers_kept_float(skip_layers, layers)
-    # The converter reads every file of the folder, whose name it splits at colons and commas.
+    # The converter reads every file in the folder and splits its path at colons and commas, so links go to a new one.
     with tempfile.TemporaryDirectory(prefix="calibration-") as folder:
-        plain = Path(folder) / "images"
-        plain.mkdir()
+        links_dir = Path(folder) / "images"
+        links_dir.mkdir()
         for number, file in enumerate(calibration.files):
-            (plain / f"{number}.bin").symlink_to(file.absolute())
+            (links_dir / f"{number}.bin").symlink_to(file.absolute())
         debug_dir = None if is_ascend else Path(folder) / "debug"
         if debug_dir:
             debug_dir.mkdir()
-        config = config_text(description.input_name, plain, len(calibration), method, skipped, debug_dir)
+        config = config_text(description.input_name, links_dir, len(calibration), method, skipped, debug_dir)
         lines = convert(converter, model, output, config, ("--optimize=ascend_oriented",) if is_ascend else ())
         tensors = quantized_tensors(debug_dir / TENSORS_NAME) if debug_dir else {}
-    return {"layers_kept_float": skipped, "converter_said": lines[-3:], "tensors": tensors}
+    return {"layers_kept_float": skipped, "converter_output": lines[-3:], "tensors": tensors}
 
 
 def config_text(
     input_name: str, bins_dir: Path, images: int, method: str, skipped: list[str], debug_dir: Path | None
 ) -> str:
-    """Return the converter's config file for full int8 quantization; for Ascend without a folder of debug information.
+    """Return the converter's config file for full int8 quantization; `debug_dir` is None for Ascend.
 
-    Source: MindSpore Lite's documentation, "Post Training Quantization", for Ascend its section of that name.
+    Source: MindSpore Lite's documentation, "Post Training Quantization" and its section on Ascend.
     """
     common = ["quant_type=FULL_QUANT", "bit_num=8", "min_quant_weight_size=0", "min_quant_weight_channel=4"]
     if skipped:
@@ -89,7 +89,7 @@ def config_text(
 
 
 def quantized_tensors(table: Path) -> dict[str, dict[str, Any]]:
-    """Return `describe_tensor` of each tensor in the converter's table; {} if it wrote none."""
+    """Return tensor name -> `describe_tensor` for the converter's table; {} if there is none."""
     if not table.is_file():
         return {}
     rows: dict[str, list[tuple[int, float, int]]] = {}
@@ -97,10 +97,10 @@ def quantized_tensors(table: Path) -> dict[str, dict[str, Any]]:
     with table.open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
             name = row["TensorName"]
-            # A tensor stands in the table once for each node that reads or writes it.
+            # The table repeats a tensor for each node that reads or writes it.
             if users.setdefault(name, row["NodeName"]) == row["NodeName"]:
                 rows.setdefault(name, []).append((int(row["Bits"]), float(row["Scale"]), int(row["ZeroPoint"])))
     return {
-        name: describe_tensor(f"int{found[0][0]}", [scale for _, scale, _ in found], found[0][2])
-        for name, found in rows.items()
+        name: describe_tensor(f"int{channels[0][0]}", [scale for _, scale, _ in channels], channels[0][2])
+        for name, channels in rows.items()
     }

@@ -1,4 +1,4 @@
-"""Post-training quantization to an int8 ONNX file with Quantize and DequantizeLinear nodes, by ONNX Runtime's tools."""
+"""Quantize an exported network to int8 ONNX with QuantizeLinear and DequantizeLinear nodes, by ONNX Runtime's tools."""
 
 import contextlib
 import io
@@ -18,21 +18,21 @@ from yolov3.files import complete_file
 from yolov3.quantization.calibration import CalibrationFolder
 from yolov3.quantization.common import describe_tensor, layers_kept_float
 
-# The first in which DequantizeLinear takes a scale a channel; MindSpore exports 11.
+# The first opset whose DequantizeLinear takes a scale per channel; MindSpore exports 11.
 OPSET = 13
 METHODS = {
     "MAX_MIN": CalibrationMethod.MinMax,
     "KL": CalibrationMethod.Entropy,
     "REMOVAL_OUTLIER": CalibrationMethod.Percentile,
 }
-# Convolutions do the work; the rest only passes their values on, or is fused with them.
+# Convolutions take nearly all the time; other operators are fused with them or only copy values.
 QUANTIZED_OPERATORS = ["Conv"]
-# Ranges are merged image by image, so that only one image's activations are in memory.
+# Merging the ranges image by image keeps only one image's activations in memory.
 IMAGES_AT_A_TIME = 1
 
 
 class _CalibrationReader(CalibrationDataReader):
-    """Feeds ONNX Runtime's calibrators, some batches at a time."""
+    """Feed ONNX Runtime's calibrators, a range of batches at a time."""
 
     def __init__(self, calibration: CalibrationFolder, input_name: str, batch_size: int) -> None:
         self._calibration = calibration
@@ -45,7 +45,7 @@ class _CalibrationReader(CalibrationDataReader):
         return -(-len(self._calibration) // self._batch_size)
 
     def set_range(self, start_index: int, end_index: int) -> None:
-        """Allow the next batches; the calibrators ask for them in order."""
+        """Allow reading the next batches; the calibrators request ranges in order."""
         self._left = end_index - start_index
 
     def get_next(self) -> dict[str, np.ndarray] | None:
@@ -59,20 +59,20 @@ class _CalibrationReader(CalibrationDataReader):
 def quantize_qdq(
     model: Path, output: Path, calibration: CalibrationFolder, method: str, skip_layers: str
 ) -> dict[str, Any]:
-    """Write the int8 model of an exported ONNX file: int8 weights a channel, uint8 activations a tensor.
+    """Quantize an exported ONNX file: weights to int8 per channel, activations to uint8 per tensor.
 
     Args:
-        model: .onnx file.
-        output: .onnx file.
-        calibration: images to find the activations' ranges on.
+        model: .onnx file to quantize.
+        output: .onnx file to write.
+        calibration: images on which the activations' ranges are measured.
         method: MAX_MIN (smallest and largest value), KL (least loss of information) or REMOVAL_OUTLIER (percentile).
         skip_layers: see `layers_kept_float`.
 
     Returns:
-        What to report: the layers left in float, and scale, zero point and range of each quantized tensor.
+        For the report: the layers kept in float, and `quantized_tensors`.
 
     Raises:
-        InputError: the model is missing or cut off, or a name in `skip_layers` is unknown.
+        InputError: the model is missing or cut off, or a pattern of `skip_layers` matches no layer.
     """
     source = read_onnx(model)
     skipped = layers_kept_float(skip_layers, [layer_of(node) for node in source.graph.node if node.op_type == "Conv"])
@@ -81,7 +81,7 @@ def quantize_qdq(
     with (
         tempfile.TemporaryDirectory(prefix="quantize-") as folder,
         complete_file(output) as temporary,
-        # The calibrators print a line for each image.
+        # The calibrators print a line per image.
         contextlib.redirect_stdout(io.StringIO()),
     ):
         prepared = Path(folder) / "prepared.onnx"
@@ -100,7 +100,7 @@ def quantize_qdq(
             calibrate_method=METHODS[method],
             extra_options={
                 "CalibStridedMinMax": IMAGES_AT_A_TIME,
-                # An activation follows, and the next convolution quantizes its input: once is enough.
+                # The next convolution quantizes its input anyway, after the activation.
                 "OpTypesToExcludeOutputQuantization": QUANTIZED_OPERATORS,
             },
         )
@@ -109,14 +109,14 @@ def quantize_qdq(
 
 
 def quantized_tensors(model: onnx.ModelProto) -> dict[str, dict[str, Any]]:
-    """Return `describe_tensor` of each tensor that a DequantizeLinear node restores."""
+    """Return tensor name -> `describe_tensor` for each input of a DequantizeLinear node."""
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    found = {}
+    descriptions = {}
     for node in model.graph.node:
         if node.op_type != "DequantizeLinear":
             continue
         name = node.input[0].removesuffix("_QuantizeLinear_Output").removesuffix("_quantized")
         scale = numpy_helper.to_array(constants[node.input[1]]).ravel()
         zero_point = numpy_helper.to_array(constants[node.input[2]])
-        found[name] = describe_tensor(str(zero_point.dtype), scale.tolist(), int(zero_point.ravel()[0]))
-    return found
+        descriptions[name] = describe_tensor(str(zero_point.dtype), scale.tolist(), int(zero_point.ravel()[0]))
+    return descriptions

@@ -1,4 +1,4 @@
-"""What the report shows, read from the results of the other stages and checked."""
+"""Read and check the results of the other stages that the report shows."""
 
 import csv
 import math
@@ -26,7 +26,7 @@ STEP_COLUMNS = (
 
 @dataclass(frozen=True)
 class ValidationPoint:
-    """Accuracy in the middle of the training."""
+    """Accuracy on the validation images during training."""
 
     epoch: int
     iter: int
@@ -39,13 +39,13 @@ class Training:
     """A finished training.
 
     Attributes:
-        steps: float64 [S] of each of STEP_COLUMNS, one entry a logged step.
+        steps: float64 [S] for each of STEP_COLUMNS, one entry per logged step.
         seconds: wall time.
         images_per_second: mean over the run.
         updates: number of update steps.
-        versions: name and version of the programs that took part.
-        validation: by step; empty without evaluations while training.
-        best_epoch: epoch of the checkpoint that is the result; None for the last one.
+        versions: version by name of the software used.
+        validation: in order of steps; empty if the network was not evaluated during training.
+        best_epoch: epoch of the checkpoint that is the result; None if it is the last one.
     """
 
     steps: dict[str, np.ndarray]
@@ -63,13 +63,13 @@ class Training:
 
 @dataclass(frozen=True)
 class WeightsSource:
-    """What took the place of a training.
+    """Origin of weights that were not trained here.
 
     Attributes:
         file: name of the file that the weights were read from.
         format: "Darknet", "model zoo" or "checkpoint".
         parameters: number of values.
-        seen: images that a Darknet file says it was trained on; None for the other formats.
+        seen: number of training images in the header of a Darknet file; None for the other formats.
     """
 
     file: str
@@ -80,7 +80,7 @@ class WeightsSource:
 
 @dataclass(frozen=True)
 class ClassAccuracy:
-    """AP and AP50 of one class, -1 without ground truth, and its number of true boxes."""
+    """AP and AP50 of one class (-1 without ground truth) and its number of true boxes."""
 
     name: str
     AP: float
@@ -90,12 +90,12 @@ class ClassAccuracy:
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """Precision at 101 recalls.
+    """Precision at 101 values of recall.
 
     Attributes:
         recall: float64 [101].
-        classes: precision at IoU 0.50, float64 [101], of each class with ground truth.
-        mean: precision, float64 [101], by IoU threshold ("0.50", "0.75"); empty arrays without any ground truth.
+        classes: class name -> precision at IoU 0.50, float64 [101], for classes with ground truth.
+        mean: IoU threshold ("0.50", "0.75") -> mean precision, float64 [101]; empty arrays without any ground truth.
     """
 
     recall: np.ndarray
@@ -105,15 +105,15 @@ class PrecisionRecall:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """One evaluation: what one program found on the validation images.
+    """Accuracy and speed of one program on the validation images.
 
     Attributes:
         name: heading of its column, such as "MindSpore".
-        numbers: the 12 COCO numbers by METRIC_NAMES, -1 where there is no ground truth.
+        numbers: the 12 COCO metrics by METRIC_NAMES, -1 where there is no ground truth.
         per_class: by descending AP, then name.
         images: number of evaluated images.
         seconds: wall time by part ("read", "network", "postprocess", "total").
-        images_per_second: over reading, network and post-processing.
+        images_per_second: includes reading, network and post-processing.
     """
 
     name: str
@@ -127,7 +127,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class StageTime:
-    """Wall time of a stage in seconds and its highest resident memory in MB (None where it was not measured)."""
+    """Wall time of a stage in seconds and its peak resident memory in MB (None if it was not measured)."""
 
     stage: str
     seconds: float
@@ -135,19 +135,19 @@ class StageTime:
 
 
 class _Fields:
-    """A JSON object whose missing or odd fields are told with the file's name."""
+    """A JSON object that reports missing or invalid fields with the file's name."""
 
-    def __init__(self, path: Path, what: str, value: Any, place: str = "") -> None:
-        self.path, self.what, self.place = path, what, place
+    def __init__(self, path: Path, what: str, value: Any, prefix: str = "") -> None:
+        self.path, self.what, self.prefix = path, what, prefix
         if not isinstance(value, dict):
-            raise self.error(place or "the whole file", "is not an object")
+            raise self.error(prefix or "the whole file", "is not an object")
         self.value = value
 
     def error(self, key: str, problem: str) -> InputError:
         return InputError(f"{self.what} {self.path}: {key} {problem}: make the file again with this version")
 
     def _key(self, name: str) -> str:
-        return f"{self.place}.{name}" if self.place else name
+        return f"{self.prefix}.{name}" if self.prefix else name
 
     def get(self, name: str) -> Any:
         if name not in self.value:
@@ -177,7 +177,7 @@ def read_accuracy(name: str, path: str | Path) -> Accuracy:
     """Read the metrics.json of an evaluation.
 
     Raises:
-        InputError: the file is missing, or a key is missing or no number.
+        InputError: the file is missing, or a key is missing or not a number.
     """
     path = Path(path)
     fields = _Fields(path, "metrics file", read_json(path, "metrics file"))
@@ -187,7 +187,7 @@ def read_accuracy(name: str, path: str | Path) -> Accuracy:
         for class_name, entry in ((class_name, classes.within(class_name)) for class_name in classes.value)
     ]
     seconds = fields.within("seconds")
-    # The native program times its parts otherwise (`report_native`).
+    # The native program measures other parts (`report.native`).
     parts = ("network", "total") if "native" in fields.value else ("read", "network", "postprocess", "total")
     return Accuracy(
         name=name,
@@ -203,7 +203,7 @@ def read_accuracy(name: str, path: str | Path) -> Accuracy:
 def _precision_recall(fields: _Fields) -> PrecisionRecall:
     recall = fields.curve("recall")
     classes, mean = fields.within("classes"), fields.within("mean")
-    # A threshold has no mean curve if no class has ground truth.
+    # The mean is null if no class has ground truth.
     means = {iou: mean.curve(iou, len(recall) if mean.get(iou) else 0) for iou in ("0.50", "0.75")}
     return PrecisionRecall(recall, {name: classes.curve(name, len(recall)) for name in classes.value}, means)
 
@@ -212,7 +212,7 @@ def read_training(metrics_path: str | Path, summary_path: str | Path) -> Trainin
     """Read the metrics.csv and the train.json of a training.
 
     Raises:
-        InputError: a file is missing, or a column or key is missing or no number.
+        InputError: a file is missing, or a column or key is missing or not a number.
     """
     path = Path(summary_path)
     fields = _Fields(path, "training summary", read_json(path, "training summary"))
@@ -240,10 +240,10 @@ def read_training(metrics_path: str | Path, summary_path: str | Path) -> Trainin
 
 
 def read_weights_source(path: str | Path) -> WeightsSource:
-    """Read what the stage convert_weights says of its checkpoint.
+    """Read the summary that the stage convert_weights writes beside its checkpoint.
 
     Raises:
-        InputError: the file is missing, or a key is missing or no number.
+        InputError: the file is missing, or a key is missing or not a number.
     """
     path = Path(path)
     fields = _Fields(path, "weights summary", read_json(path, "weights summary"))
@@ -277,10 +277,10 @@ def _read_steps(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_stage_times(paths: list[Path]) -> list[StageTime]:
-    """Read Snakemake's benchmark files, named by stage; those that do not exist are left out.
+    """Read Snakemake's benchmark files, named after their stages; skip those that do not exist.
 
     Raises:
-        InputError: a file is there but has no wall time.
+        InputError: a file has no wall time.
     """
     times = []
     for path in (path for path in paths if path.exists()):

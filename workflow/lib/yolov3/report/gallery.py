@@ -1,4 +1,4 @@
-"""The report's gallery: validation images with true and predicted boxes, as geometry for the page to draw."""
+"""Build the report's gallery: validation images with true and predicted boxes, as geometry for the page's SVG."""
 
 import base64
 import unicodedata
@@ -19,16 +19,16 @@ from yolov3.evaluation.coco_results import detections_of, read_results
 
 FOUND_IOU = 0.5
 
-# Units of the drawing. A picture is as wide as a phone, so a unit is about a pixel there.
+# Units of the drawing. A picture is as wide as a phone's screen, where a unit is about one CSS pixel.
 VIEW_WIDTH = 360
 MIN_VIEW_HEIGHT = 90
 MAX_VIEW_HEIGHT = 440
 LABEL_HEIGHT = 18
-# Em widths of the 13-unit label text; the reader's font is not known here.
+# Widths per letter of the 13-unit label text, on the safe side, since the reader's font is not known.
 LETTER_WIDTH, WIDE_LETTER_WIDTH = 8.0, 13.5
 LABEL_PADDING = 8
 
-# Pixels of a picture's longer side, from the best that is useful on a phone's fine screen down.
+# Pixels of a picture's longer side; the first whose JPEG fits into the size limit is taken.
 PICTURE_SIDES = (560, 480, 400, 320, 240, 160)
 JPEG_QUALITY = 82
 GALLERY_BYTES = 1_600_000
@@ -36,7 +36,7 @@ GALLERY_BYTES = 1_600_000
 
 @dataclass(frozen=True)
 class NamedDetections:
-    """What one program found: its name, and its detections by image id."""
+    """Name of a program and its detections by image id."""
 
     name: str
     by_image: dict[int, Detections]
@@ -44,7 +44,7 @@ class NamedDetections:
 
 @dataclass(frozen=True)
 class Label:
-    """A text on a filled box; units of the drawing."""
+    """A text on a filled box, in units of the drawing."""
 
     text: str
     left: float
@@ -54,7 +54,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Mark:
-    """A box to draw, in units of the drawing; `title` tells all about it, `label` is None if nothing is written."""
+    """A box to draw, in units of the drawing; `title` is its tooltip, `label` is None if it has no visible label."""
 
     left: float
     top: float
@@ -67,7 +67,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Drawing:
-    """True boxes and those predicted by one program on a picture; `description` is for those who cannot see it."""
+    """True boxes and those predicted by one program on a picture; `description` is its alternative text."""
 
     name: str
     true_marks: tuple[Mark, ...]
@@ -81,12 +81,12 @@ class Picture:
     """A picture of the gallery.
 
     Attributes:
-        file_name: as in the annotations.
+        file_name: name in the annotations.
         view_box: left, top, width, height of the drawing; the image is at 0, 0.
-        width: of the image in units of the drawing.
-        height: likewise.
-        data_uri: the image itself.
-        drawings: one for each program.
+        width: width of the image in units of the drawing.
+        height: height of the image in units of the drawing.
+        data_uri: the image as a JPEG data URI.
+        drawings: one per program.
     """
 
     file_name: str
@@ -97,46 +97,46 @@ class Picture:
     drawings: tuple[Drawing, ...]
 
 
-def chosen_images(count: int, wanted: int) -> list[int]:
-    """Return `wanted` indices (or all, if fewer) spread evenly over `count` images, whatever was found in them."""
-    wanted = min(count, wanted)
-    return [(2 * place + 1) * count // (2 * wanted) for place in range(wanted)]
+def chosen_images(count: int, max_chosen: int) -> list[int]:
+    """Return the indices of at most `max_chosen` of `count` images, spread evenly, whatever their content."""
+    chosen = min(count, max_chosen)
+    return [(2 * place + 1) * count // (2 * chosen) for place in range(chosen)]
 
 
 def read_detections(path: Path, manifest: Manifest, image_ids: list[int], min_score: float) -> dict[int, Detections]:
     """Read the detections of some images from COCO results.
 
     Args:
-        path: the file, see `read_results`.
-        manifest: the data set, for its categories.
-        image_ids: COCO ids of the wanted images.
-        min_score: detections of a lower score are left out.
+        path: file of COCO results, see `read_results`.
+        manifest: data set, for its categories.
+        image_ids: COCO ids of the images.
+        min_score: detections with a lower score are left out.
 
     Returns:
-        Detections by image id, an entry for every wanted image.
+        Detections by image id, with an entry for each of `image_ids`.
 
     Raises:
         InputError: the file is missing, an entry is incomplete, or a category is unknown.
     """
-    rows = read_results(path, lambda some: some[np.isin(some[:, 0], image_ids) & (some[:, 5] >= min_score)])
+    rows = read_results(path, lambda part: part[np.isin(part[:, 0], image_ids) & (part[:, 5] >= min_score)])
     category_ids = [category.id for category in manifest.categories]
     try:
         return {image_id: detections_of(rows[rows[:, 0] == image_id], category_ids) for image_id in image_ids}
     except KeyError as error:
         raise InputError(
-            f"detections file {path} has category_id {error}, which is none of this data set: run the evaluation again"
+            f"detections file {path} has category_id {error}, which this data set does not: run the evaluation again"
         ) from None
 
 
 def gallery(
     split: CocoSplit, indices: list[int], class_names: tuple[str, ...], programs: list[NamedDetections]
 ) -> list[Picture]:
-    """Return the pictures of some images of a split, each with a drawing for each program.
+    """Return pictures of the images at `indices` of a split, each with one drawing per program.
 
     Raises:
         InputError: an image cannot be read.
     """
-    most_bytes = GALLERY_BYTES // max(1, len(indices))
+    max_bytes = GALLERY_BYTES // max(1, len(indices))
     pictures = []
     for index in indices:
         width, height = (int(side) for side in split.sizes_wh[index])
@@ -147,29 +147,29 @@ def gallery(
             _drawing(program.name, split, index, program.by_image[int(split.image_ids[index])], class_names, scale)
             for program in programs
         )
-        data_uri = _data_uri(read_image_rgb(split.path(index), (width, height)), most_bytes)
+        data_uri = _data_uri(read_image_rgb(split.path(index), (width, height)), max_bytes)
         pictures.append(Picture(split.file_names[index], view_box, width * scale, height * scale, data_uri, drawings))
     return pictures
 
 
-def _data_uri(image: np.ndarray, most_bytes: int) -> str:
-    """Return uint8 [H, W, 3] RGB as a JPEG data URI of about `most_bytes` at most, if a small picture can be that."""
+def _data_uri(image: np.ndarray, max_bytes: int) -> str:
+    """Return uint8 [H, W, 3] RGB as a JPEG data URI of at most `max_bytes`, or of the smallest picture side."""
     for side in PICTURE_SIDES:
         scale = min(1.0, side / max(image.shape[:2]))
         size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         _, encoded = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         text = base64.b64encode(encoded.tobytes()).decode("ascii")
-        if len(text) <= most_bytes:
+        if len(text) <= max_bytes:
             break
     return f"data:image/jpeg;base64,{text}"
 
 
 def match(detections: Detections, boxes_xyxy: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return for each detection the true box of its class that it finds, int64 [K], -1 for none.
+    """Return for each detection the index of the true box that it matches, int64 [K], -1 for none.
 
-    As in the COCO evaluation at one threshold: the best detection chooses first, each true box is found once, by an
-    IoU of at least FOUND_IOU.
+    As in the COCO evaluation at one threshold, detections are matched in order, best first, each with the box of its
+    class of the largest IoU, at least FOUND_IOU, that is not matched yet.
     """
     overlap = pairwise_iou(detections.boxes_xyxy, boxes_xyxy.astype(np.float64))
     overlap[detections.labels[:, None] != labels[None, :]] = 0
@@ -199,7 +199,7 @@ def _drawing(
         _mark(box * scale, colour_of(int(label)), title, places)
         for box, label, title in zip(detections.boxes_xyxy, detections.labels, predicted_titles, strict=True)
     ]
-    # Where a prediction sits on a true box, its label tells the class; only what was missed is named again.
+    # A true box that was found has the prediction's label beside it; only missed ones get a label of their own.
     true_marks = [
         _mark(box * scale, "#fff", f"true box: {title}", places, f"missed: {title}" if row in missed else "")
         for row, (box, title) in enumerate(zip(boxes_xyxy, true_titles, strict=True))

@@ -1,4 +1,4 @@
-"""What the report tells of deployment: size and speed of the native runs, and where int8 lost accuracy."""
+"""Collect the report's data on deployment: size and speed of the native runs, and where int8 loses accuracy."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,11 @@ class NativeRun:
     """Timings of one run of the native program.
 
     Attributes:
-        name: as in the accuracy table.
-        engine: runtime, device, threads and a precision other than float32 in words.
+        name: name in the accuracy table.
+        engine: text with runtime, device, threads, and the precision if it is not float32.
         model_bytes: size of the model file.
-        images_per_second: over reading, network, post-processing and writing.
-        network_ms: mean, p50, p95 and p99 of a network call, by name.
+        images_per_second: includes reading, network, post-processing and writing.
+        network_ms: "mean", "p50", "p95" and "p99" of a network call in milliseconds.
     """
 
     name: str
@@ -29,7 +29,7 @@ class NativeRun:
 
 @dataclass(frozen=True)
 class ClassLoss:
-    """AP of a class in each program, in the order of the table, and the last minus the one before it."""
+    """AP of a class in each program, in the order of the table, and the last value minus the one before it."""
 
     name: str
     values: tuple[float, ...]
@@ -40,11 +40,11 @@ def read_native_run(name: str, path: Path) -> NativeRun:
     """Read the timings in a metrics.json of the native program.
 
     Raises:
-        InputError: the file is missing or lacks a key.
+        InputError: the file or a key is missing.
     """
     try:
         timings = read_json(path, "metrics file")["native"]
-        # Of what is left in floating point; float32 goes without saying.
+        # float32 is the default and is not mentioned.
         precision = "" if timings["precision"] == "float32" else f", {timings['precision']}"
         return NativeRun(
             name=name,
@@ -55,12 +55,12 @@ def read_native_run(name: str, path: Path) -> NativeRun:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"metrics file {path} lacks the native program's timings ({error}): run the stage again"
+            f"metrics file {path} has no timings of the native program ({error}): run the stage again"
         ) from None
 
 
 def class_losses(accuracies: tuple[Accuracy, ...]) -> list[ClassLoss]:
-    """Return the classes with ground truth by the change from the second last program to the last, worst first."""
+    """Return the change of each class with ground truth from the second last program to the last, worst first."""
     if len(accuracies) < 2:
         return []
     by_name = [{entry.name: entry.AP for entry in accuracy.per_class} for accuracy in accuracies]

@@ -1,4 +1,4 @@
-"""The report: one HTML page that needs nothing but itself."""
+"""Write the report: one self-contained HTML page."""
 
 import json
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from yolov3.report.gallery import Picture
 from yolov3.report.native import NativeRun, class_losses
 
 NONE = "–"
-# Longer tables begin folded.
+# Longer tables start collapsed.
 MAX_OPEN_ROWS = 20
 
 METRIC_MEANINGS = {
@@ -29,9 +29,9 @@ METRIC_MEANINGS = {
     "APs": "small, under 32² px",
     "APm": "medium, up to 96² px",
     "APl": "large",
-    "AR1": "recall, 1 detection an image",
-    "AR10": "recall, 10 an image",
-    "AR100": "recall, 100 an image",
+    "AR1": "recall, 1 detection per image",
+    "AR10": "recall, 10 per image",
+    "AR100": "recall, 100 per image",
     "ARs": "recall, small",
     "ARm": "recall, medium",
     "ARl": "recall, large",
@@ -73,16 +73,16 @@ class ReportSettings:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """All that the page shows.
+    """Content of the page.
 
     Attributes:
-        manifest: the data set.
-        origin: where the weights came from: the training, or what took its place.
-        accuracies: an evaluation for each column of the COCO table; the first is told in detail.
+        manifest: data set.
+        origin: the training, or the source of weights that were not trained here.
+        accuracies: one evaluation per column of the COCO table; the first is shown in detail.
         native_runs: timings of the native program; empty if it was not run.
-        stage_times: in order of the run.
-        pictures: the gallery.
-        config: the resolved configuration.
+        stage_times: in the order of the run.
+        pictures: gallery.
+        config: resolved configuration.
     """
 
     manifest: Manifest
@@ -96,7 +96,7 @@ class ReportContent:
 
 @dataclass(frozen=True)
 class ConfigValue:
-    """A key of the configuration, its value, and the default if that is another."""
+    """A key of the configuration, its value, and the default if it differs."""
 
     key: str
     value: str
@@ -114,12 +114,12 @@ def read_config(text: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise InputError(f"option --config_json is not JSON ({error}): give the configuration as JSON") from None
     if not isinstance(config, dict):
-        raise InputError("option --config_json is no JSON object: give the configuration as JSON")
+        raise InputError("option --config_json is not a JSON object: give the configuration as JSON")
     return config
 
 
 def write_page(content: ReportContent, settings: ReportSettings, path: str | Path) -> None:
-    """Write the page, whole or not at all; the same content gives the same bytes."""
+    """Write the page atomically; equal content gives equal bytes."""
     write_text(path, page(content, settings))
 
 
@@ -166,17 +166,17 @@ def page(content: ReportContent, settings: ReportSettings) -> str:
 
 
 def accuracy_text(value: float) -> str:
-    """Return an accuracy with three digits; -1, no ground truth, is a dash."""
+    """Return an accuracy with three decimals, or a dash for -1, which means no ground truth."""
     return NONE if value < 0 else f"{value:.3f}"
 
 
 def count_text(value: float) -> str:
-    """Return a whole number with its thousands apart by thin spaces that do not break."""
+    """Return the rounded value with narrow no-break spaces as thousands separators."""
     return f"{round(value):,}".replace(",", "\u202f")
 
 
 def config_sections(config: dict[str, Any]) -> list[tuple[str, list[ConfigValue]]]:
-    """Return the keys outside of sections as "general", then each section with its keys, in the order of `config`."""
+    """Return the top-level keys as section "general", then each section with its keys, in the order of `config`."""
     schema = config_schema()["properties"]
     general = [_config_value(key, value, schema) for key, value in config.items() if not isinstance(value, dict)]
     sections = [("general", general)] if general else []
@@ -199,11 +199,11 @@ def _value_text(value: Any) -> str:
 
 
 def _evaluation_parts(accuracy: Accuracy) -> list[tuple[str, float, float]]:
-    """Return name, seconds and share of the parts of the evaluation's run over the images."""
+    """Return (name, seconds, share of the time) for each part of the evaluation."""
     parts = {"waiting for images": "read", "network": "network", "post-processing": "postprocess"}
-    whole = sum(accuracy.seconds[key] for key in parts.values())
+    total = sum(accuracy.seconds[key] for key in parts.values())
     return [
-        (name, accuracy.seconds[key], accuracy.seconds[key] / whole if whole else 0.0) for name, key in parts.items()
+        (name, accuracy.seconds[key], accuracy.seconds[key] / total if total else 0.0) for name, key in parts.items()
     ]
 
 

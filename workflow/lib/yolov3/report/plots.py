@@ -1,7 +1,7 @@
-"""The report's charts as SVG for a page: text stays text, colours follow the page's light or dark scheme.
+"""Draw the report's charts as inline SVG: text stays text, colours follow the page's light or dark scheme.
 
-A figure is drawn at about the width of a phone, where its text is read at its own size; a wider page puts several side
-by side.
+A figure is about as wide as a phone's screen, so that its text keeps its size there; wider pages put several side by
+side.
 """
 
 import io
@@ -21,15 +21,15 @@ from yolov3.report.data import ClassAccuracy, PrecisionRecall, Training
 # Inches of 72 SVG units.
 WIDTH = 4.1
 HEIGHT = 2.9
-# Stand for the page's colours until the drawing is finished: matplotlib knows no CSS variables.
+# Placeholders for the page's colours, since matplotlib does not support CSS variables.
 INK, LINE = "#010203", "#040506"
 PAGE_COLOURS = {INK: "var(--ink)", LINE: "var(--line)"}
-# Told apart by the colour blind, and readable on white and on black (Okabe and Ito's set, adjusted in lightness).
+# Distinguishable with colour blindness, readable on white and on black (Okabe and Ito's set, adjusted in lightness).
 COLOURS = ("#2f7ed8", "#e0751a", "#0f9d73", "#b55fc0", "#c9950c", "#d6455d", "#5b6ee1", "#4f9bb3", "#8a7a5c", "#7d8791")
-# More classes than these cannot be told apart in a legend.
+# More classes cannot be distinguished by colour.
 MAX_LEGEND_ENTRIES = 10
 MAX_NAME_LETTERS = 22
-# More bars than these are split over two charts.
+# More bars are split into two charts.
 MAX_BARS = 25
 SMOOTHING_PARTS = 25
 
@@ -62,7 +62,7 @@ SETTINGS = {
 
 
 def loss_chart(training: Training) -> Markup:
-    """Return the total loss over the steps, logarithmic."""
+    """Return a chart of the total loss over the steps, logarithmic."""
 
     def draw(axes: Axes) -> None:
         _draw_noisy(axes, training.steps["iter"], training.steps["loss"], COLOURS[0], "total")
@@ -74,7 +74,7 @@ def loss_chart(training: Training) -> Markup:
 
 
 def loss_parts_chart(training: Training) -> Markup:
-    """Return the four parts of the loss over the steps, logarithmic."""
+    """Return a chart of the four parts of the loss over the steps, logarithmic."""
     parts = {"centre": "loss_xy", "size": "loss_wh", "confidence": "loss_confidence", "class": "loss_class"}
 
     def draw(axes: Axes) -> None:
@@ -89,7 +89,7 @@ def loss_parts_chart(training: Training) -> Markup:
 
 
 def learning_rate_chart(training: Training) -> Markup:
-    """Return the learning rate over the steps."""
+    """Return a chart of the learning rate over the steps."""
 
     def draw(axes: Axes) -> None:
         axes.plot(training.steps["iter"], training.steps["lr"], color=COLOURS[2])
@@ -101,7 +101,7 @@ def learning_rate_chart(training: Training) -> Markup:
 
 
 def speed_chart(training: Training) -> Markup:
-    """Return the training speed over the steps."""
+    """Return a chart of the training speed over the steps."""
 
     def draw(axes: Axes) -> None:
         _draw_noisy(axes, training.steps["iter"], training.steps["images_per_second"], COLOURS[3], "speed")
@@ -109,16 +109,16 @@ def speed_chart(training: Training) -> Markup:
         axes.set_xlabel("step")
         axes.set_ylabel("images/s")
 
-    return _svg("speed", "Training speed in images a second over the steps", draw)
+    return _svg("speed", "Training speed in images per second over the steps", draw)
 
 
 def validation_chart(training: Training) -> Markup:
-    """Return AP and AP50 on the validation images over the epochs."""
+    """Return a chart of AP and AP50 on the validation images over the epochs."""
     epochs = [point.epoch for point in training.validation]
 
     def draw(axes: Axes) -> None:
         for colour, name in zip(COLOURS, ("AP", "AP50"), strict=False):
-            # -1 stands for no ground truth.
+            # -1 means no ground truth.
             values = [value if value >= 0 else np.nan for value in (getattr(p, name) for p in training.validation)]
             axes.plot(epochs, values, color=colour, marker="o", markersize=4, label=name)
         if training.best_epoch is not None:
@@ -132,7 +132,7 @@ def validation_chart(training: Training) -> Markup:
 
 
 def class_charts(per_class: tuple[ClassAccuracy, ...]) -> list[Markup]:
-    """Return bars of AP and AP50 for the classes with ground truth, in the given order; of many, in two charts."""
+    """Return one bar chart, or two for many classes, of AP and AP50 of the classes with ground truth, in order."""
     rows = [entry for entry in per_class if entry.AP >= 0]
     in_first = len(rows) if len(rows) <= MAX_BARS else (len(rows) + 1) // 2
     return [
@@ -143,7 +143,7 @@ def class_charts(per_class: tuple[ClassAccuracy, ...]) -> list[Markup]:
 
 
 def _class_chart(chart_name: str, rows: list[ClassAccuracy]) -> Markup:
-    """Return a bar of AP, and behind it of AP50, for each class."""
+    """Return a chart with a bar of AP, and behind it one of AP50, for each class."""
     places = np.arange(len(rows))
 
     def draw(axes: Axes) -> None:
@@ -164,7 +164,7 @@ def _class_chart(chart_name: str, rows: list[ClassAccuracy]) -> Markup:
 
 
 def mean_precision_recall_chart(curves: PrecisionRecall) -> Markup:
-    """Return precision over recall at two IoU thresholds, mean over the classes."""
+    """Return a chart of precision over recall at two IoU thresholds, as the mean over the classes."""
 
     def draw(axes: Axes) -> None:
         for colour, (iou, precision) in zip(COLOURS, curves.mean.items(), strict=False):
@@ -176,20 +176,22 @@ def mean_precision_recall_chart(curves: PrecisionRecall) -> Markup:
 
 
 def class_precision_recall_chart(curves: PrecisionRecall) -> Markup:
-    """Return precision over recall at IoU 0.50, a thin line for each class and a thick one for their mean."""
-    few = len(curves.classes) <= MAX_LEGEND_ENTRIES
+    """Return a chart of precision over recall at IoU 0.50, a thin line per class and a thick one for their mean."""
+    has_legend = len(curves.classes) <= MAX_LEGEND_ENTRIES
 
     def draw(axes: Axes) -> None:
         for index, (name, precision) in enumerate(curves.classes.items()):
             style = (
-                {"color": COLOURS[index], "label": _shortened(name)} if few else {"color": COLOURS[0], "alpha": 0.35}
+                {"color": COLOURS[index], "label": _shortened(name)}
+                if has_legend
+                else {"color": COLOURS[0], "alpha": 0.35}
             )
             axes.plot(curves.recall, precision, linewidth=1.1, **style)
         axes.plot(curves.recall, curves.mean["0.50"], color=INK, linewidth=2, label="mean")
         _draw_precision_recall_axes(axes)
         axes.figure.legend(loc="outside upper center", ncols=3, handlelength=1.2, columnspacing=1)
 
-    rows = np.ceil((len(curves.classes) + 1) / 3) if few else 1
+    rows = np.ceil((len(curves.classes) + 1) / 3) if has_legend else 1
     name = "Precision over recall at IoU 0.50 of every class"
     return _svg("precision-recall-classes", name, draw, height=HEIGHT + 0.21 * (rows - 1))
 
@@ -202,7 +204,7 @@ def _draw_precision_recall_axes(axes: Axes) -> None:
 
 
 def _draw_noisy(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str, label: str) -> None:
-    """Draw the values thin and their moving average thick, or only the values if they are few."""
+    """Draw the values as a thin line and their moving average as a thick one, or only the values if they are few."""
     window = len(y) // SMOOTHING_PARTS
     if window < 2:
         axes.plot(x, y, color=colour, label=label)
@@ -212,16 +214,16 @@ def _draw_noisy(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str, label: st
 
 
 def moving_average(values: np.ndarray, window: int) -> np.ndarray:
-    """Return the mean of the `window` values around each of float64 [S]; fewer of them at the two ends."""
+    """Return the mean of the `window` values around each of float64 [S], of fewer at both ends."""
     weights = np.ones(window)
     return np.convolve(values, weights, "same") / np.convolve(np.ones(len(values)), weights, "same")
 
 
 def _use_log_scale(axes: Axes, curves: list[np.ndarray]) -> None:
-    # A loss of 0 has no place there, and without any other the axis would have no ends.
+    # Without a positive value a logarithmic axis has no limits.
     if any((values > 0).any() for values in curves):
         axes.set_yscale("log", nonpositive="mask")
-        # Plain numbers, also between the powers of ten, which may be no more than one in the range.
+        # Ticks between powers of ten too, since the range may include only one of those.
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
@@ -236,9 +238,9 @@ def _shortened(name: str) -> str:
 
 
 def _svg(name: str, description: str, draw: Callable[[Axes], None], height: float = HEIGHT) -> Markup:
-    """Draw on new axes and return the SVG element; `name` makes its ids unique on the page."""
+    """Draw on new axes and return the SVG element; `name` prefixes its ids to keep them unique on the page."""
     with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
-        # Class names may have letters that the layout's font lacks; the reader's fonts have them.
+        # Class names may have letters that are missing in the font used for layout; the reader's fonts have them.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         figure.patch.set_visible(False)
@@ -251,7 +253,7 @@ def _svg(name: str, description: str, draw: Callable[[Axes], None], height: floa
 
 
 def _for_page(document: str, name: str, description: str) -> Markup:
-    """Turn an SVG document into an element of a page: without namespaces, metadata and style sheet."""
+    """Convert an SVG document to an element of a page, without namespaces, metadata and style sheet."""
     root = ElementTree.fromstring(document)
     for parent in list(root.iter()):
         for child in list(parent):

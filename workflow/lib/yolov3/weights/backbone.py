@@ -1,4 +1,4 @@
-"""The backbone's weights: fetched, checked or freshly initialised as a Darknet file, and converted to a checkpoint."""
+"""Fetch, check or initialise the backbone's Darknet weight file, and convert it to a checkpoint and back."""
 
 import argparse
 import json
@@ -27,25 +27,25 @@ BACKBONE_OPTIONS = ("backbone_shape", "backbone_layers", "compatibility", "batch
 
 
 def backbone_settings_from(arguments: argparse.Namespace) -> NetworkSettings:
-    """Build the settings of a network of which only the backbone matters, from BACKBONE_OPTIONS."""
+    """Build network settings from BACKBONE_OPTIONS; anchors and classes, which no backbone depends on, stay empty."""
     return settings_from(
         NetworkSettings, arguments, anchors=(), class_names=(), category_ids=(), normalisation="imagenet"
     )
 
 
 def is_url(source: str) -> bool:
-    """Return whether a backbone source is a URL rather than a path."""
+    """Return whether a source of weights is a URL rather than a path."""
     return urlsplit(source).scheme in _URL_SCHEMES
 
 
 def fetch_backbone(source: str, output_file: Path | None, sha256: str, settings: NetworkSettings, seed: int) -> None:
-    """Bring the Darknet weight file of the backbone to `output_file` and check it.
+    """Download, initialise or look up the Darknet weight file of the backbone, and check it.
 
     Args:
-        source: "fresh" for newly initialised weights, a URL, or a path, which is checked where it is.
-        output_file: file to write; None for a path.
-        sha256: the file's SHA-256 in hexadecimal, or "" for any.
-        settings: the network; its anchors and classes do not matter.
+        source: "fresh" for newly initialised weights, a URL, or a path, which is checked in place.
+        output_file: file to write; None if `source` is a path.
+        sha256: the file's SHA-256 in hexadecimal, or "" to skip this check.
+        settings: the network; its anchors and classes are not used.
         seed: seed of fresh weights.
 
     Raises:
@@ -54,37 +54,37 @@ def fetch_backbone(source: str, output_file: Path | None, sha256: str, settings:
     layers = layers_of(settings)
     if source != FRESH_SOURCE and not is_url(source):
         read_weights(source, layers)
-        found = sha256_of(source) if sha256 else ""
-        if found != sha256:
+        digest = sha256_of(source) if sha256 else ""
+        if digest != sha256:
             raise InputError(
-                f"weight file {source} has SHA-256 {found}, not {sha256}: give the right file or "
+                f"weight file {source} has SHA-256 {digest}, not the expected {sha256}: give the right file or "
                 "correct backbone.sha256"
             )
-        logging.info("backbone %s is right and used in place", source)
+        logging.info("backbone %s is valid and used in place", source)
         return
     if output_file is None:
-        raise InputError(f"backbone source {source} needs a file to write: give --output_file")
+        raise InputError(f"backbone source {source} has to be written to a file: give --output_file")
     if source == FRESH_SOURCE:
         write_weights(output_file, DarknetHeader(), layers, fresh_weights(layers, seed))
         logging.info("%s: %d freshly initialised convolutions, seed %d", output_file, len(layers), seed)
         return
-    # Under the final name only when its content has been checked, so that a wrong answer is not taken for the file.
+    # Renamed only after its content was checked, so that a wrong download is never taken for the weights.
     download = output_file.with_name(output_file.name + ".download")
     fetch(source, download, sha256=sha256 or None)
     try:
         read_weights(download, layers)
     except InputError as error:
         download.unlink(missing_ok=True)
-        raise InputError(f"{source} did not send the backbone: {error}") from None
+        raise InputError(f"{source} did not send the backbone's weights: {error}") from None
     download.replace(output_file)
     logging.info("%s: %s", output_file, source)
 
 
 def fresh_weights(layers: list[DarknetLayer], seed: int) -> dict[str, NDArray[np.float32]]:
-    """Return newly initialised values for each parameter of `layers`, float32.
+    """Return initial values for each parameter of `layers`, float32.
 
-    Convolutions are uniform in +-1/sqrt(fan_in), which is Kaiming's uniform initialisation with a = sqrt(5);
-    normalisation starts as the identity.
+    Convolution weights are uniform in +-1/sqrt(fan_in), which is Kaiming uniform initialisation with a = sqrt(5);
+    batch normalisation starts as the identity.
     """
     generator = np.random.default_rng(seed)
     constants = {"beta": 0.0, "gamma": 1.0, "moving_mean": 0.0, "moving_variance": 1.0}
@@ -106,7 +106,7 @@ def layers_of(settings: NetworkSettings) -> list[DarknetLayer]:
 
 
 def darknet_to_checkpoint(input_file: Path, output_file: Path, settings: NetworkSettings) -> None:
-    """Convert a Darknet weight file of the backbone to a MindSpore checkpoint, which keeps the file's header.
+    """Convert a Darknet weight file of the backbone to a MindSpore checkpoint that keeps the file's header.
 
     Raises:
         InputError: the file is not the weight file of this backbone.
@@ -126,8 +126,8 @@ def darknet_to_checkpoint(input_file: Path, output_file: Path, settings: Network
 def checkpoint_to_darknet(input_file: Path, output_file: Path, settings: NetworkSettings) -> None:
     """Convert the backbone of a checkpoint back to a Darknet weight file.
 
-    A checkpoint of `darknet_to_checkpoint` gives the original file byte for byte; for others, such as a trained
-    network, the header says version 0.2.0 and no images seen.
+    A checkpoint written by `darknet_to_checkpoint` gives the original file byte for byte; for any other, such as that
+    of a trained network, the header has version 0.2.0 and 0 images seen.
 
     Raises:
         InputError: the checkpoint cannot be read or its backbone has another shape.
@@ -137,9 +137,9 @@ def checkpoint_to_darknet(input_file: Path, output_file: Path, settings: Network
     arrays = {}
     for layer in layers:
         for name, shape in layer.parameters:
-            found = tuple(checkpoint.parameters[name].shape) if name in checkpoint.parameters else None
-            if found != shape:
-                state = f"has shape {found} in the file" if found else "is not in the file"
+            stored_shape = tuple(checkpoint.parameters[name].shape) if name in checkpoint.parameters else None
+            if stored_shape != shape:
+                state = f"has shape {stored_shape} in the file" if stored_shape else "is not in the file"
                 raise InputError(
                     f"checkpoint {input_file} does not fit the backbone: parameter {name} {state}, {shape} in the "
                     "backbone: correct the network's shape"

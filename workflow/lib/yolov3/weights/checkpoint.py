@@ -1,4 +1,4 @@
-"""MindSpore checkpoints that carry the settings of their network, written whole and loaded strictly."""
+"""Save and load MindSpore checkpoints that carry their network's settings."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ from yolov3.network.yolo import YOLOv3
 from yolov3.weights.layers import BACKBONE_PREFIX
 
 SETTINGS_KEY = "network_settings"
-# What the names of the heads' parameters have in common: the only ones whose shapes depend on the classes.
+# Part of the names of the heads' parameters, the only ones whose shapes depend on the number of classes.
 HEAD_MARK = ".head."
 
 
@@ -32,7 +32,7 @@ class Checkpoint:
     Attributes:
         path: where it was read.
         parameters: parameter name -> MindSpore parameter.
-        texts: further name -> text, such as "network_settings".
+        texts: name of a further entry -> its text, such as "network_settings".
     """
 
     path: Path
@@ -44,7 +44,7 @@ class Checkpoint:
         """Settings of the network that the parameters belong to.
 
         Raises:
-            InputError: the checkpoint carries none or unreadable ones.
+            InputError: the checkpoint has no settings, or they cannot be read.
         """
         if SETTINGS_KEY not in self.texts:
             raise InputError(
@@ -62,14 +62,14 @@ class Checkpoint:
 def save_checkpoint(
     path: str | Path, cell_or_params: nn.Cell | Mapping[str, Any], settings: NetworkSettings, **more: Any
 ) -> None:
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint atomically.
 
     Args:
         path: file to write; its name ends in .ckpt.
         cell_or_params: a cell, all of whose parameters are written (running statistics too), or parameter name ->
             Parameter, Tensor or array.
         settings: the network that the parameters belong to.
-        more: further entries; text that is not empty is kept as it is, other values as JSON.
+        more: further entries; text that is not empty is stored as it is, other values as JSON.
 
     Raises:
         InputError: the name does not end in .ckpt.
@@ -87,7 +87,7 @@ def save_checkpoint(
         try:
             mindspore.save_checkpoint(entries, str(temporary), append_dict=texts)
         finally:
-            # MindSpore's own intermediate name, left behind when the disk is full.
+            # MindSpore leaves its own intermediate file behind when the disk is full.
             temporary.with_suffix(".tmp").unlink(missing_ok=True)
 
 
@@ -120,14 +120,13 @@ def load_network(path: str | Path, class_names: tuple[str, ...] | None = None) -
 
     Args:
         path: checkpoint file.
-        class_names: those of the data set that the network is to be used on; None for any.
+        class_names: classes of the data set to use the network on; None for any.
 
     Returns:
         The network, in inference mode, and its settings.
 
     Raises:
-        InputError: the file cannot be read, carries no settings, its parameters do not fit them, or it has other
-            classes.
+        InputError: the file cannot be read, has no settings, its parameters do not match them, or its classes differ.
     """
     checkpoint = read_checkpoint(path)
     settings = checkpoint.settings
@@ -145,19 +144,18 @@ def load_network(path: str | Path, class_names: tuple[str, ...] | None = None) -
 
 
 def load_into(path: str | Path, cell: nn.Cell, part: Literal["backbone", "all"] = "all") -> Checkpoint:
-    """Load a checkpoint into a network: each parameter must be there, with its shape, and none besides.
+    """Load a checkpoint into a network; the names and shapes of all parameters must match.
 
     Args:
         path: checkpoint file.
         cell: the network, changed in place.
-        part: "all", or "backbone" for the parameters whose name begins with "backbone."; others then stay as they are,
-            in the network and in the file.
+        part: "all", or "backbone" to load only the parameters whose name begins with "backbone.".
 
     Returns:
-        What was read.
+        The checkpoint that was read.
 
     Raises:
-        InputError: the file cannot be read or does not fit; the sentence names the first parameter that does not.
+        InputError: the file cannot be read, or a parameter does not match; the message names the first.
     """
     checkpoint = read_checkpoint(path)
     _load_parameters(checkpoint, cell.parameters_dict(), prefix=BACKBONE_PREFIX if part == "backbone" else "")
@@ -165,10 +163,10 @@ def load_into(path: str | Path, cell: nn.Cell, part: Literal["backbone", "all"] 
 
 
 def load_for_finetuning(path: str | Path, network: YOLOv3) -> tuple[str, ...]:
-    """Load the checkpoint of a whole network to train on from it, also for another number of classes.
+    """Load the checkpoint of a whole network for fine-tuning, also for a different number of classes.
 
-    The heads, and nothing else, may have other shapes; they then all keep the values that they have. The log tells what
-    was left out, and where the network means something else by the parameters than the checkpoint did.
+    If the shape of any head differs, all heads keep their current values; all other parameters must match. The log
+    names the parameters left out, and the settings that differ from those the checkpoint was trained with.
 
     Args:
         path: checkpoint file.
@@ -183,21 +181,21 @@ def load_for_finetuning(path: str | Path, network: YOLOv3) -> tuple[str, ...]:
     checkpoint = read_checkpoint(path)
     targets = network.parameters_dict()
     heads = tuple(name for name in targets if HEAD_MARK in name)
-    same = all(
+    heads_match = all(
         checkpoint.parameters[name].shape == targets[name].shape for name in heads if name in checkpoint.parameters
     )
-    left_out = () if same else heads
+    left_out = () if heads_match else heads
     _load_parameters(checkpoint, targets, without=left_out)
     logging.info("%s: %d parameters loaded", path, len(targets) - len(left_out))
     if left_out:
-        logging.info("left out, since the number of classes is another: %s", ", ".join(left_out))
+        logging.info("left out because the number of classes differs: %s", ", ".join(left_out))
     if SETTINGS_KEY in checkpoint.texts:
-        _tell_other_settings(checkpoint, network.settings, has_new_heads=bool(left_out))
+        _log_changed_settings(checkpoint, network.settings, has_new_heads=bool(left_out))
     return left_out
 
 
-def _tell_other_settings(checkpoint: Checkpoint, settings: NetworkSettings, has_new_heads: bool) -> None:
-    """Log what the loaded parameters meant otherwise; new heads learn their classes and anchors anyway."""
+def _log_changed_settings(checkpoint: Checkpoint, settings: NetworkSettings, has_new_heads: bool) -> None:
+    """Warn of settings that differ from the checkpoint's; new heads learn their own anchors anyway."""
     before, now = dataclasses.asdict(checkpoint.settings), dataclasses.asdict(settings)
     if before["class_names"] != now["class_names"]:
         names = (", ".join(values["class_names"]) for values in (before, now))
@@ -207,7 +205,7 @@ def _tell_other_settings(checkpoint: Checkpoint, settings: NetworkSettings, has_
     for name in before:
         if name not in harmless and before[name] != now[name]:
             logging.warning(
-                "%s was trained with %s %s, this training has %s: set it alike unless you mean to change it",
+                "%s was trained with %s %s but this training uses %s: use the same value unless the change is intended",
                 checkpoint.path,
                 name,
                 json.dumps(before[name]),
@@ -218,10 +216,10 @@ def _tell_other_settings(checkpoint: Checkpoint, settings: NetworkSettings, has_
 def _load_parameters(
     checkpoint: Checkpoint, targets: Mapping[str, Parameter], prefix: str = "", without: tuple[str, ...] = ()
 ) -> None:
-    def chosen(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    def selected(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
         return {name: value for name, value in parameters.items() if name.startswith(prefix) and name not in without}
 
-    targets, sources = chosen(targets), chosen(checkpoint.parameters)
+    targets, sources = selected(targets), selected(checkpoint.parameters)
     for name, target in targets.items():
         if name not in sources:
             raise InputError(
@@ -261,7 +259,7 @@ def _shape(parameter: Parameter) -> str:
 
 @contextmanager
 def quiet_mindspore() -> Iterator[None]:
-    """Keep MindSpore's log silent: what it would report is said in one sentence of ours."""
+    """Silence MindSpore's log; callers report failures in a sentence of their own."""
     logger: logging.Logger = mindspore_log._get_logger()
     was_disabled = logger.disabled
     logger.disabled = True

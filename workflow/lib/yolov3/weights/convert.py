@@ -1,4 +1,4 @@
-"""Weights of a whole network, from wherever they come, as a checkpoint of ours, and back to Darknet."""
+"""Convert the weights of a whole network to a checkpoint of this project, and back to Darknet's files."""
 
 import dataclasses
 import json
@@ -19,21 +19,22 @@ from yolov3.weights.darknet_file import VALUE_TYPE, DarknetHeader, read_weights,
 from yolov3.weights.layers import backbone_layers, network_layers
 from yolov3.weights.modelzoo import is_modelzoo, modelzoo_arrays
 
-# A checkpoint is a protobuf message whose first field is a message; as a Darknet version it would be above 10.0.
+# A checkpoint is a protobuf message and begins with the tag of its first field; Darknet's files begin with version 0.
 _CHECKPOINT_START = b"\n"
 
 
 def convert_weights(path: Path, output_file: Path, settings: NetworkSettings) -> dict[str, Any]:
-    """Write the weights of a file as a checkpoint that carries the settings of its network.
+    """Convert a file of weights to a checkpoint that carries the settings of its network.
 
     Args:
-        path: a Darknet weight file, a checkpoint of the model zoo code, or one of ours; told by its content.
+        path: a Darknet weight file, a checkpoint of the model zoo code or one of this project; the format is detected
+            from the content.
         output_file: checkpoint to write.
-        settings: the network that foreign weights belong to; where it does not say, Darknet's is evaluated on
-            letterboxed images, that of the model zoo code on others. A checkpoint of ours carries its own.
+        settings: the network that the weights belong to; if its letterbox is None, Darknet's weights get True and the
+            model zoo's False. A checkpoint of this project keeps its own settings.
 
     Returns:
-        For the report: format, number of parameters, and the images that Darknet says it was trained on.
+        For the report: "format", "parameters" (their number) and "seen" (images Darknet trained on, or None).
 
     Raises:
         InputError: the file is none of the three, broken, or of another network.
@@ -42,10 +43,10 @@ def convert_weights(path: Path, output_file: Path, settings: NetworkSettings) ->
         return _convert_darknet(path, output_file, settings)
     checkpoint = read_checkpoint(path)
     if SETTINGS_KEY in checkpoint.texts:
-        return _copy_own(path, output_file, settings)
+        return _copy_checkpoint(path, output_file, settings)
     if not is_modelzoo(checkpoint):
         raise InputError(
-            f"checkpoint {path} holds neither the network of this program nor that of the original model zoo code "
+            f"checkpoint {path} holds neither this project's network nor that of the original model zoo code "
             f"(its first parameter is {next(iter(checkpoint.parameters), 'none')}): give another file"
         )
     if settings.compatibility != "modelzoo":
@@ -59,15 +60,15 @@ def convert_weights(path: Path, output_file: Path, settings: NetworkSettings) ->
 
 
 def network_to_darknet(path: Path, output_file: Path, testing_shape: int | None) -> None:
-    """Write a checkpoint of ours as a Darknet weight file, and beside it the .cfg that describes its network.
+    """Convert a checkpoint of this project to a Darknet weight file, with the .cfg of its network beside it.
 
     Args:
         path: checkpoint of a whole network.
         output_file: weight file, name.weights.
-        testing_shape: input width and height in pixels that the .cfg states; None for the checkpoint's.
+        testing_shape: input width and height in pixels for the .cfg; None for the checkpoint's.
 
     Raises:
-        InputError: the checkpoint cannot be read, Darknet has no such network, or the name has another suffix.
+        InputError: the checkpoint cannot be read, Darknet has no such network, or the suffix is not .weights.
     """
     if output_file.suffix != ".weights":
         raise InputError(f"weight file {output_file} must have a name that ends in .weights: rename it")
@@ -76,7 +77,7 @@ def network_to_darknet(path: Path, output_file: Path, testing_shape: int | None)
     cfg = darknet_cfg(settings, side, side)
     if settings.normalisation != "unit":
         logging.warning(
-            "%s was trained with normalisation %s, Darknet feeds x / 255: normalise its input alike",
+            "%s was trained with normalisation %s but Darknet feeds x / 255: normalise its input the same way",
             path,
             settings.normalisation,
         )
@@ -104,24 +105,24 @@ def _convert_darknet(path: Path, output_file: Path, settings: NetworkSettings) -
     header, arrays = read_weights(path, layers)
     if settings.normalisation != "unit":
         logging.warning(
-            "network.normalisation is %s, but weights trained by Darknet want unit (x / 255)", settings.normalisation
+            "network.normalisation is %s but weights trained by Darknet need unit (x / 255)", settings.normalisation
         )
     save_checkpoint(output_file, arrays, _with_input(settings, letterbox=True), **{HEADER_KEY: header.to_values()})
     return {"format": "Darknet", "parameters": value_count(layers), "seen": header.seen}
 
 
 def _with_input(settings: NetworkSettings, letterbox: bool) -> NetworkSettings:
-    """Return the settings with the format's own letterbox, and its usual testing_shape, where they say none."""
+    """Return the settings with `letterbox` and the default testing_shape filled in where they are None."""
     letterbox = letterbox if settings.letterbox is None else settings.letterbox
     return dataclasses.replace(settings, **training_input(settings.testing_shape, letterbox))
 
 
-def _copy_own(path: Path, output_file: Path, settings: NetworkSettings) -> dict[str, Any]:
-    network, own = load_network(path)
-    if own.normalisation != settings.normalisation:
+def _copy_checkpoint(path: Path, output_file: Path, settings: NetworkSettings) -> dict[str, Any]:
+    network, stored_settings = load_network(path)
+    if stored_settings.normalisation != settings.normalisation:
         raise InputError(
-            f"checkpoint {path} was trained with normalisation {own.normalisation} but network.normalisation is "
-            f"{settings.normalisation}: set it alike"
+            f"checkpoint {path} was trained with normalisation {stored_settings.normalisation} but "
+            f"network.normalisation is {settings.normalisation}: set it to {stored_settings.normalisation}"
         )
     with complete_file(output_file) as temporary:
         shutil.copyfile(path, temporary)

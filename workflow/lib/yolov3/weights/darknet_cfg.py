@@ -1,11 +1,11 @@
-"""Darknet's description (.cfg) of a network, for programs that read Darknet's files, such as OpenCV."""
+"""Write Darknet's description (.cfg) of a network, for programs that read Darknet's files, such as OpenCV."""
 
 from yolov3.errors import InputError
 from yolov3.network.settings import ANCHORS_PER_STRIDE, STRIDES, NetworkSettings
 
 
 class _Sections:
-    """Sections of a cfg; layers are numbered from 0, the `[net]` section in front does not count."""
+    """Sections of a cfg; layers are numbered from 0, not counting the leading `[net]` section."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -42,8 +42,8 @@ def darknet_cfg(settings: NetworkSettings, width: int, height: int) -> str:
     """
     if settings.compatibility != "darknet":
         raise InputError(
-            f"a network of compatibility {settings.compatibility} cannot be written as a Darknet cfg, which has other "
-            "activations and padding: only darknet networks can"
+            f"a network of compatibility {settings.compatibility} cannot be written as a Darknet cfg, because its "
+            "activations and padding differ: give one of compatibility darknet"
         )
     sections = _Sections()
     feature_layers = _add_backbone(sections, settings)
@@ -61,7 +61,7 @@ def darknet_cfg(settings: NetworkSettings, width: int, height: int) -> str:
 
 
 def _add_backbone(sections: _Sections, settings: NetworkSettings) -> dict[int, int]:
-    """Append the backbone and return the numbers of the layers that are its features, by stride."""
+    """Append the backbone and return the layer number of its feature map of each stride."""
     sections.add_block(settings.backbone_shape[0] // 2, 3)
     last_layers = {}
     for stage, (channels, blocks) in enumerate(zip(settings.backbone_shape, settings.backbone_layers, strict=True)):

@@ -1,4 +1,4 @@
-"""Darknet's weight files: a header, then float32 values layer by layer (Darknet, src/parser.c, load_weights)."""
+"""Read and write Darknet's weight files: a header, then float32 values by layer (Darknet, src/parser.c)."""
 
 import math
 import struct
@@ -17,13 +17,13 @@ from yolov3.weights.layers import DarknetLayer
 VALUE_TYPE = np.dtype("<f4")
 _VERSION = struct.Struct("<3i")
 _MAX_VERSION = 1000
-# Texts that servers send in place of a file begin like this, after a byte order mark and blanks.
+# First bytes, after a byte order mark and white space, of pages that servers send instead of a file.
 _HTML_STARTS = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<!--")
 
 
 @dataclass(frozen=True)
 class DarknetHeader:
-    """Version of the file and the number of images that the network has been trained on (`seen`)."""
+    """Version of the file format, and the number of images that the network was trained on (`seen`)."""
 
     major: int = 0
     minor: int = 2
@@ -37,11 +37,11 @@ class DarknetHeader:
 
     @property
     def size(self) -> int:
-        """Bytes of the header: 20 from version 0.2 on, 16 before."""
+        """Length of the header in bytes: 20 from version 0.2 on, 16 before."""
         return _VERSION.size + self._seen_format.size
 
     def to_bytes(self) -> bytes:
-        """Return the header as it stands in a file."""
+        """Return the header as stored in a file."""
         return _VERSION.pack(self.major, self.minor, self.revision) + self._seen_format.pack(self.seen)
 
     @classmethod
@@ -57,7 +57,7 @@ class DarknetHeader:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> "DarknetHeader":
-        """Read what `to_values` gave."""
+        """Rebuild a header from the result of `to_values`."""
         return cls(**values)
 
 
@@ -69,14 +69,14 @@ def value_count(layers: Sequence[DarknetLayer]) -> int:
 def read_weights(
     path: str | Path, layers: Sequence[DarknetLayer]
 ) -> tuple[DarknetHeader, dict[str, NDArray[np.float32]]]:
-    """Read a Darknet weight file that holds exactly `layers`.
+    """Read a Darknet weight file that consists of exactly `layers`.
 
     Returns:
-        The header and, for each parameter name, its values, float32, as read-only views of the mapped file.
+        The header, and parameter name -> values, float32, as read-only views of the memory-mapped file.
 
     Raises:
-        InputError: the file is missing, has another length, is no weight file (a web page, text), or holds values that
-            no training gives (NaN, infinity, negative variance).
+        InputError: the file is missing, has the wrong length, is not a weight file (a web page, text), or holds values
+            that no training produces (NaN, infinity, negative variance).
     """
     path = Path(path)
     header = _checked_header(path, layers)
@@ -95,16 +95,16 @@ def read_weights(
 def write_weights(
     path: str | Path, header: DarknetHeader, layers: Sequence[DarknetLayer], arrays: Mapping[str, NDArray[np.float32]]
 ) -> None:
-    """Write `layers` in order as a Darknet weight file, whole or not at all.
+    """Write `layers` in order as a Darknet weight file atomically.
 
     Args:
         path: file to write.
         header: its version and `seen`.
         layers: convolutions in the order of the file.
-        arrays: for each parameter name its values, float32, of the shape that the layer has.
+        arrays: parameter name -> values, float32, of the layer's shape.
 
     Raises:
-        ValueError: an array has another shape than its layer.
+        ValueError: an array does not have its layer's shape.
     """
     with complete_file(path) as temporary, temporary.open("wb") as stream:
         stream.write(header.to_bytes())
@@ -112,15 +112,15 @@ def write_weights(
             for name, shape in layer.parameters:
                 array = np.ascontiguousarray(arrays[name], VALUE_TYPE)
                 if array.shape != shape:
-                    raise ValueError(f"{name} has shape {array.shape} in place of {shape}")
+                    raise ValueError(f"{name} has shape {array.shape} instead of {shape}")
                 stream.write(array.data)
 
 
 def start_of(path: Path) -> bytes:
-    """Return the first bytes of a file of weights, of whatever format.
+    """Return the first 512 bytes of a file of weights, whatever its format.
 
     Raises:
-        InputError: the file is missing or unreadable, or it is text, such as the web page of a server without it.
+        InputError: the file is missing or unreadable, or is text, such as a server's error page.
     """
     try:
         with path.open("rb") as stream:
@@ -138,27 +138,27 @@ def start_of(path: Path) -> bytes:
 def _checked_header(path: Path, layers: Sequence[DarknetLayer]) -> DarknetHeader:
     start = start_of(path)
     size = path.stat().st_size
-    # A file shorter than any header gets a default one, for the number of bytes that is expected.
+    # A file shorter than a header is reported below with the length that it should have.
     is_long_enough = len(start) >= DarknetHeader().size
     header = DarknetHeader.from_bytes(start) if is_long_enough else DarknetHeader()
     version = (header.major, header.minor, header.revision)
     if not all(0 <= number < _MAX_VERSION for number in version):
         raise InputError(
-            f"weight file {path} begins with the version {'.'.join(map(str, version))}, which is none of Darknet's: "
-            "it is not a Darknet weight file"
+            f"weight file {path} begins with version {'.'.join(map(str, version))}, which Darknet does not have: "
+            "it is not a Darknet weight file, give another"
         )
     expected = header.size + value_count(layers) * VALUE_TYPE.itemsize
     if size != expected:
-        lack = "it is cut off, fetch it again," if size < expected else "it is of another network: give the right file"
+        advice = "it is cut off, fetch it again," if size < expected else "it is of another network, give the right one"
         raise InputError(
             f"weight file {path} has {size:,} bytes but this network needs {expected:,} "
-            f"({len(layers)} convolutions and a header of {header.size} bytes): {lack} or correct the network's shape"
+            f"({len(layers)} convolutions and a header of {header.size} bytes): {advice} or correct the network's shape"
         )
     return header
 
 
 def _describe_text(start: bytes) -> str:
-    """Return what kind of text a file's first bytes are, or "" if they are not text."""
+    """Return a description of the text that a file begins with, or "" if it is not text."""
     beginning = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if beginning.lower().startswith(_HTML_STARTS):
         return "an HTML page"
@@ -170,7 +170,7 @@ def _describe_text(start: bytes) -> str:
 
 
 def _check_values(path: Path, name: str, values: NDArray[np.float32]) -> None:
-    # A sum is not finite if one of its values is not, and needs no array of its own; it can also overflow.
+    # The sum of values that are not finite is not finite, and needs no temporary array; it can also overflow.
     with np.errstate(all="ignore"):
         is_suspicious = not np.isfinite(values.sum(dtype=np.float64))
     if is_suspicious:
@@ -178,10 +178,10 @@ def _check_values(path: Path, name: str, values: NDArray[np.float32]) -> None:
         if count:
             raise InputError(
                 f"weight file {path} holds {count:,} values that are NaN or infinite in {name}: it is damaged or of "
-                "another network"
+                "another network, give the right file"
             )
     if name.endswith(".moving_variance") and values.min() < 0:
         raise InputError(
             f"weight file {path} holds a negative variance ({values.min():.4g}) in {name}: it is damaged or of "
-            "another network"
+            "another network, give the right file"
         )

@@ -1,4 +1,4 @@
-"""The convolutions of a network in the order of Darknet's cfg and weight files."""
+"""List the convolutions of a network in the order of Darknet's cfg and weight files."""
 
 import math
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ class DarknetLayer:
     Attributes:
         name: name of the block or convolution in YOLOv3, such as "backbone.stages.0.1.reduce" or "branch_8.head".
         weight_shape: (filters, input channels, kernel height, kernel width).
-        has_batch_norm: batch normalisation and no bias, or a bias and no batch normalisation.
+        has_batch_norm: True for batch normalisation without a bias, False for a bias without batch normalisation.
     """
 
     name: str
@@ -28,7 +28,7 @@ class DarknetLayer:
 
     @property
     def parameters(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """(parameter name, shape) of each array in the order in which Darknet stores them."""
+        """(parameter name, shape) of each array, in the order in which Darknet stores them."""
         filters = self.weight_shape[:1]
         if not self.has_batch_norm:
             return (f"{self.name}.bias", filters), (f"{self.name}.weight", self.weight_shape)
@@ -40,7 +40,7 @@ class DarknetLayer:
 
     @property
     def value_count(self) -> int:
-        """Number of float32 values that the layer has in a weight file."""
+        """Number of float32 values of the layer in a weight file."""
         return sum(math.prod(shape) for _, shape in self.parameters)
 
 

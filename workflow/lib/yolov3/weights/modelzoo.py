@@ -1,4 +1,4 @@
-"""Parameter names of the original model zoo code (mindspore-ai/models, official/cv/yolov3_darknet53), read as ours."""
+"""Read checkpoints of the original model zoo code (mindspore-ai/models, official/cv/yolov3_darknet53)."""
 
 from collections.abc import Sequence
 
@@ -27,16 +27,16 @@ _BLOCK_CELLS = {"conv": "0.", "batch_norm": "1."}
 
 
 def is_modelzoo(checkpoint: Checkpoint) -> bool:
-    """Return whether a checkpoint has parameters named as the model zoo code names them."""
+    """Return whether a checkpoint's parameters are named as in the model zoo code."""
     return bool(_network_parameters(checkpoint))
 
 
 def modelzoo_name(layer: DarknetLayer, parameter: str) -> str:
-    """Return what the model zoo code calls a parameter.
+    """Return the name of a parameter in the model zoo code.
 
     Args:
-        layer: convolution of YOLOv3 that the parameter belongs to.
-        parameter: its name in YOLOv3, such as "backbone.stages.0.1.reduce.conv.weight", which gives
+        layer: convolution that the parameter belongs to.
+        parameter: its name in YOLOv3; "backbone.stages.0.1.reduce.conv.weight" gives
             "feature_map.backbone.layer1.0.conv1.0.weight".
     """
     cell, _, field = parameter.removeprefix(f"{layer.name}.").rpartition(".")
@@ -44,10 +44,10 @@ def modelzoo_name(layer: DarknetLayer, parameter: str) -> str:
 
 
 def modelzoo_arrays(checkpoint: Checkpoint, layers: Sequence[DarknetLayer]) -> dict[str, NDArray[np.float32]]:
-    """Return the values of each parameter of `layers`, float32; what the optimizer left in the file is passed over.
+    """Return parameter name -> values, float32, for all `layers`; optimizer state in the file is ignored.
 
     Raises:
-        InputError: a parameter is missing, too many, or of another shape.
+        InputError: a parameter is missing, unexpected, or has the wrong shape.
     """
     sources = _network_parameters(checkpoint)
     arrays = {}
@@ -55,27 +55,27 @@ def modelzoo_arrays(checkpoint: Checkpoint, layers: Sequence[DarknetLayer]) -> d
         for name, shape in layer.parameters:
             original = modelzoo_name(layer, name)
             if original not in sources:
-                raise _misfit(checkpoint, f"it has no parameter {original}, of shape {shape} in the network")
-            found = tuple(sources[original].shape)
-            if found != shape:
-                raise _misfit(
-                    checkpoint, f"parameter {original} has shape {found} in the file and {shape} in the network"
+                raise _mismatch(checkpoint, f"it has no parameter {original}, of shape {shape} in the network")
+            stored_shape = tuple(sources[original].shape)
+            if stored_shape != shape:
+                raise _mismatch(
+                    checkpoint, f"parameter {original} has shape {stored_shape} in the file and {shape} in the network"
                 )
             arrays[name] = sources.pop(original).asnumpy().astype(np.float32, copy=False)
     for original, value in sources.items():
-        raise _misfit(checkpoint, f"its parameter {original}, of shape {tuple(value.shape)}, is not in the network")
+        raise _mismatch(checkpoint, f"its parameter {original}, of shape {tuple(value.shape)}, is not in the network")
     return arrays
 
 
 def _network_parameters(checkpoint: Checkpoint) -> dict[str, Parameter]:
-    named = {name.removeprefix(TRAINING_PREFIX): value for name, value in checkpoint.parameters.items()}
-    return {name: value for name, value in named.items() if name.startswith(NETWORK_PREFIX)}
+    parameters = {name.removeprefix(TRAINING_PREFIX): value for name, value in checkpoint.parameters.items()}
+    return {name: value for name, value in parameters.items() if name.startswith(NETWORK_PREFIX)}
 
 
-def _misfit(checkpoint: Checkpoint, what: str) -> InputError:
+def _mismatch(checkpoint: Checkpoint, problem: str) -> InputError:
     return InputError(
-        f"model zoo checkpoint {checkpoint.path} does not fit the network: {what}: set the keys of network, and the "
-        "data set's number of classes, to what it was trained with"
+        f"model zoo checkpoint {checkpoint.path} does not fit the network: {problem}: use the settings of section "
+        "network and the number of classes that it was trained with"
     )
 
 

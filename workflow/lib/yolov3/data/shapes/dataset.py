@@ -1,4 +1,4 @@
-"""The embedded data set: drawn scenes of six classes, annotated in COCO format."""
+"""Generate the embedded data set: drawn scenes with objects of six classes, annotated in COCO format."""
 
 import logging
 import shutil
@@ -31,7 +31,7 @@ class ShapesSettings:
 
 
 def prepare_shapes(data_dir: Path, settings: ShapesSettings, splits: Sequence[str] = SPLITS) -> Places:
-    """Draw splits of the data set under data_dir/shapes, unless they are there already with the same settings.
+    """Draw splits of the data set under data_dir/shapes, unless they exist with the same settings.
 
     Returns:
         Image folder and annotation file of each split.
@@ -42,11 +42,11 @@ def prepare_shapes(data_dir: Path, settings: ShapesSettings, splits: Sequence[st
         identity = {
             "images": settings.train_images if split == "train" else settings.val_images,
             "data_seed": settings.data_seed,
-            # An edit of the drawing code draws again.
+            # A change of the drawing code draws the data set again.
             "drawn_by": [python_digest(path) for path in sorted(Path(__file__).parent.glob("*.py"))],
         }
         if _is_drawn(*places[split], identity):
-            logging.info("%s: %s is there already with these settings", split, folder)
+            logging.info("%s: %s already exists with these settings", split, folder)
         else:
             _draw_split(folder, split, identity)
             logging.info("%s: drew %d images in %s", split, identity["images"], folder)
@@ -54,9 +54,9 @@ def prepare_shapes(data_dir: Path, settings: ShapesSettings, splits: Sequence[st
 
 
 def scene(data_seed: int, split: str, index: int) -> tuple[np.ndarray, list[PlacedObject]]:
-    """Draw image `index` of a split: uint8 [H, W, 3] BGR and its objects.
+    """Draw image `index` of a split; return uint8 [H, W, 3] BGR and its objects.
 
-    It depends on nothing else, so a larger data set begins with the images of a smaller one.
+    The result depends on the arguments only, so a larger data set begins with the images of a smaller one.
     """
     return draw_scene(np.random.default_rng((data_seed, SPLITS.index(split), index)))
 

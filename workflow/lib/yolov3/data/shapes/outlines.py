@@ -1,23 +1,23 @@
-"""Outlines of the embedded data set's classes, and what COCO annotations need of a polygon."""
+"""Outlines of the embedded data set's classes, and area and clipping of polygons."""
 
 import numpy as np
 
-# Told apart by their outline at any turn, also at a size of 10 pixels: full and round, bitten, four arms, hole, four
-# corners, three corners. In the order of their category ids 1 to 6.
+# Distinguishable by their outlines at any rotation, even at 10 pixels. In the order of their category ids 1 to 6.
 CLASS_NAMES = ("circle", "crescent", "cross", "ring", "square", "triangle")
 
 CURVE_POINTS = 40
 
 
 def outline(name: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the outline of a class in its own units, and the outline of its hole if it has one.
+    """Return the outline of a class and of its hole.
 
     Args:
         name: one of CLASS_NAMES.
-        rng: for proportions that vary within the class.
+        rng: source of proportions that vary within the class.
 
     Returns:
-        float64 [K, 2] corner points in order around the origin, and the same for the hole or None.
+        float64 [K, 2], corner points in order around the origin, within the unit circle or close to it; and the same
+        for the hole, or None.
     """
     if name == "circle":
         return _arc(0, 2 * np.pi, CURVE_POINTS, 1.0), None
@@ -38,7 +38,7 @@ def polygon_area(polygon: np.ndarray) -> float:
     """Return the area of a simple polygon [K, 2] (shoelace formula); 0 for fewer than three points."""
     if len(polygon) < 3:
         return 0.0
-    # From its first corner, the edges at that corner add nothing.
+    # Relative to the first corner, whose two edges then contribute nothing.
     x, y = (polygon[1:] - polygon[0]).T
     return float(abs(np.dot(x[:-1], y[1:]) - np.dot(y[:-1], x[1:])) / 2)
 
@@ -57,12 +57,12 @@ def _cut(polygon: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Return the part of a polygon where the signed distances of its corners, float64 [K], are not negative."""
     kept = []
     for index in range(len(polygon)):
-        here, before = polygon[index], polygon[index - 1]
+        corner, before = polygon[index], polygon[index - 1]
         distance, distance_before = inside[index], inside[index - 1]
         if (distance >= 0) != (distance_before >= 0):
-            kept.append(before + (here - before) * (distance_before / (distance_before - distance)))
+            kept.append(before + (corner - before) * (distance_before / (distance_before - distance)))
         if distance >= 0:
-            kept.append(here)
+            kept.append(corner)
     return np.array(kept).reshape(-1, 2)
 
 
@@ -73,7 +73,7 @@ def _arc(start: float, end: float, count: int, radius: float) -> np.ndarray:
 
 def _crescent(offset: float, inner_radius: float) -> np.ndarray:
     """Return the unit disc without a disc whose centre is `offset` to the right."""
-    # The circles meet where both equations hold: x from their difference.
+    # The circles intersect where x**2 + y**2 = 1 and (x - offset)**2 + y**2 = inner_radius**2.
     x = (1 + offset**2 - inner_radius**2) / (2 * offset)
     outer_angle = np.arctan2(np.sqrt(1 - x**2), x)
     inner_angle = np.arctan2(np.sqrt(1 - x**2), x - offset)

@@ -10,16 +10,16 @@ from yolov3.data.shapes.surface import background, clutter_colour, light, object
 
 SIDE_RANGE = (192, 352)
 OBJECTS_RANGE = (1, 8)
-# Square root of the outline's area in pixels for the three COCO sizes (borders at 32 and 96), and how often each is
-# chosen. Large ones are few: they would cover the others.
+# Square root of the outline's area in pixels for the three COCO sizes (limits at 32 and 96), and their probabilities.
+# Large objects are rare because they would cover the others.
 SIZE_RANGES = ((16.0, 28.0), (34.0, 88.0), (98.0, 150.0))
 SIZE_SHARES = (0.42, 0.46, 0.12)
-# Smallest share of an object that is seen, of its whole outline, behind others and the image's border.
-VISIBLE_SMALL, VISIBLE_OTHER = 0.7, 0.45
-PLACE_TRIES = 12
+# Smallest share of an object's area that stays visible, for small objects and others.
+MIN_VISIBLE_SMALL, MIN_VISIBLE_OTHER = 0.7, 0.45
+MAX_PLACE_TRIES = 12
 MAX_OCCLUDERS = 3
-# Lines of subpixels a pixel, for outlines up to a size in pixels and larger ones.
-FINE, COARSE, FINE_UP_TO = 4, 2, 48
+# Subpixels per pixel along each axis, for outlines of up to MAX_FINE_SIZE pixels and for larger ones.
+FINE, COARSE, MAX_FINE_SIZE = 4, 2, 48
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class PlacedObject:
 
 @dataclass(frozen=True)
 class _Stamp:
-    """A shape at its place: `cover` is float32 [h, w] 0..1, `left` and `top` the place of its corner in the image."""
+    """A shape in an image: `cover` is float32 [h, w] in 0..1, `left` and `top` the pixel of its top left corner."""
 
     left: int
     top: int
@@ -52,7 +52,7 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[PlacedObject]
     """Draw a scene.
 
     Args:
-        rng: all that varies comes from it.
+        rng: source of all randomness.
 
     Returns:
         uint8 [H, W, 3] image in OpenCV's BGR order, and its objects.
@@ -62,23 +62,23 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[PlacedObject]
     for _ in range(rng.integers(2, 9)):
         _paint(image, _clutter_stamp(rng, width, height), clutter_colour(rng, image))
 
-    # Index of the object that is seen at each pixel, 0 for none.
+    # Number of the object that is visible at each pixel, counted from 1; 0 for none.
     seen = np.zeros((height, width), np.uint8)
     objects: list[PlacedObject] = []
     needed: list[float] = []
     for _ in range(rng.integers(OBJECTS_RANGE[0], OBJECTS_RANGE[1], endpoint=True)):
         size_class = int(rng.choice(3, p=SIZE_SHARES))
         label = int(rng.integers(len(CLASS_NAMES)))
-        for _ in range(PLACE_TRIES):
+        for _ in range(MAX_PLACE_TRIES):
             polygon, hole = _random_outline(rng, label, size_class, width, height)
             stamp = _stamp(polygon, hole, width, height)
-            least = (VISIBLE_SMALL if size_class == 0 else VISIBLE_OTHER) * _stamped_area(polygon, hole)
-            if stamp is None or stamp.cover.sum() < least:
+            min_area = (MIN_VISIBLE_SMALL if size_class == 0 else MIN_VISIBLE_OTHER) * _stamped_area(polygon, hole)
+            if stamp is None or stamp.cover.sum() < min_area:
                 continue
             if _take_pixels(seen, stamp, len(objects) + 1, needed):
                 _paint(image, stamp, object_colour(rng, image[stamp.window()]), rng)
                 objects.append(PlacedObject(label, clip_polygon(polygon, width, height)))
-                needed.append(least)
+                needed.append(min_area)
                 break
     for _ in range(rng.integers(0, MAX_OCCLUDERS, endpoint=True)):
         stamp = _clutter_stamp(rng, width, height)
@@ -90,18 +90,18 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[PlacedObject]
 def _random_outline(
     rng: np.random.Generator, label: int, size_class: int, width: int, height: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return outline and hole, float64 [K, 2] pixels, of an object of random size, turn and place."""
+    """Return outline and hole, float64 [K, 2] in pixels, of an object of random size, rotation and position."""
     low, high = SIZE_RANGES[size_class]
     size = np.exp(rng.uniform(np.log(low), np.log(min(high, 0.62 * min(width, height)))))
     polygon, hole = outline(CLASS_NAMES[label], rng)
     turn, squeeze = rng.uniform(0, 2 * np.pi), rng.uniform(0.85, 1.0)
     cosine, sine = np.cos(turn), np.sin(turn)
     transform = np.array([[cosine, sine], [-sine, cosine]]) @ np.diag([squeeze, 1.0])
-    # Squeezed after the turn, as a picture on a tilted wall is.
+    # Squeezed after the rotation, like a picture seen at an angle.
     transform = transform * size / np.sqrt(polygon_area(polygon) * squeeze)
     polygon = polygon @ transform
     half = (polygon.max(axis=0) - polygon.min(axis=0)) / 2
-    # The centre keeps nearly the whole object inside: some stick out a little.
+    # Nearly the whole object is inside the image; some extend beyond it a little.
     margin = half * rng.uniform(0.7, 1.0)
     limits = np.array([width, height])
     centre = rng.uniform(np.minimum(margin, limits / 2), np.maximum(limits - margin, limits / 2))
@@ -114,16 +114,16 @@ def _stamped_area(polygon: np.ndarray, hole: np.ndarray | None) -> float:
 
 
 def _stamp(polygon: np.ndarray, hole: np.ndarray | None, width: int, height: int) -> _Stamp | None:
-    """Draw an outline smoothly on the part of the image it covers; None if that is empty."""
+    """Draw an antialiased outline on the part of the image that it covers; return None if that is empty."""
     left, top = np.maximum(np.floor(polygon.min(axis=0)).astype(int), 0)
     right, bottom = np.minimum(np.ceil(polygon.max(axis=0)).astype(int), (width, height))
     if right <= left or bottom <= top:
         return None
-    scale = FINE if max(right - left, bottom - top) <= FINE_UP_TO else COARSE
+    scale = FINE if max(right - left, bottom - top) <= MAX_FINE_SIZE else COARSE
     fine = np.zeros(((bottom - top) * scale, (right - left) * scale), np.uint8)
     for points, value in ((polygon, 255), (hole, 0)):
         if points is not None:
-            # OpenCV counts from pixel centres, in sixteenths (shift 4).
+            # OpenCV measures from pixel centres, in sixteenths of a pixel (shift 4).
             corners = ((points - (left, top)) * scale - 0.5) * 16
             cv2.fillPoly(fine, [np.rint(corners).astype(np.int32)], value, shift=4)
     cover = cv2.resize(fine, (int(right - left), int(bottom - top)), interpolation=cv2.INTER_AREA)
@@ -131,7 +131,7 @@ def _stamp(polygon: np.ndarray, hole: np.ndarray | None, width: int, height: int
 
 
 def _clutter_stamp(rng: np.random.Generator, width: int, height: int) -> _Stamp | None:
-    """Draw something that is no object: a bent stroke or a ragged, drawn-out blob."""
+    """Draw clutter that is not an object: a bent stroke or an irregular, elongated blob."""
     place = rng.uniform((0, 0), (width, height))
     if rng.random() < 0.6:
         count = int(rng.integers(2, 5))
@@ -152,19 +152,19 @@ def _clutter_stamp(rng: np.random.Generator, width: int, height: int) -> _Stamp 
 
 
 def _take_pixels(seen: np.ndarray, stamp: _Stamp, index: int, needed: list[float]) -> bool:
-    """Give a stamp's pixels to object `index` in `seen`, unless that leaves too little of an earlier object."""
+    """Assign a stamp's pixels to object `index` in `seen` and return True, unless an earlier object loses too many."""
     window = stamp.window()
     solid = stamp.cover > 0.5
     hidden = np.bincount(seen[window][solid], minlength=len(needed) + 1)
-    for other in np.flatnonzero(hidden[1:]) + 1:
-        if np.count_nonzero(seen == other) - hidden[other] < needed[other - 1]:
+    for covered in np.flatnonzero(hidden[1:]) + 1:
+        if np.count_nonzero(seen == covered) - hidden[covered] < needed[covered - 1]:
             return False
     seen[window][solid] = index
     return True
 
 
 def _paint(image: np.ndarray, stamp: _Stamp | None, colour: np.ndarray, rng: np.random.Generator | None = None) -> None:
-    """Paint a stamp over the image in place: in one colour or, with `rng`, with a surface around that colour."""
+    """Paint a stamp over the image in place, in one colour or, with `rng`, with a texture around that colour."""
     if stamp is None:
         return
     window = image[stamp.window()]

@@ -1,10 +1,10 @@
-"""Colours, textures and light of the embedded data set's scenes. Images are float32 [H, W, 3] 0..255, BGR."""
+"""Colours, textures and light of the embedded data set's scenes. Images are float32 [H, W, 3] BGR in 0..255."""
 
 import cv2
 import numpy as np
 
-# Distance of two colours, 0..441, from which a shape stands out from what is behind it.
-CONTRAST = 95.0
+# Smallest Euclidean distance, 0..441, of an object's colour from the background's mean colour.
+MIN_CONTRAST = 95.0
 
 
 def background(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
@@ -19,24 +19,24 @@ def background(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
 
 
 def surface(rng: np.random.Generator, colour: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return what an object is made of, float32 [height, width, 3]: plain, or varied around `colour`."""
+    """Return the texture of an object, float32 [height, width, 3]: plain, or varied around `colour`."""
     if rng.random() < 0.35:
         return np.broadcast_to(colour.astype(np.float32), (height, width, 3))
-    other = np.clip(colour + rng.normal(0, 26, 3), 0, 255)
-    return _two_colours(colour, other, _field(rng, width, height))
+    second = np.clip(colour + rng.normal(0, 26, 3), 0, 255)
+    return _two_colours(colour, second, _field(rng, width, height))
 
 
 def object_colour(rng: np.random.Generator, behind: np.ndarray) -> np.ndarray:
-    """Return a colour, float64 [3], that stands out from the part of the image it will cover."""
+    """Return a colour, float64 [3], at least MIN_CONTRAST from the mean of the image part that it will cover."""
     mean = np.array(cv2.mean(behind)[:3])
     colour = rng.uniform(0, 255, 3)
-    while np.linalg.norm(colour - mean) < CONTRAST:
+    while np.linalg.norm(colour - mean) < MIN_CONTRAST:
         colour = rng.uniform(0, 255, 3)
     return colour
 
 
 def clutter_colour(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Return any colour, float64 [3], half of the time near one that the image has."""
+    """Return a random colour, float64 [3], half of the time close to that of a random pixel of the image."""
     if rng.random() < 0.5:
         return rng.uniform(0, 255, 3)
     row, column = rng.integers(image.shape[0]), rng.integers(image.shape[1])
@@ -44,7 +44,7 @@ def clutter_colour(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def light(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Return the image uint8 under changed light: overall, from one side, darker borders, shadow, blur and noise."""
+    """Return the image, uint8, with random brightness, side light, vignetting, shadow, blur and noise."""
     height, width = image.shape[:2]
     x, y = np.meshgrid(np.linspace(-1, 1, 24), np.linspace(-1, 1, 24))
     gain = np.full_like(x, rng.uniform(0.6, 1.25))
@@ -65,7 +65,7 @@ def light(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def same_in_all_channels(plane: np.ndarray) -> np.ndarray:
-    """Return a plane [H, W] as [H, W, 3]; arithmetic with it is several times faster than with a broadcast axis."""
+    """Repeat a plane [H, W] to [H, W, 3], because arithmetic with a broadcast axis is several times slower."""
     return cv2.merge([plane, plane, plane])
 
 
@@ -74,7 +74,7 @@ def _two_colours(first: np.ndarray, second: np.ndarray, field: np.ndarray) -> np
 
 
 def _field(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """Return a pattern, float32 [height, width] about 0..1."""
+    """Return a pattern, float32 [height, width], of values around 0..1."""
     angle = rng.uniform(0, 2 * np.pi)
     x = np.cos(angle) * np.arange(width, dtype=np.float32)
     y = np.sin(angle) * np.arange(height, dtype=np.float32)[:, None]
@@ -85,7 +85,7 @@ def _field(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
         period = rng.uniform(4, 40)
         return 0.5 + 0.5 * np.sin((x + y) * np.float32(2 * np.pi / period))
     if kind == 2:
-        # Checks with soft edges.
+        # A chequerboard with soft edges.
         period = rng.uniform(6, 50)
         across, down = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
         scale = np.float32(2 * np.pi / period)
@@ -94,7 +94,7 @@ def _field(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
 
 
 def _clouds(rng: np.random.Generator, width: int, height: int, cells: int) -> np.ndarray:
-    """Return value noise of two octaves, float32 [height, width] about -1..1, `cells` blotches across."""
+    """Return value noise of two octaves, float32 [height, width], around -1..1, with `cells` cells per side."""
     result = np.zeros((height, width), np.float32)
     for octave, weight in ((1, 0.65), (2, 0.35)):
         grid = rng.uniform(-1, 1, size=(cells * octave, cells * octave)).astype(np.float32)
