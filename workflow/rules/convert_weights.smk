@@ -10,7 +10,7 @@ rule convert_weights:
     log:
         "logs/convert_weights.log",
     benchmark:
-        timed("convert_weights", not PLAN.trains)
+        timed("convert_weights", not PLAN.has_training)
     localrule: True
     conda:
         "../../envs/main.yaml"
@@ -24,4 +24,4 @@ rule convert_weights:
 
 
 # What is evaluated, exported and quantized.
-CHECKPOINT = rules.train.output.checkpoint if PLAN.trains else rules.convert_weights.output.checkpoint
+CHECKPOINT = rules.train.output.checkpoint if PLAN.has_training else rules.convert_weights.output.checkpoint

@@ -1,8 +1,8 @@
-"""Which settings identify a result: those that can change it, where they differ from what results already have.
+"""The settings that identify a result: a change of any of them makes the workflow compute the result again.
 
-The schema gives each key a `baseline`, the value at which it does not count: its default when it was added. So a new
-key makes no result again, and a changed default does. `tracked` says otherwise: false for a key that changes how a
-stage runs, not what it computes, and content for a path of which only the content of the file counts.
+A value counts if it differs from the `baseline` of its key in the schema, which is the default at the time when the key
+was added. So adding a key invalidates no results, and changing a default does. Two values of `tracked` change that:
+`false` for keys that change how a stage runs but not what it computes, `content` for paths whose file content counts.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from yolov3.files import sha256_of
 
 
 def tracked_values(section: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Return those of a section's values that identify a result; section "" holds the keys outside of sections."""
+    """Return the values of a section that identify a result; section "" holds the top-level keys."""
     schemas = section_schema(section)
     return {
         key: value
@@ -23,7 +23,7 @@ def tracked_values(section: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def untracked_values(section: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Return those of a section's values that do not count themselves, where they differ from their defaults."""
+    """Return the values of a section that do not identify a result, if they differ from their defaults."""
     schemas = section_schema(section)
     return {
         key: value
@@ -33,7 +33,7 @@ def untracked_values(section: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def tracked_contents(section: str, values: dict[str, Any]) -> dict[str, str]:
-    """Return the SHA-256 of the files that a section's values name; other values, such as a URL, as they are."""
+    """Return the SHA-256 of each file named by a key with `tracked: content`; values such as URLs stay as they are."""
     schemas = section_schema(section)
     return {
         key: sha256_of(value) if Path(value).is_file() else value
