@@ -1,8 +1,8 @@
-# What all rules share: the checked configuration, and what identifies a result of a stage.
+# Shared by all rules: the validated configuration, and helpers for `params`, `input` and `resources`.
 #
-# A rule is rerun when one of its `params` changes: the digest of the code that it runs, the settings that can change its
-# result, and the content of the user's files. What only says where and how it runs is in globals of the shell commands,
-# which Snakemake does not track.
+# Snakemake reruns a rule when one of its `params` changes: the digest of its code, the settings that can change its
+# result, and the content of the user's files. Settings that only change where and how it runs are global variables of the
+# shell commands, which are not tracked.
 
 import sys
 from pathlib import Path
@@ -12,8 +12,8 @@ NATIVE_DIR = WORKFLOW_DIR.parent / "native310"
 SCRIPTS = WORKFLOW_DIR / "scripts"
 if not SCRIPTS.is_dir():
     raise WorkflowError(
-        f"the workflow is used from {WORKFLOW_DIR}, which is no folder of this host: clone the repository and name the "
-        "clone's workflow/Snakefile"
+        f"the workflow is loaded from {WORKFLOW_DIR}, which is not a local folder: clone the repository and use "
+        "workflow/Snakefile of the clone"
     )
 sys.path.insert(0, str(WORKFLOW_DIR / "lib"))
 
@@ -34,82 +34,82 @@ except InputError as error:
 
 PLAN = Plan.of(config)
 EXPORTED = config["export"]["file_name"]
-# Options of each section that are passed on but identify no result.
+# Untracked options of each section, as command-line words.
 UNTRACKED = {
     section: option_words(untracked_values(section, values))
     for section, values in config.items()
     if isinstance(values, dict)
 }
-# How images are fitted into the network, alike in all stages: bins are made without a checkpoint that could say it.
+# Resolved here because preprocess_bins has no checkpoint to read input size and letterbox from.
 NETWORK_INPUT = network_input(config)
 config["eval"] |= NETWORK_INPUT
-# Stages whose time the report shows, with whether they take part.
+# Stages whose time the report shows, and whether each takes part in this run.
 TIMED_STAGES = {}
 
 
 def code(name, without=()):
-    """The digest of a stage's program and of what it imports."""
-    # Only the download checks a data set: all others get its manifest.
+    """Return the digest of a stage's script and of the modules that it imports."""
+    # Only `download` checks the data set; the other stages read its manifest.
     checks = () if name == "download" else ("yolov3.data.checks",)
     return lambda wildcards: code_digest(SCRIPTS / f"{name}.py", (*checks, *without))
 
 
 def native_code(*patterns):
-    """The digest of source files of the native program."""
+    """Return the digest of source files of the native program, given as glob patterns."""
     return lambda wildcards: files_digest(path for pattern in patterns for path in NATIVE_DIR.glob(pattern))
 
 
 def options_of(section, *keys):
-    """Tracked options of a section, all or those named, as words of a command line."""
+    """Return the tracked options of a section (all, or those of `keys`) as command-line words."""
     values = {key: value for key, value in config[section].items() if not keys or key in keys}
     return lambda wildcards: option_words(tracked_values(section, values))
 
 
 def top_level_options(*names):
-    """Tracked options outside of sections, as words of a command line."""
+    """Return tracked top-level options as command-line words."""
     return lambda wildcards: option_words(tracked_values("", {name: config[name] for name in names}))
 
 
 def contents_of(section, *keys):
-    """The content of the user's files that a section names, in all keys or those given."""
+    """Return digests of the user's files named in a section, in all keys or in `keys`."""
     values = {key: value for key, value in config[section].items() if not keys or key in keys}
     return lambda wildcards: repr(tracked_contents(section, values))
 
 
 def file_option(name, file):
-    """An option that names an input file, empty where there is none."""
+    """Return the option that names an input file, empty if there is none."""
     return option_words({name: file}) if file else ""
 
 
 def timed(stage, takes_part=True):
-    """The file with the time and memory that a stage took."""
+    """Register a stage for the report and return its benchmark file."""
     TIMED_STAGES[stage] = takes_part
     return f"results/benchmarks/{stage}.tsv"
 
 
 def threads_of(on_cluster):
-    """Threads of a stage that uses all that it gets: those there are, more only slow it down; on a cluster as many as given."""
+    """Return the threads of a stage: `on_cluster` in a cluster job, else --cores, but no more than there are CPUs."""
     return lambda wildcards: (
         min(workflow.resource_settings.cores or sys.maxsize, available_cpus()) if workflow.local_exec else on_cluster
     )
 
 
 def all_threads(on_cluster):
-    """Threads of a stage that is timed: all that are given, also beyond those that there are, so that it runs alone."""
+    """Return the threads of a stage that must run alone because it is timed: all of --cores, or `on_cluster`."""
     return lambda wildcards: (
         (workflow.resource_settings.cores or available_cpus()) if workflow.local_exec else on_cluster
     )
 
 
 def devices(target, count=1):
-    """What a stage asks a cluster for: GPUs, or NPUs under the name that Slurm's administrators give them in gres.conf."""
+    """Return the cluster resources for `count` devices: GPUs, or NPUs under their usual name in Slurm's gres.conf."""
     return {"GPU": {"gpu": count}, "Ascend": {"gres": f"npu:{count}"}}.get(target, {})
 
 
 def training_devices():
-    """What the training asks of a cluster: of its job's host its share where further hosts are named, which are not the job's.
+    """Return the cluster resources of the training: one host's share of the devices if train.hosts names several.
 
-    With host_launcher slurm, a job over several hosts, `--set-resources train:nodes=2`: NPUs are asked for on each of them.
+    With host_launcher slurm and `--set-resources train:nodes=2`, NPUs (gres) are requested per node.
     """
     hosts = len(config["train"]["hosts"].split(",")) if config["train"]["hosts"] else 1
     nodes = workflow.resource_settings.overwrite_resources.get("train", {}).get("nodes")
@@ -119,28 +119,28 @@ def training_devices():
 
 
 def declared_folder(path):
-    """A folder as output of a rule; where results are kept in a storage (Kubernetes), it stays beside them, undeclared."""
+    """Return a folder as an output of a rule; with a storage provider (Kubernetes) folders are not declared."""
     return [] if workflow.storage_settings.default_storage_provider else directory(path)
 
 
 def present(folder):
-    """A folder as input that only has to be there."""
+    """Return a folder as an input that only has to exist."""
     return ancient(folder) if folder else []
 
 
 def described(model):
-    """A model with its description, as the inputs or outputs of a rule."""
+    """Return a model and its description as inputs or outputs of a rule."""
     return {"model": model, "description": f"{model}.json"}
 
 
 def exported(suffix, user):
-    """An exported model as inputs of a rule; a format that the config leaves out is told in one sentence."""
+    """Return an input function for an exported model and its description; `user` names the setting that needs it."""
 
     def files(wildcards):
         if suffix not in PLAN.formats:
             raise WorkflowError(
                 f"config key export.file_format is {config['export']['file_format']} but {user} needs "
-                f"{suffix.upper()}: add it"
+                f"{suffix.upper()}: add it to export.file_format"
             )
         return described(f"results/export/{EXPORTED}.{suffix}")
 

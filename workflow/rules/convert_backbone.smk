@@ -1,4 +1,4 @@
-# The initial weights of the backbone: a Darknet weight file, converted to a MindSpore checkpoint.
+# Initial weights of the backbone: a Darknet weight file, converted to a MindSpore checkpoint.
 
 BACKBONE_KEYS = ("backbone_shape", "backbone_layers", "compatibility", "batch_norm_momentum")
 

@@ -1,4 +1,4 @@
-# The float model for the engine that runs it, converted from the export.
+# The exported float model, converted for the engine that runs it.
 
 FLOAT_MODEL = exported(PLAN.float_source, f"infer.engine {PLAN.engine}")
 
@@ -30,5 +30,5 @@ rule convert_model:
 
 
 def native_model(wildcards):
-    """What the native program runs; OpenVINO runs the export as it is."""
+    """Return the model that the native program runs; OpenVINO runs the exported ONNX file itself."""
     return described(rules.convert_model.output.model) if PLAN.converts_model else FLOAT_MODEL(wildcards)

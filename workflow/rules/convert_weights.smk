@@ -1,4 +1,4 @@
-# Whole trained weights from elsewhere, in place of a training.
+# Trained weights from elsewhere, used instead of a training.
 
 
 rule convert_weights:
@@ -23,5 +23,5 @@ rule convert_weights:
         " --output_file {output.checkpoint:q} --log_file {log:q}"
 
 
-# What is evaluated, exported and quantized.
+# The checkpoint that is evaluated, exported and quantized.
 CHECKPOINT = rules.train.output.checkpoint if PLAN.has_training else rules.convert_weights.output.checkpoint

@@ -1,23 +1,23 @@
-# The data set: made, fetched or used in place, then checked and described by a manifest for each split.
+# The data set: generated, downloaded or used in place, then checked; one manifest per split describes it.
 
 from yolov3.data.links import follow_moved_places
 from yolov3.data.manifest import folder_places
 
 IS_OWN_DATA = PLAN.provider == "custom"
-# The results name a data set in data_dir by links, so it can be moved.
+# Manifests refer to data_dir through links, so that data_dir can be moved.
 PLACE = UNTRACKED[PLAN.provider] + ("" if IS_OWN_DATA else " --links_dir results/data")
 if not IS_OWN_DATA:
     follow_moved_places(folder_places(Path(config["data"]["data_dir"]) / PLAN.provider), Path("results/data"))
 
 
 def provider_keys(split):
-    """What of the provider's settings decides a split."""
+    """Return the provider's settings that determine a split."""
     other = "val_" if split == "train" else "train_"
     return [key for key in config[PLAN.provider] if not key.startswith(other)]
 
 
 def linked_images(split):
-    """The link to a split's images, whose absence calls for another download; the user's own images are left alone."""
+    """Return the link to a split's images, which is downloaded again if missing; nothing for the user's own images."""
     return [] if IS_OWN_DATA else declared_folder(f"results/data/{split}/images")
 
 
@@ -45,7 +45,7 @@ rule download_train:
         " {UNTRACKED[data]} {PLACE} --manifest {output.manifest:q} --log_file {log:q}"
 
 
-# The labels of both splits follow the categories of the training annotations.
+# Labels of both splits index the categories of the training annotations.
 use rule download_train as download_val with:
     input:
         train=rules.download_train.output.manifest,

@@ -1,4 +1,4 @@
-# The int8 model, quantized after the training.
+# Post-training quantization to int8.
 
 QUANTIZE_KEYS = ("quant_backend", "quant_method", "skip_layers", *(("soc_version",) if PLAN.backend == "amct" else ()))
 
