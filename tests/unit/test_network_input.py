@@ -147,7 +147,7 @@ def test_detect_takes_a_path_or_rgb_pixels(samples, tmp_path):
     assert len(load_detector(samples[1], score=1.0).detect(image_rgb)) == 0
 
     for wrong in (image_rgb / 255, image_rgb[..., 0], np.zeros((0, 9, 3), np.uint8), image_rgb.transpose(2, 0, 1)):
-        with pytest.raises(InputError, match=r"give uint8 \[H, W, 3\] in the order RGB"):
+        with pytest.raises(InputError, match=r"pass uint8 \[H, W, 3\] in RGB order"):
             detector.detect(wrong)
     with pytest.raises(InputError, match="does not exist"):
         detector.detect("none.jpg")

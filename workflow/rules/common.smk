@@ -1,8 +1,8 @@
 # Shared by all rules: the validated configuration, and helpers for `params`, `input` and `resources`.
 #
 # Snakemake reruns a rule when one of its `params` changes: the digest of its code, the settings that can change its
-# result, and the content of the user's files. Settings that only change where and how it runs are global variables of the
-# shell commands, which are not tracked.
+# result, and the content of the user's files. Settings that only change where and how it runs are global variables in
+# the shell commands, which are not tracked.
 
 import sys
 from pathlib import Path
