@@ -70,8 +70,8 @@ def run(arguments: argparse.Namespace, stage_words: list[str]) -> int:
         several = platform.rank_size > 1
         words += ["--is_distributed", str(int(several)), "--group_size", str(platform.rank_size if several else 1)]
 
-    describes = not any(word.split("=")[0] in ("--manifest", "--data_dir") for word in words)
-    if describes:
+    needs_manifest = not any(word.split("=")[0] in ("--manifest", "--data_dir") for word in words)
+    if needs_manifest:
         words += ["--manifest", str(manifest_path(settings))]
 
     def stage() -> int:
@@ -81,7 +81,9 @@ def run(arguments: argparse.Namespace, stage_words: list[str]) -> int:
         return run_program(arguments.stage, words)
 
     server = Server(platform, settings.copy_time_out)
-    return run_on_modelarts(settings, server, stage, resumes=arguments.stage == "train", describes=describes)
+    return run_on_modelarts(
+        settings, server, stage, is_resumable=arguments.stage == "train", needs_manifest=needs_manifest
+    )
 
 
 def config_words(arguments: argparse.Namespace) -> list[str]:
