@@ -52,7 +52,7 @@ def test_every_key_has_a_description_and_a_default():
         ({"train": {"lr_gama": 0.1}}, ["train.lr_gama", "unknown", "lr_gamma"]),
         ({"trian": {}}, ["trian", "train"]),
         ({"train": {"lr": "fast"}}, ["train.lr", "'fast'", "number"]),
-        ({"train": {"lr": 0}}, ["train.lr", "0", "above 0"]),
+        ({"train": {"lr": 0}}, ["train.lr", "0", "greater than 0"]),
         ({"train": {"lr_scheduler": "step"}}, ["train.lr_scheduler", "exponential, cosine_annealing"]),
         ({"train": {"training_shape": 100}}, ["training_shape", "100", "multiple of 32"]),
         ({"train": {"training_shape": 0}}, ["training_shape", "at least 32"]),
@@ -150,8 +150,8 @@ def test_just_beyond_a_limit_is_refused(config, words):
     ("config", "start"),
     [
         ({"train": {"lr": 20}}, "config key train.lr is 20 but must be at most 10 ("),
-        ({"train": {"momentum": 1}}, "config key train.momentum is 1 but must be below 1 ("),
-        ({"train": {"lr": 0}}, "config key train.lr is 0 but must be above 0 ("),
+        ({"train": {"momentum": 1}}, "config key train.momentum is 1 but must be less than 1 ("),
+        ({"train": {"lr": 0}}, "config key train.lr is 0 but must be greater than 0 ("),
         ({"train": {"max_epoch": 0}}, "config key train.max_epoch is 0 but must be at least 1 ("),
         ({"train": {"max_epoch": 1.5}}, "config key train.max_epoch is 1.5 but must be of type integer ("),
         (

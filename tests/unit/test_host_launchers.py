@@ -96,7 +96,7 @@ def test_print_says_the_command_of_each_other_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("yolov3.distributed.run.run_workers", lambda *_: None)
-    monkeypatch.setattr("yolov3.distributed.run.own_number", lambda _: 0)
+    monkeypatch.setattr("yolov3.distributed.run.host_number", lambda _: 0)
     folder = tmp_path / "my run"
     folder.mkdir()
     monkeypatch.chdir(folder)

@@ -6,7 +6,7 @@ import pytest
 
 from yolov3.distributed import run as distributed
 from yolov3.distributed.end_reports import HostReports, host_folder
-from yolov3.distributed.hosts import check_master, own_number, read_hosts, slurm_hosts, workers_per_host
+from yolov3.distributed.hosts import check_master, host_number, read_hosts, slurm_hosts, workers_per_host
 from yolov3.distributed.run import DistributedSettings, run_distributed
 from yolov3.errors import InputError
 
@@ -16,7 +16,7 @@ TWO = ("198.51.100.1", "198.51.100.2")
 def test_hosts_are_read_in_order() -> None:
     assert read_hosts("") == ()
     assert read_hosts("b.example, a.example") == ("b.example", "a.example")
-    with pytest.raises(InputError, match="names a twice"):
+    with pytest.raises(InputError, match="lists a twice"):
         read_hosts("a,b,a")
 
 
@@ -28,22 +28,22 @@ def test_workers_are_divided_evenly() -> None:
 
 
 def test_this_host_is_found_by_its_address() -> None:
-    assert own_number(("198.51.100.1", "127.0.0.1")) == 1
-    assert own_number(TWO) is None
-    with pytest.raises(InputError, match=r"host nowhere\.invalid is not known here"):
-        own_number(("nowhere.invalid",))
+    assert host_number(("198.51.100.1", "127.0.0.1")) == 1
+    assert host_number(TWO) is None
+    with pytest.raises(InputError, match=r"host nowhere\.invalid cannot be resolved"):
+        host_number(("nowhere.invalid",))
 
 
 def test_a_first_host_that_others_cannot_reach_is_refused() -> None:
     check_master(TWO)
     check_master(("127.0.0.1",))
-    with pytest.raises(InputError, match=r"localhost, is 127\.0\.0\.1 here"):
+    with pytest.raises(InputError, match=r"localhost, resolves to 127\.0\.0\.1"):
         check_master(("localhost", "198.51.100.2"))
 
 
 def test_slurm_tells_the_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SLURM_JOB_NODELIST", raising=False)
-    with pytest.raises(InputError, match="this is no Slurm job"):
+    with pytest.raises(InputError, match="this is not a Slurm job"):
         slurm_hosts()
     install_scontrol(tmp_path, monkeypatch)
     assert slurm_hosts() == ("node7", "node8")
@@ -114,32 +114,32 @@ def test_a_host_that_is_none_of_them_is_refused(tmp_path: Path) -> None:
 
 def test_the_end_on_one_host_is_heard_on_the_other(tmp_path: Path) -> None:
     first, second = HostReports(tmp_path, TWO, 0), HostReports(tmp_path, TWO, 1)
-    assert first.heard() is None
-    second.tell("the disk is füll")
-    assert first.heard() == "the disk is füll (host 1, 198.51.100.2)"
-    assert second.heard() is None
+    assert first.end_reason() is None
+    second.report_end("the disk is füll")
+    assert first.end_reason() == "the disk is füll (host 1, 198.51.100.2)"
+    assert second.end_reason() is None
 
 
 def test_what_an_earlier_run_told_is_not_heard(tmp_path: Path) -> None:
-    HostReports(tmp_path, TWO, 1).tell("out of memory")
+    HostReports(tmp_path, TWO, 1).report_end("out of memory")
     first = HostReports(tmp_path, TWO, 0)
-    assert first.heard() is None
+    assert first.end_reason() is None
     second = HostReports(tmp_path, TWO, 1)
-    assert first.heard() is None
-    second.tell("out of memory")
-    assert first.heard() == "out of memory (host 1, 198.51.100.2)"
+    assert first.end_reason() is None
+    second.report_end("out of memory")
+    assert first.end_reason() == "out of memory (host 1, 198.51.100.2)"
 
 
 def test_a_report_that_is_not_whole_yet_is_not_heard(tmp_path: Path) -> None:
     reports = HostReports(tmp_path, TWO, 0)
     path = host_folder(tmp_path, 1) / "ended.json"
     path.parent.mkdir()
-    path.write_text('{"sentence": "half', encoding="utf-8")
-    assert reports.heard() is None
+    path.write_text('{"reason": "half', encoding="utf-8")
+    assert reports.end_reason() is None
 
 
 def test_who_only_starts_the_hosts_is_heard_by_all(tmp_path: Path) -> None:
     starter = HostReports(tmp_path, TWO, None)
     host = HostReports(tmp_path, TWO, 1)
-    starter.tell("the run was interrupted")
-    assert host.heard() == "the run was interrupted (where it was started)"
+    starter.report_end("the run was interrupted")
+    assert host.end_reason() == "the run was interrupted (the starting process)"

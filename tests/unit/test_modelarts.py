@@ -110,7 +110,7 @@ def test_zip_is_unpacked_described_and_results_go_out(tmp_path, buckets, setting
         (settings.output_path / "yolov3.ckpt").write_text("weights")
         return 0
 
-    assert run_on_modelarts(settings, server_of(tmp_path), run, resumes=True, describes=True) == 0
+    assert run_on_modelarts(settings, server_of(tmp_path), run, is_resumable=True, needs_manifest=True) == 0
     assert (buckets / "mine" / "results" / "yolov3.ckpt").read_text() == "weights"
 
 
@@ -120,7 +120,7 @@ def test_zip_without_a_folder_of_its_name(tmp_path, buckets, settings):
     with zipfile.ZipFile(buckets / "mine" / "data" / "coco2014.zip", "w") as archive:
         for path in sorted((tmp_path / "made").rglob("*")):
             archive.write(path, path.relative_to(tmp_path / "made"))
-    run_on_modelarts(settings, server_of(tmp_path), lambda: 0, resumes=False, describes=True)
+    run_on_modelarts(settings, server_of(tmp_path), lambda: 0, is_resumable=False, needs_manifest=True)
     assert (settings.data_path / "coco2014" / "annotations" / "val.json").is_file()
 
 
@@ -129,7 +129,7 @@ def test_zip_with_a_path_out_of_its_folder_is_refused(tmp_path, buckets, setting
     with zipfile.ZipFile(buckets / "mine" / "data" / "coco2014.zip", "w") as archive:
         archive.writestr("../evil", "x")
     with pytest.raises(InputError, match=r"'\.\./evil', outside of its folder"):
-        run_on_modelarts(settings, server_of(tmp_path), lambda: 0, resumes=False, describes=False)
+        run_on_modelarts(settings, server_of(tmp_path), lambda: 0, is_resumable=False, needs_manifest=False)
     assert not (settings.data_path.parent / "evil").exists()
 
 
@@ -144,10 +144,10 @@ def test_checkpoints_go_out_when_the_training_fails(tmp_path, buckets, settings)
         (settings.output_path / "last.ckpt").write_text("step 200")
         raise KeyboardInterrupt
 
-    assert run_on_modelarts(settings, server_of(tmp_path), fails, resumes=True, describes=False) == 1
+    assert run_on_modelarts(settings, server_of(tmp_path), fails, is_resumable=True, needs_manifest=False) == 1
     assert (buckets / "mine" / "results" / "last.ckpt").read_text() == "step 100"
     with pytest.raises(KeyboardInterrupt):
-        run_on_modelarts(settings, server_of(tmp_path, job_id="2"), dies, resumes=False, describes=False)
+        run_on_modelarts(settings, server_of(tmp_path, job_id="2"), dies, is_resumable=False, needs_manifest=False)
     assert (buckets / "mine" / "results" / "last.ckpt").read_text() == "step 200"
 
 
@@ -161,7 +161,7 @@ def test_a_next_job_goes_on_from_what_the_last_one_left(tmp_path, buckets, setti
         return 0
 
     settings = changed(settings, data_url="")
-    run_on_modelarts(settings, server_of(tmp_path), run, resumes=True, describes=False)
+    run_on_modelarts(settings, server_of(tmp_path), run, is_resumable=True, needs_manifest=False)
     assert seen == ["step 100"]
 
 
@@ -177,17 +177,21 @@ def test_state_of_a_failed_job_goes_when_a_next_one_finishes(tmp_path, buckets, 
             shutil.rmtree(settings.output_path / "checkpoints")
         return code
 
-    run_on_modelarts(settings, server_of(tmp_path), lambda: run(1), resumes=True, describes=False)
+    run_on_modelarts(settings, server_of(tmp_path), lambda: run(1), is_resumable=True, needs_manifest=False)
     assert state.is_file()
-    run_on_modelarts(settings, server_of(tmp_path, job_id="job-2"), lambda: run(0), resumes=True, describes=False)
+    run_on_modelarts(
+        settings, server_of(tmp_path, job_id="job-2"), lambda: run(0), is_resumable=True, needs_manifest=False
+    )
     assert not state.parent.exists()
     assert (buckets / "mine" / "results" / "metrics.csv").is_file()
 
 
 def test_results_that_may_not_be_looked_at_are_an_error(tmp_path, buckets, settings, monkeypatch):
     monkeypatch.setenv("FAKE_MOXING_REFUSES", "s3://mine/results")
-    with pytest.raises(InputError, match=r"s3://mine/results cannot be looked at \(PermissionError"):
-        run_on_modelarts(changed(settings, data_url=""), server_of(tmp_path), lambda: 0, resumes=True, describes=False)
+    with pytest.raises(InputError, match=r"s3://mine/results is not accessible \(PermissionError"):
+        run_on_modelarts(
+            changed(settings, data_url=""), server_of(tmp_path), lambda: 0, is_resumable=True, needs_manifest=False
+        )
 
 
 @pytest.mark.parametrize("content", [b"train: [1", b"\xff\xfe\x00train"])
@@ -203,20 +207,20 @@ def test_errors_name_the_url(tmp_path, buckets, settings, url):
     (buckets / "mine" / "empty").mkdir(parents=True)
     settings = changed(settings, data_url=url)
     with pytest.raises(InputError, match=url):
-        run_on_modelarts(settings, server_of(tmp_path), lambda: 0, resumes=False, describes=False)
+        run_on_modelarts(settings, server_of(tmp_path), lambda: 0, is_resumable=False, needs_manifest=False)
 
 
 def test_results_that_cannot_be_copied_are_an_error(tmp_path, buckets, settings, monkeypatch, caplog):
     monkeypatch.setenv("FAKE_MOXING_REFUSES", "s3://mine/results")
     settings = changed(settings, data_url="")
-    assert run_on_modelarts(settings, server_of(tmp_path), lambda: 0, resumes=False, describes=False) == 1
+    assert run_on_modelarts(settings, server_of(tmp_path), lambda: 0, is_resumable=False, needs_manifest=False) == 1
     assert "s3://mine/results (PermissionError: stat:403 errorCode:AccessDenied)" in caplog.text
 
 
 def test_without_moxing_it_is_one_sentence(tmp_path, buckets, settings, monkeypatch):
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(FAKES)])
     with pytest.raises(InputError, match="moxing is not installed"):
-        run_on_modelarts(settings, server_of(tmp_path), lambda: 0, resumes=False, describes=False)
+        run_on_modelarts(settings, server_of(tmp_path), lambda: 0, is_resumable=False, needs_manifest=False)
 
 
 WORKER = """

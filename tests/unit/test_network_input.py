@@ -50,15 +50,15 @@ def test_what_a_training_writes(options, expected):
     [
         (SETTINGS, (None, None), (SIZE, False), []),
         (SETTINGS, (SIZE, False), (SIZE, False), []),
-        (SETTINGS, (96, None), (96, False), [("WARNING", "a.ckpt has testing_shape 64, but 96 is given and used")]),
-        (SETTINGS, (None, True), (SIZE, True), [("WARNING", "a.ckpt has letterbox false, but true is given and used")]),
+        (SETTINGS, (96, None), (96, False), [("WARNING", "a.ckpt has testing_shape 64; using 96 as given")]),
+        (SETTINGS, (None, True), (SIZE, True), [("WARNING", "a.ckpt has letterbox false; using true as given")]),
         (
             UNKNOWN,
             (None, None),
             (416, False),
-            [("INFO", "a.ckpt does not say how .*: taking testing_shape 416, letterbox false")],
+            [("INFO", "a.ckpt does not record .*: using testing_shape 416, letterbox false")],
         ),
-        (UNKNOWN, (None, True), (416, True), [("INFO", "taking testing_shape 416$")]),
+        (UNKNOWN, (None, True), (416, True), [("INFO", "using testing_shape 416$")]),
         (UNKNOWN, (96, False), (96, False), []),
     ],
 )
@@ -111,15 +111,15 @@ def stage_results(samples, folder, *words):
 
 def test_stages_run_a_checkpoint_as_it_was_trained(samples, tmp_path, capfd):
     own = stage_results(samples, tmp_path / "own")
-    assert "is given and used" not in capfd.readouterr().err
+    assert "as given" not in capfd.readouterr().err
     assert stage_results(samples, tmp_path / "same", "--testing_shape", 96, "--letterbox", "true") == own
-    assert "is given and used" not in capfd.readouterr().err
+    assert "as given" not in capfd.readouterr().err
     assert (own[1]["input_size"], own[1]["letterbox"]) == ([96, 96], True)
 
     other = stage_results(samples, tmp_path / "other", "--testing_shape", 64, "--letterbox", "false")
     said = capfd.readouterr().err
-    assert said.count("has testing_shape 96, but 64 is given and used") == 3
-    assert said.count("has letterbox true, but false is given and used") == 3
+    assert said.count("has testing_shape 96; using 64 as given") == 3
+    assert said.count("has letterbox true; using false as given") == 3
     assert (other[1]["input_size"], other[1]["letterbox"]) == ([64, 64], False)
     assert other[0] != own[0] and other[2] != own[2]
 
@@ -147,7 +147,7 @@ def test_detect_takes_a_path_or_rgb_pixels(samples, tmp_path):
     assert len(load_detector(samples[1], score=1.0).detect(image_rgb)) == 0
 
     for wrong in (image_rgb / 255, image_rgb[..., 0], np.zeros((0, 9, 3), np.uint8), image_rgb.transpose(2, 0, 1)):
-        with pytest.raises(InputError, match=r"give uint8 \[H, W, 3\] in the order RGB"):
+        with pytest.raises(InputError, match=r"pass uint8 \[H, W, 3\] in RGB order"):
             detector.detect(wrong)
     with pytest.raises(InputError, match="does not exist"):
         detector.detect("none.jpg")

@@ -155,8 +155,8 @@ def test_folders_in_order_with_broken_and_other_files(samples, tmp_path, capfd):
     for _ in range(2):
         assert predict(samples / "yolov3.ckpt", place, output) == 1
         said = capfd.readouterr().err.splitlines()
-        assert "WARNING left out: image" in said[0] and "broken.jpg" in said[0]
-        assert "1 of 7 images could not be read and were left out" in said[-1]
+        assert "WARNING skipped: image" in said[0] and "broken.jpg" in said[0]
+        assert "1 of 7 images could not be read and were skipped" in said[-1]
         expected = ["B.PNG", "a.png", "b/x.png", "grau.jpeg", "grau.jpg", "tief.tif"]
         assert [entry["file"] for entry in predictions(output)] == expected
     found = {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
@@ -192,14 +192,14 @@ def test_mistakes_are_one_sentence(samples, tmp_path, capfd):
         (tmp_path / name).write_bytes(onnx.read_bytes()[:999])
         shutil.copy(samples / f"{onnx.name}.json", tmp_path / f"{name}.json")
     for model, place, more, sentence in (
-        (checkpoint, tmp_path / "empty", [], "holds no images (.jpg"),
+        (checkpoint, tmp_path / "empty", [], "contains no images (.jpg"),
         (checkpoint, tmp_path / "none", [], "neither an image nor a folder"),
         (checkpoint, tmp_path / "broken.png", [], "broken.png"),
         (tmp_path / "none.ckpt", image, [], "does not exist"),
         (tmp_path / "none.onnx", image, [], "does not exist"),
         (tmp_path / "alone.onnx", image, [], "model description"),
         (tmp_path / "cut.onnx", image, [], "rejected by ONNX Runtime"),
-        (tmp_path / "yolo.pt", image, [], "another kind than .ckpt, .mindir, .onnx"),
+        (tmp_path / "yolo.pt", image, [], "unsupported format: use a .ckpt, .mindir, .onnx"),
         (tmp_path / "yolo.ms", image, ["--program", tmp_path / "none"], "run snakemake --cores 2 build_native310"),
         (tmp_path / "yolo.ms", image, ["--program", echo], "--engine lite --device cpu --device_id 0"),
         (

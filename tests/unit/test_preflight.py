@@ -101,7 +101,7 @@ def test_ascend_host_with_all(host, monkeypatch):
     half = settings("coco2014_ascend.yaml", amct_python=wanted.amct_python, device_num="[0,4)")
     assert ["gives 4 devices" in sentence for sentence in look(host, half)] == [True]
     crossing = settings("coco2014_ascend.yaml", amct_python=wanted.amct_python, device_num="[2,6)")
-    assert "stay within [0,4) or [4,8)" in look(host, crossing)[0]
+    assert "use a range within [0,4) or [4,8)" in look(host, crossing)[0]
     # The folder of the wheel, which runs on CPUs only.
     shutil.move(host / "mslite" / "runtime", host / "mindspore_lite")
     (host / "mindspore_lite" / "lib" / "libmindspore-extendrt_python.so").touch()

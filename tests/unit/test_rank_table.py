@@ -126,7 +126,11 @@ def test_given_addresses(no_tool: None, device_num: str, visible: str, device_ip
 
 @pytest.mark.parametrize(
     ("device_ips", "words"),
-    [("10.1.0.1", "1 addresses for the 2 devices"), ("10.1.0.1,10.1.0", "no IP address"), ("10.1.0.1,10.1.0.1", "two")],
+    [
+        ("10.1.0.1", "1 addresses for the 2 devices"),
+        ("10.1.0.1,10.1.0", "not an IP address"),
+        ("10.1.0.1,10.1.0.1", "two"),
+    ],
 )
 def test_wrong_given_addresses_are_refused(device_ips: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
@@ -156,8 +160,8 @@ def test_selected_devices(device_num: str, visible: str, expected: list[int]) ->
         ("[1,8)", "", "groups"),
         # The range stays within four, the devices do not.
         ("[0,4)", "2,3,4,5", "2,3,4,5"),
-        ("[2,2)", "", "holds no device"),
-        ("[4,2)", "", "holds no device"),
+        ("[2,2)", "", "which is empty"),
+        ("[4,2)", "", "which is empty"),
         ("[8,9)", "", "8 devices are visible"),
         ("[0,4)", "0,1", "2 devices are visible"),
         ("0-8", "", "half-open range"),

@@ -1,4 +1,4 @@
-# Anchors that fit the data set's boxes: shown to choose from, and taken by the training if network.anchor_scales is auto.
+# Anchors clustered from the data set's boxes: to look at, and used by the training if network.anchor_scales is auto.
 
 
 rule cluster_anchors:

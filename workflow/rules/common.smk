@@ -1,4 +1,4 @@
-# What all rules share: the checked configuration, and what identifies a result of a stage.
+# Shared by all rules: the validated configuration, and helpers for `params`, `input` and `resources`.
 #
 # A stage's command is a parameter of its rule. What Snakemake compares of it are the digest of the code that it runs, the
 # settings that can change its result and the content of the user's files, not the words of the command line.
@@ -11,8 +11,8 @@ NATIVE_DIR = WORKFLOW_DIR.parent / "native310"
 SCRIPTS = WORKFLOW_DIR / "scripts"
 if not SCRIPTS.is_dir():
     raise WorkflowError(
-        f"the workflow is used from {WORKFLOW_DIR}, which is no folder of this host: clone the repository and name the "
-        "clone's workflow/Snakefile"
+        f"the workflow is loaded from {WORKFLOW_DIR}, which is not a local folder: clone the repository and use "
+        "workflow/Snakefile of the clone"
     )
 sys.path.insert(0, str(WORKFLOW_DIR / "lib"))
 
@@ -33,14 +33,14 @@ except InputError as error:
 
 PLAN = Plan.of(config)
 EXPORTED = config["export"]["file_name"]
-# How images are fitted into the network, alike in all stages: bins are made without a checkpoint that could say it.
+# Resolved here because preprocess_bins has no checkpoint to read input size and letterbox from.
 config["eval"] |= network_input(config)
-# Stages whose time the report shows, with whether they take part.
+# Stages whose time the report shows, and whether each takes part in this run.
 TIMED_STAGES = {}
 
 
 def section(name, *keys):
-    """A section of the configuration, all keys or those named, as options of a stage."""
+    """Return a section of the config, all of it or the named keys, as options for `command`."""
     return name, {key: value for key, value in config[name].items() if not keys or key in keys}
 
 
@@ -48,61 +48,61 @@ NETWORK_INPUT = section("eval", "testing_shape", "letterbox")
 
 
 def top_level(*keys):
-    """Keys outside of sections, as options of a stage."""
+    """Return top-level keys of the config as options for `command`."""
     return "", {key: config[key] for key in keys}
 
 
 def command(name, *sections, more="", without=()):
-    """A stage's program with its options; `more` are words that identify no result."""
-    # Only the download checks a data set: all others get its manifest.
+    """Return the command of a stage; the words of `more` identify no result."""
+    # Only `download` checks the data set; the other stages read its manifest.
     checks = () if name == "download" else ("yolov3.data.checks",)
     return lambda wildcards: stage_command(SCRIPTS / f"{name}.py", (*checks, *without), sections, more)
 
 
 def contents_of(name, key):
-    """The content of a file of the user, for a stage that takes it by an option of another name."""
+    """Return the digest of a file that the user names in a config key."""
     return lambda wildcards: repr(tracked_contents(name, {key: config[name][key]}))
 
 
 def native_code(*patterns):
-    """The digest of source files of the native program."""
+    """Return the digest of source files of the native program, given as glob patterns."""
     return lambda wildcards: files_digest(path for pattern in patterns for path in NATIVE_DIR.glob(pattern))
 
 
 def file_option(name, file):
-    """An option that names an input file, empty where there is none."""
+    """Return the option that names an input file, empty if there is none."""
     return option_words({name: file}) if file else ""
 
 
 def timed(stage, takes_part=True):
-    """The file with the time and memory that a stage took."""
+    """Register a stage for the report and return its benchmark file."""
     TIMED_STAGES[stage] = takes_part
     return f"results/benchmarks/{stage}.tsv"
 
 
 def threads_of(on_cluster):
-    """Threads of a stage that uses all that it gets: those there are, more only slow it down; on a cluster as many as given."""
+    """Return the threads of a stage: `on_cluster` in a cluster job, else --cores, but no more than there are CPUs."""
     return lambda wildcards: (
         min(workflow.resource_settings.cores or sys.maxsize, available_cpus()) if workflow.local_exec else on_cluster
     )
 
 
 def all_threads(on_cluster):
-    """Threads of a stage that is timed: all that are given, also beyond those that there are, so that it runs alone."""
+    """Return the threads of a stage that must run alone because it is timed: all of --cores, or `on_cluster`."""
     return lambda wildcards: (
         (workflow.resource_settings.cores or available_cpus()) if workflow.local_exec else on_cluster
     )
 
 
 def devices(target, count=1):
-    """What a stage asks a cluster for: GPUs, or NPUs under the name that Slurm's administrators give them in gres.conf."""
+    """Return the cluster resources for `count` devices: GPUs, or NPUs under their usual name in Slurm's gres.conf."""
     return {"GPU": {"gpu": count}, "Ascend": {"gres": f"npu:{count}"}}.get(target, {})
 
 
 def training_devices():
-    """What the training asks of a cluster: of its job's host its share where further hosts are named, which are not the job's.
+    """Return the cluster resources of the training: one host's share of the devices if train.hosts names several.
 
-    With host_launcher slurm, a job over several hosts, `--set-resources train:nodes=2`: NPUs are asked for on each of them.
+    With host_launcher slurm and `--set-resources train:nodes=2`, NPUs (gres) are requested per node.
     """
     hosts = len(config["train"]["hosts"].split(",")) if config["train"]["hosts"] else 1
     nodes = workflow.resource_settings.overwrite_resources.get("train", {}).get("nodes")
@@ -112,22 +112,22 @@ def training_devices():
 
 
 def declared_folder(path):
-    """A folder as output of a rule; where results are kept in a storage (Kubernetes), it stays beside them, undeclared."""
+    """Return a folder as an output of a rule; with a storage provider (Kubernetes) folders are not declared."""
     return [] if workflow.storage_settings.default_storage_provider else directory(path)
 
 
 def present(folder):
-    """A folder as input that only has to be there."""
+    """Return a folder as an input that only has to exist."""
     return ancient(folder) if folder else []
 
 
 def described(model):
-    """A model with its description, as the inputs or outputs of a rule."""
+    """Return a model and its description as inputs or outputs of a rule."""
     return {"model": model, "description": f"{model}.json"}
 
 
 def exported(suffix, user):
-    """An exported model as inputs of a rule; a format that the config leaves out is told in one sentence."""
+    """Return an input function for an exported model and its description; `user` names the setting that needs it."""
 
     def files(wildcards):
         if suffix not in PLAN.formats:
@@ -141,12 +141,12 @@ def exported(suffix, user):
 
 
 def linked_images(split):
-    """The link to a split's images, whose absence calls for another download; the user's own images are left alone."""
+    """Return the link to the images of a split as an output; folders of the user are not declared."""
     return [] if PLAN.provider == "custom" else declared_folder(f"results/data/{split}/images")
 
 
 def download_command(split):
-    """The program for one split, with what of the provider's settings decides it."""
+    """Return the command for one split; settings of the other split do not count."""
     other = "val_" if split == "train" else "train_"
     keys = [key for key in config[PLAN.provider] if not key.startswith(other)]
     # The results name a data set in data_dir by links, so it can be moved.
@@ -155,12 +155,12 @@ def download_command(split):
 
 
 def native_model(wildcards):
-    """What the native program runs: the export as it is, or converted for its engine."""
+    """Return the float model: the export, or what it is converted to for its engine."""
     if PLAN.converts_model:
         return described(f"results/native_model/{EXPORTED}.{PLAN.float_suffix}")
     return exported(PLAN.float_source, f"infer.engine {PLAN.engine}")(wildcards)
 
 
 def raw_maps(stage):
-    """The folder of raw outputs, where they are wanted."""
+    """Return the folder of raw outputs as an output, if infer.raw_maps is set."""
     return declared_folder(f"results/{stage}/result_Files") if config["infer"]["raw_maps"] else []

@@ -1,4 +1,4 @@
-# The initial weights of the backbone: a Darknet weight file, converted to a MindSpore checkpoint.
+# Initial weights of the backbone: a Darknet weight file, converted to a MindSpore checkpoint.
 
 BACKBONE = section("network", "backbone_shape", "backbone_layers", "compatibility", "batch_norm_momentum")
 FRESH_SEED = top_level("seed") if config["backbone"]["source"] == "fresh" else top_level()

@@ -1,4 +1,4 @@
-# Whole trained weights from elsewhere, in place of a training.
+# Trained weights from elsewhere, used instead of a training.
 
 
 rule convert_weights:
@@ -10,7 +10,7 @@ rule convert_weights:
     log:
         "logs/convert_weights.log",
     benchmark:
-        timed("convert_weights", not PLAN.trains)
+        timed("convert_weights", not PLAN.has_training)
     localrule: True
     conda:
         "../../envs/main.yaml"
@@ -20,5 +20,5 @@ rule convert_weights:
         "{params.run} --manifest {input.manifest:q} --output_file {output.checkpoint:q} --log_file {log:q}"
 
 
-# What is evaluated, exported and quantized.
-CHECKPOINT = rules.train.output.checkpoint if PLAN.trains else rules.convert_weights.output.checkpoint
+# The checkpoint that is evaluated, exported and quantized.
+CHECKPOINT = rules.train.output.checkpoint if PLAN.has_training else rules.convert_weights.output.checkpoint

@@ -1,4 +1,4 @@
-# The trained network's accuracy on the validation images.
+# COCO metrics of the trained network on the validation images.
 
 
 rule eval_coco:

@@ -1,9 +1,9 @@
-# The trained network as files for deployment.
+# Export of the trained network for deployment.
 
 
 rule export:
     input:
-        # For an image to compare the exported files with the network on.
+        # The exported models are compared with the network on one of the images.
         manifest=rules.download_train.output.manifest,
         images=present(rules.download_train.output.images),
         checkpoint=CHECKPOINT,

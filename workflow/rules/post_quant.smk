@@ -1,4 +1,4 @@
-# The int8 model, quantized after the training.
+# Post-training quantization to int8.
 
 AMCT_KEYS = ("soc_version", "amct_python") if PLAN.backend == "amct" else ()
 QUANTIZATION = section("quantize", "quant_backend", "quant_method", "skip_layers", *AMCT_KEYS)

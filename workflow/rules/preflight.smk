@@ -1,5 +1,5 @@
-# What this host is missing for the stages that are going to run, said before the first of them begins. It is no input of
-# theirs: a stage behind ancient() would not run for its own reasons whenever the preflight does.
+# Check the host before the first job starts. Stages do not depend on a rule for this: with it as an ancient() input,
+# Snakemake would not run a stage for reasons of its own whenever the preflight runs.
 
 from yolov3.preflight.files import missing_files
 from yolov3.preflight.checks import missing_requirements
@@ -14,13 +14,13 @@ onstart:
     )
     sentences += missing_files(config, rules_to_run)
     if sentences:
-        advice = "Fix that, or set preflight to false if you know better."
+        advice = "Install or free what is missing, or set preflight to false to skip this check."
         raise WorkflowError(
             "\n".join(["this host is not ready:", *(f"- {sentence}" for sentence in sentences), advice])
         )
 
 
-# Without an output, it runs whenever it is asked for.
+# Without outputs, this rule runs whenever it is requested.
 rule preflight:
     log:
         "logs/preflight.log",

@@ -1,4 +1,4 @@
-# The images as the native program and the quantization read them.
+# Preprocessed images as raw binary files for the native program and for quantization.
 
 
 NORMALISED_INPUT = (NETWORK_INPUT, section("network", "normalisation"))

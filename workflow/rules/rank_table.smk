@@ -1,5 +1,5 @@
-# Which Ascend devices train together. The table is made on the host that trains, in the same job of a cluster, and is
-# temporary: which devices train decides nothing about the result.
+# The Ascend devices that train together. The table is written on the training host, in the same cluster job, and is
+# temporary: the choice of devices does not change the result.
 
 
 rule rank_table:

@@ -69,8 +69,8 @@ def run(arguments: argparse.Namespace, stage_words: list[str]) -> int:
     if arguments.stage == "train":
         words += ["--is_distributed", str(int(platform.rank_size > 1)), "--group_size", str(max(platform.rank_size, 1))]
 
-    describes = not any(word.split("=")[0] in ("--manifest", "--data_dir") for word in words)
-    if describes:
+    needs_manifest = not any(word.split("=")[0] in ("--manifest", "--data_dir") for word in words)
+    if needs_manifest:
         words += ["--manifest", str(manifest_path(settings))]
 
     def stage() -> int:
@@ -80,7 +80,9 @@ def run(arguments: argparse.Namespace, stage_words: list[str]) -> int:
         return run_program(arguments.stage, words)
 
     server = Server(platform, settings.copy_time_out)
-    return run_on_modelarts(settings, server, stage, resumes=arguments.stage == "train", describes=describes)
+    return run_on_modelarts(
+        settings, server, stage, is_resumable=arguments.stage == "train", needs_manifest=needs_manifest
+    )
 
 
 def config_words(arguments: argparse.Namespace) -> list[str]:

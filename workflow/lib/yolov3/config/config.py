@@ -1,4 +1,4 @@
-"""The configuration: read, filled with defaults, and checked once, against the schema and across fields."""
+"""Validation of the configuration: defaults from the schema, checks against the schema, and checks across fields."""
 
 import difflib
 import json
@@ -12,9 +12,9 @@ import yaml
 
 from yolov3.errors import InputError
 
-# Native engines that run on one kind of device; lite runs on both.
+# The only device of each native engine; lite is not listed because it runs on both.
 DEVICE_OF_ENGINE = {"openvino": "cpu", "acl": "ascend"}
-# For networks whose file does not say how images are fitted into their input.
+# For networks whose file does not record its input size and letterbox.
 FALLBACK_INPUT = {"testing_shape": 416, "letterbox": False}
 
 
@@ -25,7 +25,7 @@ def config_schema() -> dict[str, Any]:
 
 
 def section_schema(section: str) -> dict[str, Any]:
-    """Return the schemas of a section's keys, in order; section "" holds the keys outside of sections."""
+    """Return the schema of each key of a section, in order; section "" holds the top-level keys."""
     properties = config_schema()["properties"]
     if section:
         return properties[section]["properties"]
@@ -36,7 +36,7 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration with every default filled in.
 
     Raises:
-        InputError: a key is unknown or a value is not allowed; the sentence names key, value and what is allowed.
+        InputError: a key is unknown or a value is not allowed; the message names key, value and what is allowed.
     """
     if not isinstance(config, dict):
         raise InputError("the config is empty or not a mapping of keys to values: start from config/config.yaml")
@@ -58,9 +58,9 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _number_from_text(value: Any, section: str, key: str) -> Any:
-    """Return the number or truth value that a text stands for, where the schema wants one.
+    """Convert a string to the number or boolean that the schema expects; return other values unchanged.
 
-    YAML reads 1e-4 as text, and so does Snakemake every value inside of `--config 'train={"lr": 0.1}'`.
+    YAML parses 1e-4 as a string, and Snakemake every value inside `--config 'train={"lr": 0.1}'`.
     """
     rules = config_schema()["properties"]
     rule = (rules.get(section, {}).get("properties", {}) if section else rules).get(key, {})
@@ -75,31 +75,31 @@ def _number_from_text(value: Any, section: str, key: str) -> Any:
 
 
 def as_integer(value: Any, rule: dict[str, Any]) -> Any:
-    """Return 8 for the 8.0 that JSON schema, but no user of the value, takes for an integer."""
+    """Convert 8.0 to 8 where the schema expects an integer: JSON Schema accepts such floats as integers."""
     is_whole = isinstance(value, float) and value.is_integer()
     return int(value) if is_whole and "integer" in rule.get("type", "") else value
 
 
 def network_input(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the testing_shape and letterbox of all stages of a workflow, where section eval may leave them null.
+    """Return the testing_shape and letterbox that all stages of a workflow use, with null in section `eval` resolved.
 
     Args:
-        config: as `complete_config` returns it.
+        config: as returned by `complete_config`.
     """
     pretrained, letterbox = config["weights"]["pretrained"], config["eval"]["letterbox"]
     if letterbox is None:
-        # Of the foreign formats only Darknet's, whose files are no checkpoints, is trained on letterboxed images.
+        # Darknet trains on letterboxed images, the model zoo (.ckpt) does not.
         letterbox = bool(pretrained) and not pretrained.endswith(".ckpt")
     training_shape = "" if pretrained else config["train"]["training_shape"]
     return training_input(config["eval"]["testing_shape"], letterbox, training_shape)
 
 
 def training_input(testing_shape: int | None, letterbox: bool | None, training_shape: str | int = "") -> dict[str, Any]:
-    """Return the testing_shape and letterbox that a checkpoint is to carry.
+    """Return the testing_shape and letterbox to store in a checkpoint.
 
     Args:
-        testing_shape, letterbox: options, None where they are not given.
-        training_shape: size in pixels that the network is trained at, "" for several.
+        testing_shape, letterbox: options, None if not given.
+        training_shape: input size of the training in pixels, "" for several sizes.
     """
     side = testing_shape or training_shape or FALLBACK_INPUT["testing_shape"]
     return {"testing_shape": int(side), "letterbox": bool(letterbox)}
@@ -108,24 +108,25 @@ def training_input(testing_shape: int | None, letterbox: bool | None, training_s
 def input_as_trained(
     path: str | Path, carried: Any, testing_shape: int | None, letterbox: bool | None
 ) -> dict[str, Any]:
-    """Return the testing_shape and letterbox to run a network with: as given, else its own, else FALLBACK_INPUT.
+    """Return the testing_shape and letterbox to run a network with: the options, else the file's, else FALLBACK_INPUT.
 
     Args:
         path: file of the network, for the log.
-        carried: what the file says, as attributes testing_shape and letterbox, None where it does not; or None at all.
-        testing_shape, letterbox: options, None where they are not given.
+        carried: object with attributes testing_shape and letterbox as read from the file, each None if the file does
+            not record it; or None.
+        testing_shape, letterbox: options, None if not given.
     """
-    chosen, missing = {}, []
-    for name, given in {"testing_shape": testing_shape, "letterbox": letterbox}.items():
-        own = getattr(carried, name) if carried else None
-        if given is not None and own not in (None, given):
-            logging.warning("%s has %s %s, but %s is given and used", path, name, json.dumps(own), json.dumps(given))
-        if given is None and own is None:
-            missing.append(f"{name} {json.dumps(FALLBACK_INPUT[name])}")
-        chosen[name] = next(value for value in (given, own, FALLBACK_INPUT[name]) if value is not None)
-    if missing:
-        logging.info("%s does not say how images are fitted into the network: taking %s", path, ", ".join(missing))
-    return chosen
+    resolved, fallbacks = {}, []
+    for name, option in {"testing_shape": testing_shape, "letterbox": letterbox}.items():
+        stored = getattr(carried, name) if carried else None
+        if option is not None and stored not in (None, option):
+            logging.warning("%s has %s %s; using %s as given", path, name, json.dumps(stored), json.dumps(option))
+        if option is None and stored is None:
+            fallbacks.append(f"{name} {json.dumps(FALLBACK_INPUT[name])}")
+        resolved[name] = next(value for value in (option, stored, FALLBACK_INPUT[name]) if value is not None)
+    if fallbacks:
+        logging.info("%s does not record how images fill its input: using %s", path, ", ".join(fallbacks))
+    return resolved
 
 
 def _check_schema(config: dict[str, Any]) -> None:
@@ -136,40 +137,36 @@ def _check_schema(config: dict[str, Any]) -> None:
 
 
 def describe_schema_error(error: Any) -> str:
-    """Return one sentence that names the key, its value and what is allowed.
-
-    Args:
-        error: a `jsonschema.ValidationError`.
-    """
+    """Describe a `jsonschema.ValidationError` in one sentence: the key, its value and what is allowed."""
     key = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])
         unknown = next(name for name in error.instance if name not in known)
         name = f"{key}.{unknown}" if key else str(unknown)
-        near = difflib.get_close_matches(str(unknown), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"allowed are {', '.join(known)}"
+        suggestions = difflib.get_close_matches(str(unknown), known, n=1)
+        hint = f"did you mean {suggestions[0]}?" if suggestions else f"allowed are {', '.join(known)}"
         return f"config key {name} is unknown: {hint}"
     value = error.instance
     allowed = {
-        "type": lambda: f"must be of type {_words(error.validator_value)}",
-        "enum": lambda: f"must be one of {_words(error.validator_value)}",
+        "type": lambda: f"must be of type {_comma_separated(error.validator_value)}",
+        "enum": lambda: f"must be one of {_comma_separated(error.validator_value)}",
         "minimum": lambda: f"must be at least {error.validator_value}",
         "maximum": lambda: f"must be at most {error.validator_value}",
-        "exclusiveMinimum": lambda: f"must be above {error.validator_value}",
-        "exclusiveMaximum": lambda: f"must be below {error.validator_value}",
+        "exclusiveMinimum": lambda: f"must be greater than {error.validator_value}",
+        "exclusiveMaximum": lambda: f"must be less than {error.validator_value}",
         "multipleOf": lambda: f"must be a multiple of {error.validator_value}",
         "minItems": lambda: f"must have at least {error.validator_value} entries",
         "maxItems": lambda: f"must have at most {error.validator_value} entries",
         "minLength": lambda: "must not be empty",
         "pattern": lambda: f"must match {error.validator_value}",
     }
-    rule = allowed.get(str(error.validator), lambda: error.message)()
+    requirement = allowed.get(str(error.validator), lambda: error.message)()
     description = error.schema.get("description", "")
-    meaning = f" ({description.rstrip('.')})" if description else ""
-    return f"config key {key} is {value!r} but {rule}{meaning}"
+    explanation = f" ({description.rstrip('.')})" if description else ""
+    return f"config key {key} is {value!r} but {requirement}{explanation}"
 
 
-def _words(value: Any) -> str:
+def _comma_separated(value: Any) -> str:
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
 
@@ -180,10 +177,10 @@ def _check_across_fields(config: dict[str, Any]) -> None:
     if train["training_shape"] != "" and int(train["training_shape"]) < 32:
         raise InputError("config key train.training_shape is 0 but must be at least 32")
     areas = [] if network["anchor_scales"] == "auto" else [w * h for w, h in network["anchor_scales"]]
-    per_stride = [sum(areas[first : first + 3]) for first in (0, 3, 6)]
-    if per_stride != sorted(per_stride):
+    areas_by_stride = [sum(areas[first : first + 3]) for first in (0, 3, 6)]
+    if areas_by_stride != sorted(areas_by_stride):
         raise InputError(
-            "config key network.anchor_scales must grow with the stride: the first three belong to stride 8, "
+            "config key network.anchor_scales must grow with the stride: the first three anchors belong to stride 8, "
             "the next three to 16, the last three to 32"
         )
     if train["scale_min"] > train["scale_max"]:
@@ -200,7 +197,7 @@ def _check_across_fields(config: dict[str, Any]) -> None:
         milestones = [int(epoch) for epoch in train["lr_epochs"].split(",")]
         if milestones != sorted(set(milestones)) or milestones[-1] >= train["max_epoch"]:
             raise InputError(
-                f"config key train.lr_epochs is {train['lr_epochs']} but must ascend and stay below "
+                f"config key train.lr_epochs is {train['lr_epochs']} but must be in ascending order and below "
                 f"train.max_epoch, which is {train['max_epoch']}"
             )
     if train["eta_min"] > train["lr"]:
@@ -215,12 +212,12 @@ def _check_across_fields(config: dict[str, Any]) -> None:
         raise InputError(f"config key train.hosts is {train['hosts']} but train.is_distributed is 0: set it to 1")
     if config["weights"]["pretrained"] and network["anchor_scales"] == "auto":
         raise InputError(
-            "config key network.anchor_scales is auto but weights.pretrained is set: give the nine anchors that the "
-            "weights were trained with"
+            "config key network.anchor_scales is auto but weights.pretrained is set: set it to the nine anchors that "
+            "the weights were trained with"
         )
     if config["infer"]["precision"] == "bfloat16" and config["infer"]["engine"] != "openvino":
         raise InputError(
-            f"config key infer.precision is bfloat16 but infer.engine is {config['infer']['engine']}: give openvino"
+            f"config key infer.precision is bfloat16 but infer.engine is {config['infer']['engine']}: use openvino"
         )
     only_device = DEVICE_OF_ENGINE.get(config["infer"]["engine"], config["infer"]["device"])
     if config["infer"]["device"] != only_device:
@@ -231,4 +228,4 @@ def _check_across_fields(config: dict[str, Any]) -> None:
     if data["provider"] == "custom":
         for key, value in config["custom"].items():
             if not value:
-                raise InputError(f"config key custom.{key} is empty but data.provider is custom: give its path")
+                raise InputError(f"config key custom.{key} is empty but data.provider is custom: set it to a path")

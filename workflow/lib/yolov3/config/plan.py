@@ -1,4 +1,4 @@
-"""What of the pipeline a configuration uses: everything that the rules derive from it."""
+"""The parts of the pipeline that a configuration uses, derived once for all rules."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,33 +8,33 @@ from yolov3.config.config import DEVICE_OF_ENGINE
 
 @dataclass(frozen=True)
 class Plan:
-    """Which stages take part, and which models the native program runs.
+    """The stages that take part, and the models that the native program runs.
 
     Attributes:
-        provider: where the data set comes from.
-        trains: the network is trained here, not taken from weights.pretrained.
-        has_backbone: the training starts from weights of the backbone.
-        fetches_backbone: these are fetched or newly made, not a file of the user.
-        has_rank_table: the training's devices are listed in a rank table.
-        validates: the training evaluates the network every few epochs.
-        clusters_anchors: anchors are found from the data set.
+        provider: source of the data set, as data.provider.
+        has_training: whether the network is trained, instead of taken from weights.pretrained.
+        has_backbone: whether the training starts from backbone weights.
+        fetches_backbone: whether these weights are downloaded or initialised, instead of read from a user's file.
+        has_rank_table: whether a rank table lists the devices of the training.
+        has_validation: whether the training evaluates the network every few epochs.
+        clusters_anchors: whether the anchors are clustered from the data set.
         engine, int8_engine: runtimes of the float and the int8 model.
-        device, int8_device: where they run, cpu or ascend.
-        backend: what quantizes.
+        device, int8_device: devices that they run on, cpu or ascend.
+        backend: quantization backend.
         formats: exported formats, in lower case.
-        float_source: exported format that the float model is, or is converted from.
-        converts_model: that format is converted for the engine.
-        float_suffix, int8_suffix: file name endings of the two models.
-        uses_cann: the native program is built with CANN.
-        uses_mslite_converter: MindSpore Lite's converter makes a model.
+        float_source: exported format that the engine runs or that is converted for it.
+        converts_model: whether the exported model is converted for the engine.
+        float_suffix, int8_suffix: file name extensions of the two models.
+        uses_cann: whether the native program is built with CANN.
+        uses_mslite_converter: whether MindSpore Lite's converter is needed.
     """
 
     provider: str
-    trains: bool
+    has_training: bool
     has_backbone: bool
     fetches_backbone: bool
     has_rank_table: bool
-    validates: bool
+    has_validation: bool
     clusters_anchors: bool
     engine: str
     int8_engine: str
@@ -51,23 +51,23 @@ class Plan:
 
     @classmethod
     def of(cls, config: dict[str, Any]) -> "Plan":
-        """Derive the plan of a complete configuration."""
+        """Derive the plan from a configuration that `complete_config` returned."""
         train, backbone = config["train"], config["backbone"]["source"]
         engine, device = config["infer"]["engine"], config["infer"]["device"]
         backend = config["quantize"]["quant_backend"]
-        trains = not config["weights"]["pretrained"]
-        has_backbone = trains and backbone != "none" and not train["resume_yolov3"]
-        # MindSpore Lite 2.0.0 reads ONNX on a CPU, MindIR on Ascend.
+        has_training = not config["weights"]["pretrained"]
+        has_backbone = has_training and backbone != "none" and not train["resume_yolov3"]
+        # MindSpore Lite 2.0.0 runs models converted from ONNX on a CPU, from MindIR on Ascend.
         lite_source, lite_suffix = ("mindir", "mindir") if device == "ascend" else ("onnx", "ms")
         int8_engine = {"mslite": "lite", "qdq": "openvino", "amct": "acl"}[backend]
         suffixes = {"lite": lite_suffix, "openvino": "onnx", "acl": "om"}
         return cls(
             provider=config["data"]["provider"],
-            trains=trains,
+            has_training=has_training,
             has_backbone=has_backbone,
             fetches_backbone=has_backbone and (backbone == "fresh" or "://" in backbone),
-            has_rank_table=trains and bool(train["is_distributed"]) and config["device_target"] == "Ascend",
-            validates=trains and train["eval_interval"] > 0,
+            has_rank_table=has_training and bool(train["is_distributed"]) and config["device_target"] == "Ascend",
+            has_validation=has_training and train["eval_interval"] > 0,
             clusters_anchors=config["network"]["anchor_scales"] == "auto",
             engine=engine,
             int8_engine=int8_engine,

@@ -1,6 +1,6 @@
-"""The code that a stage runs, as digests of what it does: comments, docstrings and formatting do not change them.
+"""Digests of the code that a stage runs, which comments, docstrings and formatting do not change.
 
-The workflow gives a stage's digest to its rule as a parameter, and a training keeps those of its modules in its state.
+Each rule has the digest of its stage as a parameter; a training stores the digests of its modules in its state.
 """
 
 import ast
@@ -15,7 +15,7 @@ from pathlib import Path
 PACKAGE = "yolov3"
 PACKAGE_DIR = Path(__file__).parents[1]
 
-# String and character literals stay as they are; what lies between the other tokens is a gap.
+# (literal, gap) patterns: literals are kept unchanged, gaps are white space and comments.
 _CPP = (r"""R"(?P<mark>[^()\s\\]*)\(.*?\)(?P=mark)"|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'""", r"\s|//[^\n]*|/\*.*?\*/")
 _CMAKE = (r'"(?:\\.|[^"\\])*"', r"\s|#[^\n]*")
 _JINJA = (r"(?!)", r"\s|\{#.*?#\}")
@@ -24,7 +24,7 @@ _NO_GAP_BESIDE = "(){}[];,"
 
 
 def prefer_this_python() -> None:
-    """Make `python` in the stages' commands the interpreter that runs Snakemake, whether its environment is active."""
+    """Make `python` in shell commands the interpreter that runs Snakemake, even if its environment is not activated."""
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
@@ -33,24 +33,24 @@ def module_digests(script: Path, without: Iterable[str] = ()) -> dict[str, str]:
 
     Args:
         script: a Python program outside of the package.
-        without: modules or rooms, by dotted name, that the program imports but does not use as it is run; what only
-            they import is left out too.
+        without: dotted names of modules or packages to leave out because the program imports but never uses them;
+            what only they import is left out too.
     """
-    left_out = tuple(without)
+    excluded = tuple(without)
     digests = {"": python_digest(script)}
-    waiting = list(_imports_of(script, ""))
-    while waiting:
-        module = waiting.pop()
-        if module in digests or any(module == name or module.startswith(f"{name}.") for name in left_out):
+    pending = list(_imports_of(script, ""))
+    while pending:
+        module = pending.pop()
+        if module in digests or any(module == name or module.startswith(f"{name}.") for name in excluded):
             continue
         path = _file_of(module)
         digests[module] = python_digest(path)
-        waiting.extend(_imports_of(path, module))
+        pending.extend(_imports_of(path, module))
     return digests
 
 
 def loaded_digests() -> dict[str, str]:
-    """Return a digest of each module of this package that this process has imported, and of its program under ""."""
+    """Return a digest of each module of this package imported by this process, and of the main program under ""."""
     loaded = sorted(name for name in sys.modules if name.split(".")[0] == PACKAGE)
     program = getattr(sys.modules["__main__"], "__file__", None)
     return {
@@ -60,7 +60,7 @@ def loaded_digests() -> dict[str, str]:
 
 
 def code_digest(script: Path, without: Iterable[str] = ()) -> str:
-    """Return one digest of a program and the modules that it imports; arguments as of `module_digests`."""
+    """Return one digest of a program and the modules that it imports; see `module_digests` for the arguments."""
     return _short_digest(repr(sorted(module_digests(script, without).items())))
 
 
@@ -71,13 +71,13 @@ def files_digest(paths: Iterable[Path]) -> str:
 
 @cache
 def python_digest(path: Path) -> str:
-    """Return a digest of a Python file's syntax tree without docstrings and other strings that stand alone."""
+    """Return a digest of a Python file's syntax tree without docstrings and other bare string statements."""
     tree = _syntax_tree(path)
     for node in ast.walk(tree):
         for name in ("body", "orelse", "finalbody"):
             if isinstance(block := getattr(node, name, None), list):
                 setattr(node, name, [statement for statement in block if not _is_bare_string(statement)])
-    # Python 3.12 has a field more than 3.11; empty, it means nothing.
+    # Python 3.12 added this field; without it, 3.11 gives the same digest.
     return _short_digest(ast.dump(tree).replace(", type_params=[]", ""))
 
 
@@ -93,18 +93,18 @@ def _significant_text(path: Path) -> str:
     literal, gap = _LANGUAGES[path.suffix]
     text = path.read_text(encoding="utf-8").strip()
 
-    def kept(token: re.Match[str]) -> str:
+    def normalise_gap(token: re.Match[str]) -> str:
         if token["gap"] is None:
             return token[0]
-        beside = text[max(token.start() - 1, 0)] + text[min(token.end(), len(text) - 1)]
-        return "" if any(character in _NO_GAP_BESIDE for character in beside) else " "
+        neighbours = text[max(token.start() - 1, 0)] + text[min(token.end(), len(text) - 1)]
+        return "" if any(character in _NO_GAP_BESIDE for character in neighbours) else " "
 
-    return re.sub(f"(?:{literal})|(?P<gap>(?:{gap})+)", kept, text, flags=re.DOTALL).strip()
+    return re.sub(f"(?:{literal})|(?P<gap>(?:{gap})+)", normalise_gap, text, flags=re.DOTALL).strip()
 
 
 @cache
 def _imports_of(path: Path, module: str) -> frozenset[str]:
-    """Return the modules of this package that a file imports, in functions too, with the packages that hold them."""
+    """Return the modules of this package that a file imports, also inside functions, and their parent packages."""
     names: set[str] = set()
     for node in ast.walk(_syntax_tree(path)):
         if isinstance(node, ast.Import):

@@ -1,6 +1,6 @@
-"""How the hosts of a run learn that it has ended on one of them: by a file in the run's folder, which all share.
+"""Files in the shared folder of a run by which each host learns that the run has ended on another one.
 
-A host that dies writes nothing: MindSpore's scheduler notices that within half a minute (`yolov3.distributed.msrun`).
+A host that dies writes no report; MindSpore's scheduler detects that within half a minute (`yolov3.distributed.msrun`).
 """
 
 import logging
@@ -19,41 +19,41 @@ def host_folder(log_dir: Path, number: int) -> Path:
 
 
 class HostReports:
-    """What the hosts of a run, and where it was started, say of its end.
+    """The end reports of the hosts of a run, and of the process that started it.
 
     Args:
         log_dir: folder of all hosts' logs.
-        hosts: their addresses.
-        own: the position of this host among them; None if this process only starts the others.
+        hosts: addresses of the hosts.
+        host_number: position of this host in `hosts`; None if this process only starts the others.
     """
 
-    def __init__(self, log_dir: Path, hosts: tuple[str, ...], own: int | None) -> None:
-        self.names = [*(f"host {number}, {host}" for number, host in enumerate(hosts)), "where it was started"]
+    def __init__(self, log_dir: Path, hosts: tuple[str, ...], host_number: int | None) -> None:
+        self.names = [*(f"host {number}, {host}" for number, host in enumerate(hosts)), "the starting process"]
         self.paths = [*(host_folder(log_dir, number) / FILE_NAME for number in range(len(hosts))), log_dir / FILE_NAME]
-        self.own = self.paths[-1 if own is None else own]
-        self.own.unlink(missing_ok=True)
-        # Those of an earlier run, which the hosts that start later have yet to remove.
-        self.before = {path: _read(path) for path in self.paths}
+        self.own_path = self.paths[-1 if host_number is None else host_number]
+        self.own_path.unlink(missing_ok=True)
+        # Reports of an earlier run, which hosts that start later have not removed yet.
+        self.outdated = {path: _read_report(path) for path in self.paths}
 
-    def tell(self, sentence: str) -> None:
-        """Let the other hosts know that the run has ended here, and why."""
+    def report_end(self, reason: str) -> None:
+        """Report to the other hosts that the run has ended here, and why."""
         try:
-            write_json(self.own, {"time": time.time(), "sentence": sentence})
+            write_json(self.own_path, {"time": time.time(), "reason": reason})
         except OSError as error:
-            logging.warning("the other hosts are not told of the end (%s): they notice it later", error)
+            logging.warning("the end cannot be reported to the other hosts (%s): they will detect it later", error)
 
-    def heard(self) -> str | None:
-        """Return why the run has ended on another host, None while it has not."""
+    def end_reason(self) -> str | None:
+        """Return why the run has ended on another host, None if it has not."""
         for name, path in zip(self.names, self.paths, strict=True):
-            if path != self.own and (found := _read(path)) and found != self.before[path]:
-                return f"{found['sentence']} ({name})"
+            if path != self.own_path and (report := _read_report(path)) and report != self.outdated[path]:
+                return f"{report['reason']} ({name})"
         return None
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read_report(path: Path) -> dict[str, str]:
     try:
-        found = read_json(path, "report of a host") if path.exists() else {}
+        report = read_json(path, "report of a host") if path.exists() else {}
     except (InputError, OSError):
-        # A shared file system may show it a moment later.
+        # On a shared file system, the complete file may appear a moment later.
         return {}
-    return found if isinstance(found, dict) and "sentence" in found else {}
+    return report if isinstance(report, dict) and "reason" in report else {}

@@ -1,4 +1,4 @@
-"""How the part of a run that another host has is started there: by hand, by ssh, or by Slurm's srun."""
+"""Starting a run's parts on other hosts: by hand, by ssh, or by Slurm's srun."""
 
 import contextlib
 import logging
@@ -13,37 +13,37 @@ from types import TracebackType
 
 from yolov3.errors import InputError
 
-# A part that is told to end needs a look at the shared folder and a few seconds to end its workers.
+# Time for a part to read the end report in the shared folder and to end its processes.
 PART_GRACE_SECONDS = 20.0
 POLL_SECONDS = 0.5
-# Asks for nothing, and notices a host that is gone.
+# Never prompt, and detect a host that no longer responds.
 SSH_OPTIONS = ("-n", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15")
-# A shell that ssh starts does not read the files that set these up.
+# ssh starts a non-login shell, which does not read the files that set these variables.
 FORWARDED = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH")
 FORWARDED_PREFIXES = ("ASCEND_", "CUDA_", "GLOG_", "HCCL_", "MS_", "NCCL_", "OMP_", "ONEDNN_")
 
-Heard = Callable[[], str | None]
-"""Tells why the run has ended on another host, None while it has not."""
+EndReason = Callable[[], str | None]
+"""Returns why the run has ended on another host, None if it has not."""
 
 
 def part_words(script_and_args: Sequence[str], node_rank: str) -> list[str]:
-    """Return the command by which a host runs its own part only; the log is the starting host's."""
+    """Return the command that runs only the part of host `node_rank`, without a log file of the stage."""
     return [sys.executable, *script_and_args, "--log_file", "", "--node_rank", node_rank]
 
 
 def shell_text(words: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
-    """Return a line for a shell on another host that runs `words` in the folder that this process is in."""
+    """Return a shell command line for another host that runs `words` in the current folder of this process."""
     variables = [f"{name}={value}" for name, value in (environment or {}).items()]
     command = shlex.join(["env", *variables, *words] if variables else words)
     return f"cd {shlex.quote(str(Path.cwd()))} && {command}"
 
 
 class SshParts:
-    """The parts that other hosts run, each through an ssh of its own.
+    """The parts of a run on other hosts, each started by its own ssh process.
 
     Args:
-        commands: words to run for each host name.
-        logs: file for each host name that takes what its part prints.
+        commands: command words for each host name.
+        logs: file for the output of each host's part.
     """
 
     def __init__(self, commands: Mapping[str, Sequence[str]], logs: Mapping[str, Path]) -> None:
@@ -62,7 +62,7 @@ class SshParts:
             command = ["ssh", *SSH_OPTIONS, host.strip("[]"), shell_text(words, forwarded)]
             with self.logs[host].open("wb") as log:
                 try:
-                    # Ctrl-C reaches this process only, which then lets the parts know.
+                    # Ctrl-C must reach this process only, which then reports the end to the parts.
                     self.parts[host] = subprocess.Popen(
                         command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
                     )
@@ -73,25 +73,24 @@ class SshParts:
         return self
 
     def failure(self) -> str | None:
-        """Return a sentence about a part that has failed, None if there is none."""
+        """Return a message about the first part that failed, None if none did."""
         for host, part in self.parts.items():
             if part.poll():
-                lines = self.logs[host].read_text(encoding="utf-8", errors="replace").strip().splitlines() or [
-                    "no word"
-                ]
-                return f"host {host} failed to run its part ({lines[-1].strip()[:300]}): its log is {self.logs[host]}"
+                output = self.logs[host].read_text(encoding="utf-8", errors="replace").strip() or "no output"
+                last_line = output.splitlines()[-1].strip()[:300]
+                return f"host {host} failed to run its part ({last_line}): see its log {self.logs[host]}"
         return None
 
-    def wait(self, heard: Heard) -> None:
+    def wait(self, end_reason: EndReason) -> None:
         """Wait for all parts to end.
 
         Raises:
-            InputError: one failed; the sentence is the one heard from it, if any.
+            InputError: a part failed; the message is the reason that it reported, if any.
         """
         while any(part.poll() is None for part in self.parts.values()) and self.failure() is None:
             time.sleep(POLL_SECONDS)
         if (failure := self.failure()) is not None:
-            raise InputError(heard() or failure)
+            raise InputError(end_reason() or failure)
 
     def __exit__(self, _type: type | None, error: BaseException | None, _traceback: TracebackType | None) -> None:
         deadline = time.monotonic() + (PART_GRACE_SECONDS if error else 0.0)
@@ -99,20 +98,20 @@ class SshParts:
             try:
                 part.wait(timeout=max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                logging.warning("host %s has not ended its part: it may be cut off", host)
+                logging.warning("the part on host %s has not ended: check that the host is reachable", host)
                 part.terminate()
                 part.wait()
 
 
-def run_srun(words: Sequence[str], host_count: int, heard: Heard) -> None:
-    """Run a command once on each of the hosts of a Slurm allocation.
+def run_srun(words: Sequence[str], host_count: int, end_reason: EndReason) -> None:
+    """Run a command once on each host of a Slurm allocation.
 
     Raises:
-        InputError: srun is missing or a part failed; the sentence is the one heard from it, if any.
+        InputError: srun is missing or a part failed; the message is the reason that the part reported, if any.
     """
     command = [
         *("srun", f"--nodes={host_count}", f"--ntasks={host_count}", "--ntasks-per-node=1"),
-        # The step that this process is in holds the allocation's devices and cores: share them.
+        # The Slurm step of this process holds the allocation's devices and cores: share them.
         *("--overlap", "--cpu-bind=none", "--kill-on-bad-exit=1", *words),
     ]
     try:
@@ -122,14 +121,14 @@ def run_srun(words: Sequence[str], host_count: int, heard: Heard) -> None:
             "host_launcher is slurm but srun is not installed here: run on a host of the cluster"
         ) from None
     try:
-        returned = srun.wait()
+        code = srun.wait()
     except KeyboardInterrupt:
-        # srun passes it on to the parts.
+        # srun forwards SIGTERM to the parts.
         srun.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             srun.wait(timeout=PART_GRACE_SECONDS)
         srun.kill()
         srun.wait()
         raise
-    if returned != 0:
-        raise InputError(heard() or f"srun ended with code {returned}: read the lines above, and the logs of the hosts")
+    if code != 0:
+        raise InputError(end_reason() or f"srun ended with code {code}: see its output above and the hosts' logs")

@@ -1,8 +1,8 @@
-"""Several workers of one script on this host through MindSpore's launcher msrun, and how they end.
+"""Running a script on several ranks of this host by MindSpore's launcher msrun, and ending all of its processes.
 
-msrun starts a scheduler and the workers; each runs the same script with MS_ROLE=MS_SCHED or MS_WORKER in its
-environment. With join, msrun kills the other workers when one has failed, but then waits for the scheduler, which waits
-for its own time-out; and workers live in sessions of their own, so that a signal to msrun's group does not reach them.
+msrun starts a scheduler and the workers (ranks); each runs the same script with MS_ROLE=MS_SCHED or MS_WORKER in its
+environment. With --join, msrun kills the other workers when one fails, but then waits for the scheduler, which waits
+for its own time-out. Workers have sessions of their own, so a signal to msrun's process group does not reach them.
 """
 
 import contextlib
@@ -30,16 +30,16 @@ WORKER_ROLE = "MS_WORKER"
 SCHEDULER_ROLE = "MS_SCHED"
 POLL_SECONDS = 0.2
 WATCH_SECONDS = 1.0
-# After a worker has failed, the scheduler is given this long; it would wait for its own time-out.
+# Time for the scheduler to end after a worker failed; on its own it waits for a longer time-out.
 SCHEDULER_GRACE_SECONDS = 8.0
-# Without a scheduler, workers notice that the job is lost within half a minute, unless they hang.
+# Workers that do not hang detect a missing scheduler within half a minute.
 WORKER_GRACE_SECONDS = 60.0
-# What the user has set of these stays.
+# Defaults for variables that the user has not set.
 MINDSPORE_TIME_OUTS = {
-    # Seconds until the scheduler gives up a worker that sends no heartbeat.
+    # Seconds after which the scheduler considers a worker without heartbeat lost.
     "MS_NODE_TIMEOUT": "30",
-    # Seconds that a worker on the CPU waits for the others in an all-reduce: 30 by default, in which the first worker
-    # could neither evaluate nor another compile. The heartbeat notices the dead much sooner.
+    # Seconds that a worker on the CPU waits for the others in an all-reduce. The default of 30 is too short for an
+    # evaluation on the first worker or a compilation; the heartbeat detects lost workers much sooner.
     "MS_CPU_COMM_OP_TIMEOUT": "7200",
 }
 _PR_SET_PDEATHSIG = 1
@@ -50,16 +50,16 @@ class LaunchSettings:
     """Settings of a distributed run; the names are msrun's.
 
     Attributes:
-        worker_num: workers on all hosts.
-        local_worker_num: workers on this host.
-        log_dir: folder of scheduler.log, worker_N.log and msrun.log.
-        master_addr: address of the host whose msrun runs the scheduler.
+        worker_num: number of ranks on all hosts.
+        local_worker_num: number of ranks on this host.
+        log_dir: folder for scheduler.log, worker_N.log and msrun.log.
+        master_addr: address of the host that runs the scheduler.
         master_port: port of the scheduler.
         node_rank: number of this host, from 0.
-        cluster_time_out: seconds until missing workers end the run.
-        rank_table_file: rank table; None or "" for none.
-        bind_core: msrun's value of the option, "True" or JSON; "" leaves it out.
-        worker_threads: CPU threads of a worker's numeric library; 0 leaves that to the library.
+        cluster_time_out: seconds after which the run fails if ranks are missing.
+        rank_table_file: path of the rank table; None or "" for none.
+        bind_core: value of msrun's option, "True" or JSON; "" omits the option.
+        worker_threads: OpenMP threads per rank; 0 does not set them.
     """
 
     worker_num: int
@@ -75,15 +75,15 @@ class LaunchSettings:
 
 
 def is_launched() -> bool:
-    """Return whether msrun, as a worker or as the scheduler, which runs the same script, or a platform started it.
+    """Return whether msrun (as a worker or the scheduler) or a platform started this process.
 
-    Such a process must not start workers itself; the scheduler does its work within mindspore.communication.init.
+    Such a process must not start ranks itself; the scheduler runs inside mindspore.communication.init.
     """
     return os.environ.get("MS_ROLE") in (WORKER_ROLE, SCHEDULER_ROLE) or is_rank_table_worker()
 
 
 def msrun_command(script_and_args: Sequence[str], settings: LaunchSettings) -> list[str]:
-    """Return the msrun call of this host for a Python script and its arguments."""
+    """Return the msrun command of this host for a Python script and its arguments."""
     words = [
         "msrun",
         f"--worker_num={settings.worker_num}",
@@ -103,24 +103,24 @@ def msrun_command(script_and_args: Sequence[str], settings: LaunchSettings) -> l
 
 
 def run_workers(
-    command: Sequence[str], settings: LaunchSettings, ended_elsewhere: Callable[[], str | None] = lambda: None
+    command: Sequence[str], settings: LaunchSettings, end_reason: Callable[[], str | None] = lambda: None
 ) -> None:
-    """Run an msrun command to its end, with the log of this host's first worker on the terminal as it grows.
+    """Run an msrun command and show the log of this host's first rank on the terminal while it runs.
 
-    All processes have ended when this returns or raises, on Ctrl-C and SIGTERM too; if this process is killed, msrun
+    All processes have ended when this returns or raises, also on Ctrl-C and SIGTERM; if this process is killed, msrun
     ends them.
 
     Args:
-        command: what `msrun_command` returned.
-        settings: what the command was made of; logs of an earlier run in `log_dir` are removed.
-        ended_elsewhere: tells why the run has ended on another host, None while it has not.
+        command: as returned by `msrun_command`.
+        settings: settings of the command; logs of an earlier run in `log_dir` are removed.
+        end_reason: returns why the run has ended on another host, None if it has not.
 
     Raises:
-        InputError: the port is taken or a worker failed; the sentence is the one that the worker logged, if it did.
-        RuntimeError: msrun started this process.
+        InputError: the port is in use or a rank failed; the message is the error that the rank logged, if any.
+        RuntimeError: msrun or a platform started this process.
     """
     if is_launched():
-        raise RuntimeError("a launched process must not start workers: ask is_launched() first")
+        raise RuntimeError("a launched process must not start ranks: check is_launched() first")
     log_dir = Path(settings.log_dir)
     log_dir.mkdir(parents=True, exist_ok=True)
     _check_port(settings)
@@ -134,18 +134,18 @@ def run_workers(
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 env=_environment(settings),
-                # Ctrl-C reaches this process only, which then ends all others in order.
+                # Ctrl-C must reach this process only, which then ends the others in order.
                 start_new_session=True,
                 preexec_fn=_interrupt_when_parent_dies,
             )
         except FileNotFoundError:
-            raise InputError("msrun is not installed beside this Python: set the environment up again") from None
+            raise InputError("msrun is not installed beside this Python: install the environment again") from None
         watch = _SchedulerWatch(psutil.Process(launcher.pid), log_dir)
         try:
-            returned = _wait(launcher, watch, log_dir, ended_elsewhere)
+            code = _wait(launcher, watch, log_dir, end_reason)
         finally:
             end_processes(launcher, watch.started)
-    if returned != 0:
+    if code != 0:
         raise InputError(describe_failure(log_dir))
 
 
@@ -153,7 +153,7 @@ def _environment(settings: LaunchSettings) -> dict[str, str]:
     environment = {**MINDSPORE_TIME_OUTS, **os.environ}
     if settings.worker_threads:
         environment.setdefault("OMP_NUM_THREADS", str(settings.worker_threads))
-    # msrun and the `python` that it starts are those of this process's environment.
+    # Use msrun, and the `python` that it starts, of the environment of this process.
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return environment
 
@@ -162,29 +162,29 @@ def _wait(
     launcher: subprocess.Popen[bytes],
     watch: "_SchedulerWatch",
     log_dir: Path,
-    ended_elsewhere: Callable[[], str | None],
+    end_reason: Callable[[], str | None],
 ) -> int:
-    """Show the first worker's log until msrun ends, or until this or another host's part is lost."""
+    """Show the first rank's log until msrun ends or the run fails here or on another host; return the exit code."""
     follower = LogFollower(log_dir, sys.stdout)
-    next_look = 0.0
-    while (returned := launcher.poll()) is None:
+    next_check = 0.0
+    while (code := launcher.poll()) is None:
         follower.show_new()
-        if time.monotonic() > next_look:
-            next_look = time.monotonic() + WATCH_SECONDS
-            if (sentence := ended_elsewhere()) is not None:
-                raise InputError(sentence)
+        if time.monotonic() > next_check:
+            next_check = time.monotonic() + WATCH_SECONDS
+            if (reason := end_reason()) is not None:
+                raise InputError(reason)
             if watch.is_stuck():
-                returned = 1
+                code = 1
                 break
         time.sleep(POLL_SECONDS)
     follower.show_new(is_end=True)
-    return returned
+    return code
 
 
 class _SchedulerWatch:
-    """Notices that a worker has failed and only the scheduler is left, or that workers are left without a scheduler.
+    """Detects a scheduler that is left alone after a worker failed, and workers that are left without a scheduler.
 
-    Workers that have ended well leave the scheduler to wait for those of other hosts.
+    A scheduler is also alone, but waits for other hosts, when the workers of this host have ended without errors.
     """
 
     def __init__(self, launcher: psutil.Process, log_dir: Path) -> None:
@@ -192,10 +192,10 @@ class _SchedulerWatch:
         self.log_dir = log_dir
         self.had_workers = self.had_scheduler = False
         self.started: set[psutil.Process] = set()
-        self.well_until = time.monotonic()
+        self.last_ok_time = time.monotonic()
 
     def is_stuck(self) -> bool:
-        """Return whether this has been so for too long."""
+        """Return whether one of these states has lasted longer than its grace period."""
         running = list(filter(is_alive, children_of(self.launcher)))
         self.started.update(running)
         roles = {_role(process) for process in running}
@@ -205,9 +205,9 @@ class _SchedulerWatch:
         lost_scheduler = self.had_scheduler and not has_scheduler
         lost_workers = self.had_workers and not has_workers and worker_failed(self.log_dir)
         if not lost_scheduler and not lost_workers:
-            self.well_until = time.monotonic()
+            self.last_ok_time = time.monotonic()
         grace = SCHEDULER_GRACE_SECONDS if lost_workers else WORKER_GRACE_SECONDS
-        return time.monotonic() - self.well_until > grace
+        return time.monotonic() - self.last_ok_time > grace
 
 
 def _role(process: psutil.Process) -> str:
@@ -218,13 +218,13 @@ def _role(process: psutil.Process) -> str:
 
 
 def _interrupt_when_parent_dies() -> None:
-    """Ask Linux to send msrun SIGINT, on which it kills its workers, when the process that started it dies."""
+    """Have Linux send SIGINT to msrun, on which it kills its workers, when the process that started it dies."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _check_port(settings: LaunchSettings) -> None:
-    """Refuse a port of the scheduler that another program listens on: the workers would wait for their time-out."""
+    """Raise InputError if the scheduler's port is in use: the workers would wait for it until their time-out."""
     address, port = settings.master_addr, settings.master_port
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -234,8 +234,8 @@ def _check_port(settings: LaunchSettings) -> None:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise InputError(
-                    f"port {port} of {address} is in use by another program, perhaps a run that is still ending: "
-                    "give another master_port"
+                    f"port {port} of {address} is in use by another program or a run that is still ending: set "
+                    "train.master_port to another port"
                 ) from None
-            # Another host's address cannot be bound here: the scheduler runs there.
+            # The address of another host, which runs the scheduler, cannot be bound here.
             logging.debug("port %d of %s is not checked: %s", port, address, error)

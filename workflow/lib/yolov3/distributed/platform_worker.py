@@ -1,12 +1,12 @@
-"""Workers that a platform starts by itself, one process for each Ascend device: MindSpore's "rank table startup"."""
+"""Ranks that a platform starts itself, one process per Ascend device: MindSpore's "rank table startup"."""
 
 import os
 
 
 def is_rank_table_worker() -> bool:
-    """Return whether this process is such a worker of several.
+    """Return whether this process is one of several ranks that a platform started.
 
-    It has RANK_TABLE_FILE, RANK_ID, RANK_SIZE and DEVICE_ID in its environment; msrun's processes have MS_ROLE.
+    A platform sets RANK_TABLE_FILE, RANK_ID, RANK_SIZE and DEVICE_ID; msrun sets MS_ROLE.
     """
     variables = os.environ
     return (
@@ -17,5 +17,5 @@ def is_rank_table_worker() -> bool:
 
 
 def own_device_id() -> int | None:
-    """Return the device of such a worker; None in other processes, to which MindSpore gives one."""
+    """Return the device id set by the platform; None in other processes, where MindSpore chooses the device."""
     return int(os.environ.get("DEVICE_ID", "0")) if is_rank_table_worker() else None

@@ -1,4 +1,4 @@
-"""Rank tables: which devices of which hosts train together (the Ascend collective library's format, version 1.0)."""
+"""Rank tables: lists of the devices that train together, in the format of Ascend's collective library, version 1.0."""
 
 import ipaddress
 import logging
@@ -15,7 +15,7 @@ from yolov3.errors import InputError
 from yolov3.files import read_json
 
 HCCN_CONF = Path("/etc/hccn.conf")
-# Devices of a host are linked in two groups of four; a job uses devices of one group, or all eight.
+# The devices of a host are linked in two groups of four; a job may use devices of one group, or all eight.
 DEVICES_PER_GROUP = 4
 DEVICES_PER_HOST = 2 * DEVICES_PER_GROUP
 HCCN_TOOL_SECONDS = 20
@@ -25,14 +25,14 @@ RankTable = dict[str, Any]
 
 @dataclass(frozen=True)
 class RankTableSettings:
-    """Which devices of this host train; the names are those of the config section `rank_table`.
+    """The devices of this host that take part; the names are those of config section `rank_table`.
 
     Attributes:
         device_num: half-open range "[first,end)" of positions in `visible_devices`.
-        visible_devices: physical device ids that the container sees, in order, comma separated; "" means 0 to 7.
-        server_ip: address of this host; "" finds it.
+        visible_devices: physical device ids visible in the container, in order, comma separated; "" means 0 to 7.
+        server_ip: IP address of this host; "" detects it.
         device_ips: device addresses in ascending order of device id, comma separated, for the devices used or for all
-            from device 0 on; "" asks hccn_tool, then hccn.conf.
+            from device 0; "" reads them from hccn_tool or hccn.conf.
     """
 
     device_num: str = "[0,8)"
@@ -44,11 +44,11 @@ class RankTableSettings:
 def ascend_rank_table(settings: RankTableSettings, hccn_conf: Path = HCCN_CONF) -> RankTable:
     """Return the rank table of this host's Ascend devices.
 
-    `visible_devices` lists physical ids and `device_num` selects positions in that list, so ids "4,5,6,7" with "[0,2)"
-    are the devices 4 and 5. The table, hccn_tool, hccn.conf and the group rule all speak of physical ids.
+    `visible_devices` lists physical ids and `device_num` selects positions in that list: "4,5,6,7" with "[0,2)" selects
+    devices 4 and 5. The table, hccn_tool, hccn.conf and the rule of groups all refer to physical ids.
 
     Raises:
-        InputError: the range is not allowed or an address is not found.
+        InputError: the range is not allowed or an address is unknown.
     """
     device_ids = select_devices(settings.device_num, settings.visible_devices)
     if settings.device_ips:
@@ -56,15 +56,15 @@ def ascend_rank_table(settings: RankTableSettings, hccn_conf: Path = HCCN_CONF) 
     else:
         addresses = _hccn_addresses(device_ids, hccn_conf)
     if len(set(addresses)) < len(addresses):
-        twice = next(address for address in addresses if addresses.count(address) > 1)
-        raise InputError(f"device address {twice} belongs to two devices: give each device its own (device_ips)")
+        repeated = next(address for address in addresses if addresses.count(address) > 1)
+        raise InputError(f"device address {repeated} belongs to two devices: give each its own address (device_ips)")
     return _one_server(settings.server_ip or find_server_ip(), device_ids, addresses)
 
 
 def host_rank_table(group_size: int, server_ip: str = "") -> RankTable:
-    """Return a rank table of the `group_size` CPU or GPU workers that train on this host.
+    """Return a rank table of `group_size` CPU or GPU ranks on this host, in Ascend's format.
 
-    The form is that of Ascend; a worker's device address is the host's.
+    The device address of each rank is the address of the host.
     """
     if group_size < 1:
         raise InputError(f"group_size is {group_size} but must be at least 1")
@@ -73,20 +73,20 @@ def host_rank_table(group_size: int, server_ip: str = "") -> RankTable:
 
 
 def empty_rank_table() -> RankTable:
-    """Return the table of a training over several hosts that has none: no server is listed."""
+    """Return a table without servers, for a training on several hosts that needs no rank table."""
     return {"version": "1.0", "server_count": "0", "server_list": [], "status": "completed"}
 
 
 def lists_devices(path: str) -> bool:
-    """Return whether a rank table file is given and is not that of `empty_rank_table`."""
+    """Return whether `path` is not "" and its rank table is not the one of `empty_rank_table`."""
     return bool(path) and read_json(path, "rank table") != empty_rank_table()
 
 
 def select_devices(device_num: str, visible_devices: str) -> list[int]:
-    """Return the physical ids at the positions `device_num` of `visible_devices` (see `ascend_rank_table`).
+    """Return the physical ids at positions `device_num` of `visible_devices` (see `ascend_rank_table`).
 
     Raises:
-        InputError: the range is empty, outside of the visible devices, or mixes the two groups of four.
+        InputError: the range is empty, exceeds the visible devices, or mixes the two groups of four.
     """
     match = re.fullmatch(r"\[ *(\d+) *, *(\d+) *\)", device_num.strip())
     if not match:
@@ -102,26 +102,26 @@ def select_devices(device_num: str, visible_devices: str) -> list[int]:
     if max(visible) >= DEVICES_PER_HOST:
         raise InputError(f"visible_devices is {visible_devices} but device ids are 0 to {DEVICES_PER_HOST - 1}")
     if first >= end:
-        raise InputError(f'device_num is {device_num} and holds no device: give a range such as "[0,8)"')
+        raise InputError(f'device_num is {device_num}, which is empty: use a range such as "[0,8)"')
     if end > len(visible):
         raise InputError(
-            f"device_num is {device_num} but only {len(visible)} devices are visible: end it at {len(visible)}"
+            f"device_num is {device_num} but only {len(visible)} devices are visible: end the range at {len(visible)}"
         )
     device_ids = visible[first:end]
     crosses = first < DEVICES_PER_GROUP < end or len({number // DEVICES_PER_GROUP for number in device_ids}) > 1
     if crosses and len(device_ids) < DEVICES_PER_HOST:
         raise InputError(
             f"device_num is {device_num}, devices {','.join(map(str, device_ids))}, but devices of the groups 0-3 and "
-            "4-7 train together only if all eight do: stay within [0,4) or [4,8), or take [0,8)"
+            "4-7 can only train together if all eight do: use a range within [0,4) or [4,8), or [0,8)"
         )
     return device_ids
 
 
 def find_server_ip() -> str:
-    """Return this host's address: that of its outgoing route, else of its name, else 127.0.0.1. Sends nothing."""
+    """Return this host's IP address: of its default route, else of its host name, else 127.0.0.1. Sends no packets."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            # Connecting a datagram socket only looks up the route; the address is reserved for documentation.
+            # Connecting a datagram socket only looks up the route; this address is reserved for documentation.
             probe.connect(("192.0.2.1", 9))
             return str(probe.getsockname()[0])
         except OSError:
@@ -129,12 +129,12 @@ def find_server_ip() -> str:
     try:
         return socket.gethostbyname(socket.gethostname())
     except OSError:
-        logging.info("this host has no address of its own, 127.0.0.1 is taken (--server_ip sets another)")
+        logging.info("the IP address of this host is unknown: using 127.0.0.1 (--server_ip sets another)")
         return "127.0.0.1"
 
 
 def has_ascend_tools(hccn_conf: Path = HCCN_CONF) -> bool:
-    """Return whether this host can tell the addresses of Ascend devices."""
+    """Return whether this host has hccn_tool or hccn.conf, which give the addresses of Ascend devices."""
     return shutil.which("hccn_tool") is not None or hccn_conf.is_file()
 
 
@@ -153,13 +153,13 @@ def rank_count(table: RankTable) -> int:
 
 
 def merge_rank_tables(paths: Sequence[str | Path]) -> RankTable:
-    """Return one table of all servers of several files, ranks renumbered from 0 in the order given.
+    """Merge the rank tables of several files, with ranks renumbered from 0 in the order given.
 
     Raises:
-        InputError: a file is no rank table, differs in version or status, or repeats a server or device address.
+        InputError: a file is not a rank table, differs in version or status, or repeats a server or device address.
     """
     if not paths:
-        raise InputError("there is no rank table to merge: name the files after --merge")
+        raise InputError("there is no rank table to merge: list the files after --merge")
     tables = [(path, read_rank_table(path)) for path in paths]
     first_path, first = tables[0]
     servers: list[dict[str, Any]] = []
@@ -169,14 +169,14 @@ def merge_rank_tables(paths: Sequence[str | Path]) -> RankTable:
         for key in ("version", "status"):
             if table[key] != first[key]:
                 raise InputError(
-                    f"rank table {path} has {key} {table[key]} but {first_path} has {first[key]}: write both alike"
+                    f"rank table {path} has {key} {table[key]} but {first_path} has {first[key]}: make them equal"
                 )
         for server in table["server_list"]:
             for address in {server["server_id"], *(device["device_ip"] for device in server["device"])}:
                 if address in origin:
                     raise InputError(
-                        f"address {address} is in rank table {path} and already in {origin[address]}: "
-                        "name each server's table once"
+                        f"address {address} in rank table {path} is already in {origin[address]}: "
+                        "list the table of each server once"
                     )
                 origin[address] = path
             devices = []
@@ -193,10 +193,10 @@ def merge_rank_tables(paths: Sequence[str | Path]) -> RankTable:
 
 
 def complete_rank_table(path: str | Path, group_size: int) -> RankTable:
-    """Return the table in a file that has to hold all ranks of a run.
+    """Read a rank table that must contain all ranks of a run.
 
     Raises:
-        InputError: the file is no rank table, or of another number of ranks.
+        InputError: the file is not a rank table, or the number of ranks is not `group_size`.
     """
     table = read_rank_table(path)
     if rank_count(table) != group_size:
@@ -208,32 +208,32 @@ def complete_rank_table(path: str | Path, group_size: int) -> RankTable:
 
 
 def read_rank_table(path: str | Path) -> RankTable:
-    """Read a rank table file and check its form.
+    """Read a rank table file and check its format.
 
     Raises:
-        InputError: the file is missing or is no rank table of version 1.0; the sentence names what is wrong.
+        InputError: the file is missing or is not a rank table of version 1.0; the message says what is wrong.
     """
     table = read_json(path, "rank table")
 
-    def need(holds: bool, what: str) -> None:
-        if not holds:
-            raise InputError(f"rank table {path} {what}: write it again with rank_table.py")
+    def require(is_valid: bool, problem: str) -> None:
+        if not is_valid:
+            raise InputError(f"rank table {path} {problem}: write it again with rank_table.py")
 
-    need(isinstance(table, dict), "is not a JSON object")
+    require(isinstance(table, dict), "is not a JSON object")
     for key in ("version", "server_list", "status"):
-        need(key in table, f"has no {key}")
-    need(table["version"] == "1.0", f"has version {table['version']!r} in place of '1.0'")
-    need(isinstance(table["server_list"], list) and table["server_list"] != [], "lists no server")
+        require(key in table, f"has no {key}")
+    require(table["version"] == "1.0", f"has version {table['version']!r} instead of '1.0'")
+    require(isinstance(table["server_list"], list) and table["server_list"] != [], "lists no server")
     for server in table["server_list"]:
-        need(isinstance(server, dict) and isinstance(server.get("server_id"), str), "has a server without server_id")
+        require(isinstance(server, dict) and isinstance(server.get("server_id"), str), "has a server without server_id")
         devices = server.get("device")
-        need(isinstance(devices, list) and devices != [], f"lists no device of server {server['server_id']}")
+        require(isinstance(devices, list) and devices != [], f"lists no device of server {server['server_id']}")
         for device in devices:
             for key in ("device_id", "device_ip", "rank_id"):
-                holds = isinstance(device, dict) and isinstance(device.get(key), str)
-                need(holds, f"has a device of server {server['server_id']} without {key} (text)")
+                is_text = isinstance(device, dict) and isinstance(device.get(key), str)
+                require(is_text, f"has a device of server {server['server_id']} without {key} (text)")
         ids = [device["device_id"] for device in devices]
-        need(len(set(ids)) == len(ids), f"lists a device of server {server['server_id']} twice")
+        require(len(set(ids)) == len(ids), f"lists a device of server {server['server_id']} twice")
     return table
 
 
@@ -255,7 +255,7 @@ def _given_addresses(device_ips: str, device_ids: Sequence[int]) -> list[str]:
         return [by_id[device_id] for device_id in device_ids]
     raise InputError(
         f"device_ips lists {len(addresses)} addresses for the {len(device_ids)} devices "
-        f"{','.join(map(str, device_ids))}: give one for each of them, in ascending order of device id"
+        f"{','.join(map(str, device_ids))}: give one per device, in ascending order of device id"
     )
 
 
@@ -266,8 +266,8 @@ def _hccn_addresses(device_ids: Sequence[int], hccn_conf: Path) -> list[str]:
         address = _ask_hccn_tool(device_id) or configured.get(device_id)
         if address is None:
             raise InputError(
-                f"the address of device {device_id} is known neither to hccn_tool nor to {hccn_conf}: configure the "
-                "device's network, or give the addresses (device_ips)"
+                f"neither hccn_tool nor {hccn_conf} has the address of device {device_id}: configure the device's "
+                "network, or set rank_table.device_ips"
             )
         addresses.append(_checked_address(address, f"the address of device {device_id}"))
     return addresses
@@ -278,7 +278,7 @@ def _ask_hccn_tool(device_id: int) -> str | None:
     if tool is None:
         return None
     try:
-        answer = subprocess.run(
+        result = subprocess.run(
             [tool, "-i", str(device_id), "-ip", "-g"],
             capture_output=True,
             text=True,
@@ -287,9 +287,9 @@ def _ask_hccn_tool(device_id: int) -> str | None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        logging.warning("hccn_tool gave no address of device %d: %s", device_id, error)
+        logging.warning("hccn_tool did not return the address of device %d: %s", device_id, error)
         return None
-    match = re.search(r"^ipaddr:\s*(\S+)", answer.stdout, re.MULTILINE)
+    match = re.search(r"^ipaddr:\s*(\S+)", result.stdout, re.MULTILINE)
     return match[1] if match else None
 
 
@@ -306,4 +306,6 @@ def _checked_address(text: str, what: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise InputError(f"{what} holds {text!r}, which is no IP address such as 192.168.100.101: correct it") from None
+        raise InputError(
+            f"{what} has {text!r}, which is not an IP address such as 192.168.100.101: correct it"
+        ) from None

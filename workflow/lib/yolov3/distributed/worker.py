@@ -1,4 +1,4 @@
-"""MindSpore set up for one process: device, graph mode, seed, and the other workers."""
+"""Set-up of MindSpore in one process: device, graph mode, seed, and communication between ranks."""
 
 from dataclasses import dataclass
 
@@ -13,34 +13,34 @@ from yolov3.process import available_cpus
 
 @dataclass(frozen=True)
 class Worker:
-    """This process among those that train together."""
+    """The position of this process among those that train together."""
 
     rank: int = 0
     group_size: int = 1
 
     @property
     def is_master(self) -> bool:
-        """Whether this worker logs and writes the results."""
+        """Whether this rank logs and writes the results."""
         return self.rank == 0
 
 
 def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -> Worker:
-    """Choose the device, compile graphs, seed the initialisers and join the other workers.
+    """Select the device and graph mode, set the seed, and start the communication between ranks.
 
     Args:
         device_target: CPU, GPU or Ascend.
-        seed: of MindSpore's and NumPy's global generators, which the initialisers of layers use.
-        is_distributed: the process was started by msrun or a platform and trains with others.
+        seed: seed of MindSpore's and NumPy's global generators, which initialise the layers.
+        is_distributed: whether msrun or a platform started this process as one of several ranks.
 
     Raises:
-        InputError: the host has no such device, or the workers do not find each other.
+        InputError: the host has no such device, or the ranks cannot reach each other.
     """
     try:
         mindspore.set_context(mode=mindspore.GRAPH_MODE)
         _choose_device(device_target)
-        # Workers on GPU and Ascend get their own device when they join, before which they must not use one.
+        # Ranks on GPU and Ascend are assigned their device by communication.init and must not use one before.
         if not is_distributed or device_target == "CPU":
-            # Touching the device shows whether it is there, before anything long is begun.
+            # Use the device once to fail early if it is missing.
             (Tensor(np.zeros(1, np.float32)) + 1).asnumpy()
     except (RuntimeError, ValueError, TypeError) as error:
         raise InputError(
@@ -54,18 +54,18 @@ def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -
         mindspore.communication.init()
     except RuntimeError as error:
         raise InputError(
-            f"this worker does not find the others ({first_line(error)}): check master_port, the rank table and that "
-            "all hosts were started"
+            f"this rank cannot reach the others ({first_line(error)}): check train.master_port, the rank table, and "
+            "that training was started on all hosts"
         ) from None
     if device_target == "CPU":
-        # Its pool is of 30 threads otherwise, too many for a worker that is bound to a share of the cores.
+        # The default pool of 30 threads is too large for a rank that is bound to a share of the cores.
         mindspore.device_context.cpu.op_tuning.threads_num(available_cpus())
     worker = Worker(mindspore.communication.get_rank(), mindspore.communication.get_group_size())
     mindspore.set_auto_parallel_context(
         parallel_mode=mindspore.ParallelMode.DATA_PARALLEL,
         gradients_mean=True,
         device_num=worker.group_size,
-        # One all-reduce for many gradients: one for each spends its time on starting and waiting.
+        # Fuse the all-reduces: one per gradient spends most of its time on latency.
         comm_fusion={"allreduce": {"mode": "auto", "config": None}},
     )
     return worker
@@ -75,13 +75,13 @@ def _choose_device(device_target: str) -> None:
     try:
         mindspore.set_device(device_target, own_device_id())
     except RuntimeError:
-        # A process that has computed already has chosen; asking for the same again is no mistake.
+        # The device cannot be set again after it was used, which is no error if it is the same.
         if mindspore.get_context("device_target") != device_target:
             raise
 
 
 def sum_over_workers(value: int) -> int:
-    """Return the sum over all workers, exact below 2**24, of a whole number; every worker must call it."""
+    """Return the sum of an integer over all ranks, exact below 2**24; every rank must call it."""
     reduced = _Sum()(Tensor(np.array([value], np.float32)))
     return int(reduced.asnumpy()[0])
 

@@ -1,10 +1,10 @@
-"""Use a trained network: `from yolov3.prediction import load_detector`."""
+"""The public interface of a trained network: `from yolov3.prediction import load_detector`."""
 
 from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    # On demand only: it brings MindSpore, which other modules of this package do not need.
+    # Imported on first use because it imports MindSpore, which other modules of this package do not need.
     if name == "load_detector":
         from yolov3.prediction.detector import load_detector
 

@@ -1,4 +1,4 @@
-"""A trained network from whatever file holds it, as a function from an image to its detections.
+"""Object detection with a trained network, loaded from a checkpoint or an exported model.
 
 from yolov3.prediction import load_detector
 
@@ -30,11 +30,11 @@ EXPORTED_RUNNERS = {".mindir": mindir_runner, ".onnx": onnx_runner}
 
 @dataclass(frozen=True)
 class Classes:
-    """What a network can find.
+    """The classes of a network.
 
     Attributes:
-        names: in the order of the class logits.
-        category_ids: COCO category ids in the same order; empty where the data set is not known.
+        names: class names in the order of the class logits.
+        category_ids: COCO category ids in the same order; empty if the data set is not known.
     """
 
     names: tuple[str, ...]
@@ -43,7 +43,7 @@ class Classes:
 
 @dataclass(frozen=True)
 class NamedDetections(Detections):
-    """Detections of one image, best first, and what their classes are called."""
+    """Detections of one image, in descending order of score, with the names of the classes."""
 
     class_names: tuple[str, ...]
 
@@ -55,18 +55,18 @@ class NamedDetections(Detections):
 
 @dataclass(frozen=True)
 class Detector:
-    """A network ready to run.
+    """A loaded network with its pre- and post-processing.
 
     Attributes:
-        run: from float32 [N, 3, H, W] to the network's outputs.
-        classes: what it can find.
+        run: function from float32 [N, 3, H, W] to the network's outputs.
+        classes: the classes of the network.
         anchors: nine (width, height) in pixels of the input.
         input_size: (height, width) of the input in pixels.
-        batch_size: N, which an exported model has fixed.
-        letterbox: images keep their aspect ratio.
-        mean_std: how they are normalised.
-        is_decoded: the outputs are those of a `DetectionDecoder`.
-        settings: what is kept of the detections.
+        batch_size: N, which is fixed in an exported model.
+        letterbox: whether images keep their aspect ratio.
+        mean_std: normalisation of the images.
+        is_decoded: whether the outputs are those of a `DetectionDecoder`.
+        settings: score threshold, NMS threshold and maximum number of detections.
     """
 
     run: Runner
@@ -83,24 +83,24 @@ class Detector:
         """Return the detections in an image.
 
         Args:
-            image: path of an image file, which is turned upright by its EXIF orientation, or pixels, uint8 [H, W, 3]
-                in the order RGB (OpenCV reads BGR).
+            image: path of an image file, whose EXIF orientation is applied, or pixels, uint8 [H, W, 3] in RGB order
+                (OpenCV reads BGR).
 
         Raises:
-            InputError: the file cannot be read, or the pixels have another type or shape.
+            InputError: the file cannot be read, or the pixels have another dtype or shape.
         """
         pixels = image if isinstance(image, np.ndarray) else read_image_rgb(image)
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
-            raise InputError(f"the image is {pixels.dtype} {list(pixels.shape)}: give uint8 [H, W, 3] in the order RGB")
+            raise InputError(f"the image is {pixels.dtype} {list(pixels.shape)}: pass uint8 [H, W, 3] in RGB order")
         placed, placement = place_image(pixels, self.input_size, self.letterbox)
         images = np.zeros((self.batch_size, 3, *self.input_size), np.float32)
         images[0] = normalise(placed, self.mean_std)
         outputs = tuple(output[0] for output in self.run(images))
         if self.is_decoded:
-            found = detect_decoded(outputs, placement, self.settings)
+            detections = detect_decoded(outputs, placement, self.settings)
         else:
-            found = detect(outputs, self.input_size, self.anchors, placement, self.settings)
-        return NamedDetections(**vars(found), class_names=self.classes.names)
+            detections = detect(outputs, self.input_size, self.anchors, placement, self.settings)
+        return NamedDetections(**vars(detections), class_names=self.classes.names)
 
 
 def load_detector(
@@ -115,40 +115,40 @@ def load_detector(
     """Load a checkpoint (.ckpt), or an exported model (.mindir, .onnx) with its description beside it.
 
     Args:
-        path: the file.
-        score: lowest score of a detection, 0..1.
-        nms: IoU, 0..1, over which the weaker of two boxes of a class is dropped.
-        max_detections: keep at most so many in an image; 0 keeps all.
-        testing_shape: input size in pixels, a multiple of 32; None takes the size that the checkpoint was trained for.
-            An exported model has one size only.
-        letterbox: whether images keep their aspect ratio; None likewise.
+        path: file of the network.
+        score: minimum score of a detection, 0..1.
+        nms: IoU, 0..1, above which the lower-scored of two boxes of a class is dropped.
+        max_detections: maximum number of detections per image; 0 keeps all.
+        testing_shape: input size in pixels, a multiple of 32; None takes the size stored in the file. An exported
+            model supports only that size.
+        letterbox: whether images keep their aspect ratio; None takes the value stored in the file.
 
     Raises:
-        InputError: the file is missing, broken or of another kind, an exported model has other values, or an option is
-            out of its range.
+        InputError: the file is missing, broken or of an unsupported format, an exported model has other values, or an
+            option is out of range.
     """
     if not (0 <= score <= 1 and 0 <= nms <= 1):
-        raise InputError(f"score is {score} and nms is {nms}: both must be from 0 to 1")
+        raise InputError(f"score is {score} and nms is {nms}: both must be between 0 and 1")
     if testing_shape is not None and (testing_shape < 32 or testing_shape % 32):
         raise InputError(f"testing_shape is {testing_shape} but must be a multiple of 32")
     settings = PostprocessSettings(score, nms, max_detections)
     path = Path(path)
     if path.suffix == ".ckpt":
         network, network_settings = load_network(path)
-        fitted = input_as_trained(path, network_settings, testing_shape, letterbox)
+        network_input = input_as_trained(path, network_settings, testing_shape, letterbox)
         return Detector(
             run=inference_of(network),
             classes=Classes(network_settings.class_names, network_settings.category_ids),
             anchors=network_settings.anchors,
-            input_size=(fitted["testing_shape"],) * 2,
+            input_size=(network_input["testing_shape"],) * 2,
             batch_size=1,
-            letterbox=fitted["letterbox"],
+            letterbox=network_input["letterbox"],
             mean_std=network_settings.mean_std,
             is_decoded=False,
             settings=settings,
         )
     if path.suffix not in EXPORTED_RUNNERS:
-        raise InputError(f"model {path} is of another kind than .ckpt, .mindir, .onnx, .ms and .om: give one of those")
+        raise InputError(f"model {path} has an unsupported format: use a .ckpt, .mindir, .onnx, .ms or .om file")
     description = read_description(path, testing_shape, letterbox)
     return Detector(
         run=EXPORTED_RUNNERS[path.suffix](path),
@@ -164,10 +164,10 @@ def load_detector(
 
 
 def read_description(path: Path, testing_shape: int | None, letterbox: bool | None) -> ModelDescription:
-    """Read the description of an exported model that is to be run with the given values (None: with its own).
+    """Read the description of an exported model and check it against the given values (None: not given).
 
     Raises:
-        InputError: model or description are missing or broken, or the model was exported with other values.
+        InputError: the model or its description is missing or broken, or the model was exported with other values.
     """
     if not path.is_file():
         raise InputError(f"model {path} does not exist: check the path")
@@ -175,12 +175,12 @@ def read_description(path: Path, testing_shape: int | None, letterbox: bool | No
     if testing_shape is not None and (testing_shape, testing_shape) != description.input_size:
         height, width = description.input_size
         raise InputError(
-            f"testing_shape is {testing_shape} but model {path} was exported for {width} x {height} pixels: leave the "
-            "option out, or export again"
+            f"testing_shape is {testing_shape} but model {path} was exported for {width} x {height} pixels: omit the "
+            "option, or export again"
         )
     if letterbox is not None and letterbox != description.letterbox:
         raise InputError(
             f"letterbox is {str(letterbox).lower()} but model {path} was exported for "
-            f"{str(description.letterbox).lower()}: leave the option out, or export again"
+            f"{str(description.letterbox).lower()}: omit the option, or export again"
         )
     return description

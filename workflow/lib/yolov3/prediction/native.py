@@ -1,4 +1,4 @@
-"""Detections by the native program, for models that only it runs: MindSpore Lite's .ms, Ascend's .om."""
+"""Detection by the native program, for models that only it can run: .ms (MindSpore Lite) and .om (Ascend)."""
 
 import tempfile
 from collections.abc import Callable
@@ -19,25 +19,25 @@ from yolov3.native.run import NativeRunSettings, native_command, run_program
 def native_detections(
     program: Path, model: Path, description: ModelDescription, files: list[Path], settings: NativeRunSettings
 ) -> Callable[[Path, np.ndarray], Detections]:
-    """Run the program over all images at once.
+    """Run the native program once on all images.
 
     Args:
-        program: native310.
-        model: a file that it runs.
-        description: of the model.
-        files: images; those that cannot be read are left out.
-        settings: how to run it.
+        program: path of native310.
+        model: .ms or .om file.
+        description: description of the model.
+        files: image files; unreadable ones are skipped.
+        settings: settings of the program.
 
     Returns:
-        A function from an image's path to its detections; the second argument, its content, is not used.
+        A function (path, pixels) -> detections of the image; the pixels are not used.
 
     Raises:
-        InputError: the program is not there, or fails.
+        InputError: the program is missing or fails.
     """
     if not program.is_file():
         raise InputError(
-            f"models such as {model} are run by native310, which is not at {program}: run snakemake --cores 2 "
-            "build_native310 first, or name it by --program"
+            f"model {model} needs the program native310, which does not exist at {program}: run snakemake --cores 2 "
+            "build_native310 first, or give its path by --program"
         )
     readable, sizes_wh = [], []
     for path in files:
@@ -60,7 +60,7 @@ def native_detections(
 
 
 def _split_of(files: list[Path], sizes_wh: list[tuple[int, int]]) -> CocoSplit:
-    """Return the images without any boxes; their ids count from 0."""
+    """Return a split of the images without boxes; image ids count from 0."""
     count = len(files)
     return CocoSplit(
         image_dir=Path.cwd(),

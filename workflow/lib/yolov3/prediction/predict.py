@@ -1,4 +1,4 @@
-"""Predictions for a user's own images: one picture for each image with its detections, and one JSON file of all."""
+"""Predictions for a user's own images: a picture of each image with its detections, and one JSON file for all."""
 
 import logging
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from yolov3.prediction.detector import Classes
 
 PREDICTIONS_NAME = "predictions.json"
 JPEG_QUALITY = 92
-# Of the formats that OpenCV reads those with 8 or 16 bits.
+# The formats with 8 or 16 bits among those that OpenCV reads.
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe")
 SUFFIXES = (
     *JPEG_SUFFIXES,
@@ -28,35 +28,35 @@ SUFFIXES = (
 
 
 def find_images(place: Path, without: Path | None = None) -> list[Path]:
-    """Return the images of a folder and of the folders in it, sorted; or the one file that `place` is.
+    """Return the image files in a folder and its subfolders, sorted; or `place` itself if it is a file.
 
-    Files are told apart by their suffix; hidden ones, whose name or folder begins with a dot, do not count.
+    Images are recognised by their suffix. Files are skipped if their name or that of a subfolder starts with a dot.
 
     Args:
         place: folder or image file.
-        without: folder in `place` that is left out, such as one of results.
+        without: folder in `place` to skip, such as the output folder.
 
     Raises:
-        InputError: the place is missing or holds no images.
+        InputError: the place does not exist or has no images.
     """
     if place.is_file():
         return [place]
     if not place.is_dir():
         raise InputError(f"{place} is neither an image nor a folder: check the path")
-    left_out = without.resolve() if without else None
-    if left_out in (place.resolve(), *place.resolve().parents):
-        left_out = None
-    found = [
+    skipped = without.resolve() if without else None
+    if skipped in (place.resolve(), *place.resolve().parents):
+        skipped = None
+    images = [
         path
         for path in place.rglob("*")
         if path.suffix.lower() in SUFFIXES
         and not any(part.startswith(".") for part in path.relative_to(place).parts)
         and path.is_file()
-        and not (left_out and path.resolve().is_relative_to(left_out))
+        and not (skipped and path.resolve().is_relative_to(skipped))
     ]
-    if not found:
-        raise InputError(f"folder {place} holds no images ({' '.join(SUFFIXES)}): check the path")
-    return sorted(found)
+    if not images:
+        raise InputError(f"folder {place} contains no images ({' '.join(SUFFIXES)}): check the path")
+    return sorted(images)
 
 
 def predict_files(
@@ -69,23 +69,23 @@ def predict_files(
 ) -> list[dict[str, Any]]:
     """Write <output_dir>/<name>.jpg or .png for each image, and predictions.json.
 
-    Pictures of JPEG images are JPEG, others PNG. The EXIF orientation is applied: boxes, width and height are those of
-    the upright image, as the picture shows it. An image that cannot be read is left out with a warning.
+    Pictures of JPEG images are JPEG, others PNG. Boxes, width and height refer to the image after its EXIF orientation
+    is applied, as the picture shows it. Unreadable images are skipped with a warning.
 
     Args:
-        files: images under `folder`.
-        folder: what file names are relative to; the pictures' folders are as there.
-        detect: returns the detections of an image, given its path and content, uint8 [H, W, 3] RGB.
-        classes: what `detect` can find.
+        files: image files in `folder`.
+        folder: base folder of the file names; the pictures have the same subfolders.
+        detect: function (path, pixels uint8 [H, W, 3] RGB) -> detections.
+        classes: classes of the detections.
         output_dir: folder of the results.
         on_image: called after each file.
 
     Returns:
-        The content of predictions.json: for each image file, width, height and detections, best first, each with name,
-        category_id (null if not known), score and bbox_xywh in pixels.
+        The content of predictions.json: for each image its file, width, height and detections in descending order of
+        score, each with name, category_id (null if not known), score and bbox_xywh in pixels.
 
     Raises:
-        InputError: a picture would replace an image; or, at the end, images could not be read.
+        InputError: a picture would overwrite an image; or, after all others are done, images could not be read.
     """
     pictures = picture_paths(files, folder, output_dir)
     _refuse_output_over_input(files, pictures)
@@ -94,30 +94,30 @@ def predict_files(
         try:
             image = read_image_rgb(path)
         except InputError as error:
-            logging.warning("left out: %s", error)
+            logging.warning("skipped: %s", error)
             unreadable.append(str(error))
             on_image()
             continue
-        found = detect(path, image)
+        detections = detect(path, image)
         with complete_file(pictures[path]) as temporary:
-            picture = Image.fromarray(draw_detections(image, found, classes.names))
-            # Half the colours, the default, would blur thin lines.
+            picture = Image.fromarray(draw_detections(image, detections, classes.names))
+            # The default, chroma at half the resolution, would blur thin lines.
             picture.save(temporary, quality=JPEG_QUALITY, subsampling=0)
-        predictions.append(prediction_of(path.relative_to(folder).as_posix(), image, found, classes))
+        predictions.append(prediction_of(path.relative_to(folder).as_posix(), image, detections, classes))
         on_image()
     if len(files) == len(unreadable) == 1:
         raise InputError(unreadable[0])
     write_json(output_dir / PREDICTIONS_NAME, predictions)
     if unreadable:
         raise InputError(
-            f"{len(unreadable)} of {len(files)} images could not be read and were left out; the first: {unreadable[0]}"
+            f"{len(unreadable)} of {len(files)} images could not be read and were skipped; the first: {unreadable[0]}"
         )
     return predictions
 
 
-def prediction_of(file: str, image_rgb: np.ndarray, found: Detections, classes: Classes) -> dict[str, Any]:
-    """Return what predictions.json has of an image; boxes are rounded to 1/100 pixel, scores to 5 digits."""
-    rows = coco_rows(found, 0, range(len(classes.names))).tolist()
+def prediction_of(file: str, image_rgb: np.ndarray, detections: Detections, classes: Classes) -> dict[str, Any]:
+    """Return the entry of an image in predictions.json; boxes are rounded to 1/100 pixel, scores to 5 digits."""
+    rows = coco_rows(detections, 0, range(len(classes.names))).tolist()
     return {
         "file": file,
         "width": image_rgb.shape[1],
@@ -135,13 +135,13 @@ def prediction_of(file: str, image_rgb: np.ndarray, found: Detections, classes: 
 
 
 def picture_paths(files: list[Path], folder: Path, output_dir: Path) -> dict[Path, Path]:
-    """Return where the picture of each file goes: its name with .jpg or .png, each another name."""
+    """Return a distinct path in `output_dir` for the picture of each file: the file's name with suffix .jpg or .png."""
     taken: set[Path] = set()
     pictures = {}
     for path in files:
         suffix = ".jpg" if path.suffix.lower() in JPEG_SUFFIXES else ".png"
         picture = output_dir / path.relative_to(folder).with_suffix(suffix)
-        # a.tif beside a.png, or a.jpeg beside a.jpg.
+        # As for a.tif beside a.png, or a.jpeg beside a.jpg.
         while picture in taken:
             picture = picture.with_name(f"{picture.name}{suffix}")
         taken.add(picture)
@@ -150,7 +150,7 @@ def picture_paths(files: list[Path], folder: Path, output_dir: Path) -> dict[Pat
 
 
 def _refuse_output_over_input(files: list[Path], pictures: dict[Path, Path]) -> None:
-    """Raise InputError if a picture would replace one of the images."""
+    """Raise InputError if a picture would overwrite one of the images."""
     images = {path.resolve() for path in files}
     for path, picture in pictures.items():
         if picture.resolve() in images:
