@@ -8,7 +8,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from yolov3.evaluation import coco_metrics as coco_eval
+from yolov3.evaluation import coco_metrics
 from yolov3.evaluation.coco_metrics import coco_result
 
 HEADING = "=============coco eval result========="
@@ -111,7 +111,7 @@ def crowded_scene(rng):
 
 @pytest.mark.parametrize("least", [10**9, 0])
 def test_class_by_class_equals_pycocotools_at_once(monkeypatch, least):
-    monkeypatch.setattr(coco_eval, "DETECTIONS_FOR_PROCESSES", least)
+    monkeypatch.setattr(coco_metrics, "DETECTIONS_FOR_PROCESSES", least)
     truth, detections = crowded_scene(np.random.default_rng(5))
     result = coco_result(truth, detections)
     printed = io.StringIO()

@@ -20,7 +20,7 @@ from exported_samples import SETTINGS, run_script, write_program
 from mindspore import Parameter, Tensor, nn
 
 from yolov3.config.config import complete_config, section_schema
-from yolov3.distributed import run as distributed
+from yolov3.distributed import run
 from yolov3.export.description import ModelDescription
 from yolov3.training.schedule import ScheduleSettings, learning_rates
 
@@ -177,7 +177,7 @@ def test_rank_table_of_eight_devices(planned, tools, tmp_path):
 def test_training_is_started_by_msrun(planned, tools, monkeypatch, name):
     started = []
     monkeypatch.delenv("MS_ROLE", raising=False)
-    monkeypatch.setattr(distributed, "run_workers", lambda command, *_: started.append(command))
+    monkeypatch.setattr(run, "run_workers", lambda command, *_: started.append(command))
     if name == "ascend":
         assert run_script("rank_table", *stage_words(planned[name]["rank_table"])) == 0
     words = stage_words(planned[name]["train"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from yolov3.distributed import run as distributed
+from yolov3.distributed import run
 from yolov3.distributed.end_reports import HostReports, host_folder
 from yolov3.distributed.hosts import check_master, host_number, read_hosts, slurm_hosts, workers_per_host
 from yolov3.distributed.run import DistributedSettings, run_distributed
@@ -60,7 +60,7 @@ def install_scontrol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def launched(monkeypatch: pytest.MonkeyPatch, settings: DistributedSettings, log_dir: Path) -> list[str]:
     """The msrun command of this host's part."""
     commands: list[list[str]] = []
-    monkeypatch.setattr(distributed, "run_workers", lambda command, *_: commands.append(command))
+    monkeypatch.setattr(run, "run_workers", lambda command, *_: commands.append(command))
     run_distributed(["train.py", "--lr", "0.1"], settings, log_dir)
     (command,) = commands
     return command

@@ -15,8 +15,7 @@ from exported_samples import run_script
 from small_coco import write_small_coco
 
 from yolov3.data.manifest import Manifest
-from yolov3.distributed import modelarts
-from yolov3.distributed import worker as runtime
+from yolov3.distributed import modelarts, worker
 from yolov3.distributed.modelarts import ModelArtsSettings, Platform, Server, manifest_path, run_on_modelarts
 from yolov3.distributed.msrun import is_launched
 from yolov3.errors import InputError
@@ -304,13 +303,13 @@ def test_a_process_of_the_platform_is_a_worker_on_its_own_device(monkeypatch, bu
     done = []
     monkeypatch.setattr(mindspore, "set_context", lambda **_: None)
     monkeypatch.setattr(mindspore, "set_device", lambda *words: done.append(words))
-    monkeypatch.setattr(runtime, "Tensor", lambda *_: pytest.fail("no tensor before the workers have joined"))
+    monkeypatch.setattr(worker, "Tensor", lambda *_: pytest.fail("no tensor before the workers have joined"))
     monkeypatch.setattr(mindspore.communication, "init", lambda: done.append("init"))
     monkeypatch.setattr(mindspore.communication, "get_rank", lambda: 11)
     monkeypatch.setattr(mindspore.communication, "get_group_size", lambda: 16)
     monkeypatch.setattr(mindspore, "set_auto_parallel_context", lambda **_: None)
     monkeypatch.setattr(mindspore, "set_seed", lambda _: None)
-    assert runtime.start_runtime("Ascend", 1, is_distributed=True) == runtime.Worker(11, 16)
+    assert worker.start_runtime("Ascend", 1, is_distributed=True) == worker.Worker(11, 16)
     assert done == [("Ascend", 3), "init"]
     monkeypatch.setenv("RANK_SIZE", "1")
     assert not is_launched()

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from processes import MARK, processes_with, wait_until
 
-from yolov3.distributed import msrun as launch
+from yolov3.distributed import msrun
 from yolov3.distributed.msrun import LaunchSettings, is_launched, msrun_command, run_workers
 from yolov3.distributed.worker_logs import describe_failure
 from yolov3.errors import InputError
@@ -149,7 +149,7 @@ def test_failed_worker_ends_all_with_its_sentence(
     command: Callable[..., list[str]], log_dir: Path, mark: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The scheduler would wait for its time-out.
-    monkeypatch.setattr(launch, "SCHEDULER_GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(msrun, "SCHEDULER_GRACE_SECONDS", 1.0)
     failing = "print('2026-01-01 00:00:01,000 ERROR batch 3 holds ä NaN: lower lr'); raise SystemExit(1)"
     words = command(SLEEP, SLEEP, f"import time; time.sleep(1.5); {failing}")
 
@@ -224,7 +224,7 @@ def test_what_the_launcher_and_mindspore_saw_is_told(log_dir: Path) -> None:
 def test_scheduler_may_wait_for_other_hosts(
     command: Callable[..., list[str]], log_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launch, "SCHEDULER_GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(msrun, "SCHEDULER_GRACE_SECONDS", 0.5)
     words = command("import time; time.sleep(4)", SHORT)
     run_workers(words, LaunchSettings(2, 1, log_dir, master_port=free_port()))
 
@@ -244,7 +244,7 @@ def test_end_elsewhere_ends_the_workers_here(command: Callable[..., list[str]], 
 def test_workers_of_an_msrun_that_dies_are_ended(
     command: Callable[..., list[str]], log_dir: Path, mark: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launch, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(msrun, "WATCH_SECONDS", 0.1)
     kill_msrun = "import os, time; time.sleep(3); os.kill(os.getppid(), 9); time.sleep(600)"
     with pytest.raises(InputError):
         words = command(SLEEP, SLEEP, kill_msrun)
@@ -255,7 +255,7 @@ def test_workers_of_an_msrun_that_dies_are_ended(
 def test_workers_that_outlive_their_scheduler_are_ended(
     command: Callable[..., list[str]], log_dir: Path, mark: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launch, "WORKER_GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(msrun, "WORKER_GRACE_SECONDS", 1.0)
     scheduler = "import time; time.sleep(2); print('The node: 1 is timed out.')"
     with pytest.raises(InputError, match="worker 1 no longer answers"):
         run_workers(command(scheduler, SLEEP), LaunchSettings(2, 1, log_dir, master_port=free_port()))

@@ -11,8 +11,7 @@ import yaml
 from exported_samples import run_script, write_program
 
 from yolov3.config.config import complete_config
-from yolov3.preflight import checks as preflight
-from yolov3.preflight import resources as preflight_resources
+from yolov3.preflight import checks, resources
 from yolov3.preflight.checks import missing_requirements
 from yolov3.preflight.files import FILE_OF_STAGE, missing_files
 from yolov3.preflight.settings import KEYS, PreflightSettings
@@ -31,15 +30,15 @@ def settings(config="config.yaml", devices_here=True, **changes):
 @pytest.fixture
 def host(tmp_path, monkeypatch):
     """A host without anything but a large disk and memory; functions of the test add to it."""
-    for name in (*preflight.CANN_VARIABLES, "MSLITE_HOME"):
+    for name in (*checks.CANN_VARIABLES, "MSLITE_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name in ("bin", "dev"):
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setattr(preflight, "_has_plugin", lambda name: False)
+    monkeypatch.setattr(checks, "_has_plugin", lambda name: False)
     set_disk(monkeypatch, 2000)
-    monkeypatch.setattr(preflight_resources.psutil, "virtual_memory", lambda: namedtuple("Memory", "total")(512 * GIB))
+    monkeypatch.setattr(resources.psutil, "virtual_memory", lambda: namedtuple("Memory", "total")(512 * GIB))
     return tmp_path
 
 
@@ -58,7 +57,7 @@ def fit_out(host, monkeypatch, npus=(), gpus=(), programs=()):
             (host / "dev" / f"{name}{number}").touch()
     for name in programs:
         write_program(host / "bin" / name, "")
-    monkeypatch.setattr(preflight, "_has_plugin", lambda name: True)
+    monkeypatch.setattr(checks, "_has_plugin", lambda name: True)
 
 
 def test_the_embedded_default_needs_nothing(host):
@@ -124,8 +123,8 @@ def test_gpu_host(host, monkeypatch):
 
 def test_a_back_end_is_found_beside_mindspore_without_importing_it(monkeypatch):
     # The wheel that the lock names brings all back ends.
-    assert preflight._has_plugin("libmindspore_ascend")
-    assert not preflight._has_plugin("libmindspore_tpu")
+    assert checks._has_plugin("libmindspore_ascend")
+    assert not checks._has_plugin("libmindspore_tpu")
 
 
 def test_engine_acl_wants_atc_and_air_wants_ascend(host):
@@ -161,7 +160,7 @@ def test_amct_must_run(host, monkeypatch):
     (host / "bin" / "python").write_bytes(b"\x7fELF of another machine")
     (host / "bin" / "python").chmod(0o755)
     assert ["does not run" in sentence for sentence in look_with(host / "bin" / "python")] == [True]
-    monkeypatch.setattr(preflight, "PROGRAM_TIME_OUT", 0.2)
+    monkeypatch.setattr(checks, "PROGRAM_TIME_OUT", 0.2)
     hangs = write_program(host / "bin" / "hangs", "import time\ntime.sleep(60)")
     assert ["does not run" in sentence for sentence in look_with(hangs)] == [True]
 
@@ -191,7 +190,7 @@ def test_disk(host, monkeypatch):
 
 
 def test_memory(host, monkeypatch):
-    monkeypatch.setattr(preflight_resources.psutil, "virtual_memory", lambda: namedtuple("Memory", "total")(8 * GIB))
+    monkeypatch.setattr(resources.psutil, "virtual_memory", lambda: namedtuple("Memory", "total")(8 * GIB))
     (sentence,) = look(host, settings("coco2014_cpu.yaml", per_batch_size=32))
     assert "8.0 GiB of memory" in sentence and "train.per_batch_size" in sentence
     assert look(host, settings("coco2014_cpu.yaml")) == []

@@ -12,8 +12,7 @@ from conftest import ROOT, SMALL, changed
 from yolov3.config.config import complete_config
 from yolov3.config.options import option_words
 from yolov3.distributed.worker import Worker
-from yolov3.training import batches, loop
-from yolov3.training import step as train_step
+from yolov3.training import batches, loop, step
 from yolov3.weights.checkpoint import read_checkpoint
 
 STEPS_PER_EPOCH = 3
@@ -115,7 +114,7 @@ def test_sizes_change_every_resize_rate_batches_and_compile_once_each(train, mon
         sizes.append(input_size[0])
         return build(self, step, epoch, indices, input_size)
 
-    class KeptStep(train_step.TrainStep):
+    class KeptStep(step.TrainStep):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             steps.append(self)

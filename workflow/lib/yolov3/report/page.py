@@ -13,7 +13,7 @@ from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.files import write_text
 from yolov3.log_lines import duration_text
-from yolov3.report import plots as report_plots
+from yolov3.report import plots
 from yolov3.report.data import Accuracy, StageTime, Training, WeightsSource
 from yolov3.report.gallery import Picture
 from yolov3.report.native import NativeRun, class_losses
@@ -158,7 +158,7 @@ def page(content: ReportContent, settings: ReportSettings) -> str:
         evaluation_parts=_evaluation_parts(accuracy),
         training_charts=_training_charts(training) if training else [],
         precision_recall_charts=_precision_recall_charts(accuracy),
-        class_charts=report_plots.class_charts(accuracy.per_class),
+        class_charts=plots.class_charts(accuracy.per_class),
         classes_open=len(accuracy.per_class) <= MAX_OPEN_ROWS,
         pictures=content.pictures,
         config_sections=config_sections(content.config),
@@ -211,13 +211,13 @@ def _training_charts(training: Training) -> list[tuple[str, Markup]]:
     charts = []
     if len(training.steps["iter"]):
         charts = [
-            ("Loss", report_plots.loss_chart(training)),
-            ("Parts of the loss", report_plots.loss_parts_chart(training)),
-            ("Learning rate", report_plots.learning_rate_chart(training)),
-            ("Speed", report_plots.speed_chart(training)),
+            ("Loss", plots.loss_chart(training)),
+            ("Parts of the loss", plots.loss_parts_chart(training)),
+            ("Learning rate", plots.learning_rate_chart(training)),
+            ("Speed", plots.speed_chart(training)),
         ]
     if training.validation:
-        charts.insert(2, ("Validation accuracy", report_plots.validation_chart(training)))
+        charts.insert(2, ("Validation accuracy", plots.validation_chart(training)))
     return charts
 
 
@@ -226,6 +226,6 @@ def _precision_recall_charts(accuracy: Accuracy) -> list[tuple[str, Markup]]:
     if not curves.classes:
         return []
     return [
-        ("Mean over the classes", report_plots.mean_precision_recall_chart(curves)),
-        ("Every class at IoU 0.50", report_plots.class_precision_recall_chart(curves)),
+        ("Mean over the classes", plots.mean_precision_recall_chart(curves)),
+        ("Every class at IoU 0.50", plots.class_precision_recall_chart(curves)),
     ]
