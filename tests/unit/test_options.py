@@ -57,7 +57,6 @@ PUBLISHED = {
     "is_save_on_master": 1,
     "need_profiler": 0,
     "group_size": 1,
-    "rank": 0,
     "resume_yolov3": "",
 }
 
