@@ -48,7 +48,7 @@ def test_boxes_take_the_size_that_evaluation_shows():
 def test_boxes_too_small_to_train_on_are_left_out():
     split = split_of_boxes([(100, 100)], [(0, 1.5, 40), (0, 40, 30)])
     assert network_box_sizes(split, (50, 50), letterbox=False).tolist() == [[20, 15]]
-    with pytest.raises(InputError, match="raise testing_shape"):
+    with pytest.raises(InputError, match="increase testing_shape"):
         network_box_sizes(split, (1, 1), letterbox=False)
 
 
@@ -118,5 +118,5 @@ def test_auto_without_a_file_is_one_sentence(tmp_path):
         network_settings_from(Arguments(), ())
     other = tmp_path / "other.json"
     other.write_text("{}")
-    with pytest.raises(InputError, match="holds no anchors"):
+    with pytest.raises(InputError, match="has no anchors"):
         read_anchors(str(other))

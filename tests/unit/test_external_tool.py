@@ -75,7 +75,7 @@ def test_an_error_in_between_ends_the_tool(tmp_path, monkeypatch):
     ("code", "sentence"),
     [
         ("print('a')\nprint('  b  ')\nprint()\nsys.exit(2)", r"^tool failed \(b\): look$"),
-        ("sys.exit(3)", r"^tool failed \(exit code 3 without a word\): look$"),
+        ("sys.exit(3)", r"^tool failed \(exit code 3 without output\): look$"),
         ("import os\nos.kill(os.getpid(), 9)", "^tool was killed by SIGKILL"),
     ],
 )

@@ -216,7 +216,7 @@ def test_failure_without_a_sentence_names_the_log_to_read(log_dir: Path) -> None
 
     trace = "Traceback (most recent call last):\n  File\nKeyError: 'lr'\n"
     (log_dir / "worker_10.log").write_text(trace, encoding="utf-8")
-    assert "worker 10" in describe_failure(log_dir)
+    assert "rank 10" in describe_failure(log_dir)
     assert "KeyError: 'lr'" in describe_failure(log_dir)
     assert "worker_10.log" in describe_failure(log_dir)
 
@@ -230,15 +230,15 @@ def test_what_the_launcher_and_mindspore_saw_is_told(log_dir: Path) -> None:
         "[ERROR] ME(1:2,MainProcess):2026-01-01 [_api.py:365] Worker process 9 exit with exception. Error code: -9.\n",
         encoding="utf-8",
     )
-    assert describe_failure(log_dir).startswith("a worker was killed by SIGKILL")
+    assert describe_failure(log_dir).startswith("a rank was killed by SIGKILL")
 
     with worker.open("a", encoding="utf-8") as log:
         log.write("Heartbeat] Failed to send heartbeat message to meta server node and try to reconnect\n")
-    assert describe_failure(log_dir).startswith("the first host no longer answers")
+    assert describe_failure(log_dir).startswith("the first host no longer responds")
 
     scheduler.write_text("UpdateTopoState] The node: 3 is timed out. It may exit with exception\n", encoding="utf-8")
-    assert describe_failure(log_dir).startswith("worker 3 no longer answers")
-    assert "run again goes on from the last checkpoint" in describe_failure(log_dir)
+    assert describe_failure(log_dir).startswith("rank 3 no longer responds")
+    assert "run the same command again to resume from the last checkpoint" in describe_failure(log_dir)
 
 
 def test_scheduler_may_wait_for_other_hosts(
@@ -277,7 +277,7 @@ def test_workers_that_outlive_their_scheduler_are_ended(
 ) -> None:
     monkeypatch.setattr(msrun, "WORKER_GRACE_SECONDS", 1.0)
     scheduler = "import time; time.sleep(2); print('The node: 1 is timed out.')"
-    with pytest.raises(InputError, match="worker 1 no longer answers"):
+    with pytest.raises(InputError, match="rank 1 no longer responds"):
         run_workers(command(scheduler, SLEEP), LaunchSettings(2, 1, log_dir, master_port=free_port()))
     wait_until(lambda: processes_with(mark) == [])
 

@@ -43,7 +43,7 @@ def test_no_more_threads_than_cpus(asked, used):
             "import os, signal\nprint('10 of 300 images', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)",
             "by SIGKILL",
         ),
-        ("sys.exit(3)", "exit code 3 without a word"),
+        ("sys.exit(3)", "exit code 3 without output"),
     ],
 )
 def test_what_a_failed_run_becomes(tmp_path, text, sentence):

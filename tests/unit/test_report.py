@@ -249,8 +249,8 @@ def without(value, *keys):
         ("train_summary", lambda: {**summary(), "validation": 3}, "validation is 3"),
         ("detections", lambda: [{"image_id": 5, "category_id": 10, "score": 0.9}], "bbox"),
         ("detections", lambda: [detection(5, 99, [0, 0, 1, 1], 0.9)], "99"),
-        ("detections", lambda: [detection(5, 10, [0, 0, 1], 0.9)], "no list of COCO results"),
-        ("detections", lambda: {"a": 1}, "no list of COCO results"),
+        ("detections", lambda: [detection(5, 10, [0, 0, 1], 0.9)], "not a list of COCO results"),
+        ("detections", lambda: {"a": 1}, "not a list of COCO results"),
     ],
 )
 def test_bad_input_is_told_with_file_and_key(run, capsys, file, content, named):

@@ -90,7 +90,7 @@ def test_many_differences_are_cut_short(saved):
 
 def test_a_damaged_or_older_state(saved):
     mindspore.save_checkpoint([{"name": "weight", "data": Tensor(np.zeros(3, np.float32))}], str(saved))
-    assert load_state(saved, Step(0.0), IDENTITY) == (None, "an earlier version of this program wrote it")
+    assert load_state(saved, Step(0.0), IDENTITY) == (None, "it was written by an earlier version of this program")
     saved.write_bytes(saved.read_bytes()[:20])
     assert load_state(saved, Step(0.0), IDENTITY)[1].startswith("it cannot be read")
 

@@ -179,7 +179,7 @@ def test_the_profile_opens_and_tells_of_convolutions(train):
 
 def test_a_run_too_short_for_a_profile_says_so(train, capfd):
     train(need_profiler=1)
-    assert "there is no profile: a run must have 4 steps or more" in capfd.readouterr().err
+    assert "no profile was written: a run needs at least 4 steps" in capfd.readouterr().err
 
 
 def test_the_best_weights_are_the_result(plain, train, monkeypatch):

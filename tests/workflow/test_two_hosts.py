@@ -111,9 +111,9 @@ def test_ssh_starts_the_other_host_and_a_killed_worker_ends_both(namespaces, dat
     worker_of(namespaces[1]).kill()
     printed, _ = running.communicate(timeout=60)
     assert running.returncode == 1, printed
-    assert "a worker was killed by SIGKILL" in printed
+    assert "a rank was killed by SIGKILL" in printed
     assert f"(host 1, {ADDRESSES[1]})" in printed
-    assert "run again goes on from the last checkpoint" in printed
+    assert "run the same command again to resume from the last checkpoint" in printed
     assert "Traceback" not in printed
 
     again = on_host(namespaces[0], words, data, PATH=path)
@@ -157,7 +157,7 @@ def test_a_host_that_ssh_does_not_reach(namespaces, data, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("lost", "sentence"),
-    [(1, "worker 1 no longer answers"), (0, "the first host no longer answers")],
+    [(1, "rank 1 no longer responds"), (0, "the first host no longer responds")],
 )
 def test_a_dead_host_ends_the_other_and_both_go_on(namespaces, data, tmp_path, lost, sentence):
     words = training(tmp_path / "run", max_epoch=8, T_max=8)
@@ -168,7 +168,7 @@ def test_a_dead_host_ends_the_other_and_both_go_on(namespaces, data, tmp_path, l
     printed, _ = parts[1 - lost].communicate(timeout=90)
     assert parts[1 - lost].returncode == 1
     assert sentence in printed
-    assert "run again goes on from the last checkpoint" in printed
+    assert "run the same command again to resume from the last checkpoint" in printed
     assert "Traceback" not in printed.splitlines()[-1]
     parts[lost].communicate()
 

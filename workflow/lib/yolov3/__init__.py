@@ -2,7 +2,7 @@
 
 import os
 
-# MindSpore's oneDNN falls back to its reference convolution on CPUs with AVX-512 and is then over 100 times slower.
-# The library reads this variable once, when it is loaded, so it is set here: before any module of ours imports
-# MindSpore, in every process, msrun's workers included. What the user has set stays.
+# On CPUs with AVX-512, MindSpore's oneDNN falls back to its reference convolution, which is over 100 times slower. The
+# library reads this variable once when it is loaded, so it is set here, before any module of this package imports
+# MindSpore, in every process. A value set by the user takes priority.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")

@@ -1,6 +1,6 @@
-"""Boxes in NumPy: formats, overlap, and those detected in an image.
+"""Boxes in NumPy: conversion between formats, overlap, and the detections of an image.
 
-The format is in the name: xyxy corners, xywh COCO, cxcywh centre and size.
+Names give the format: xyxy is two corners, xywh is left, top, width, height (COCO), cxcywh is centre, width, height.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Detections:
-    """Detections of one image, best first; float32 from a network, float64 from a results file.
+    """Detections of one image, in descending order of score; float32 from a network, float64 from a results file.
 
     Attributes:
         boxes_xyxy: float [M, 4] in pixels of the original image, clipped to it.
@@ -54,7 +54,7 @@ def clip_xyxy(boxes_xyxy: np.ndarray, width: float, height: float) -> np.ndarray
 
 
 def pairwise_iou(boxes_xyxy: np.ndarray, others_xyxy: np.ndarray) -> np.ndarray:
-    """Return intersection over union of all pairs: [M, 4] and [K, 4] give [M, K]; 0 where both are empty."""
+    """Return the IoU of all pairs of boxes: [M, 4] and [K, 4] give [M, K]; 0 where the union is empty."""
     top_left = np.maximum(boxes_xyxy[:, None, :2], others_xyxy[None, :, :2])
     bottom_right = np.minimum(boxes_xyxy[:, None, 2:], others_xyxy[None, :, 2:])
     intersection = np.clip(bottom_right - top_left, 0, None).prod(axis=-1)
@@ -65,8 +65,8 @@ def pairwise_iou(boxes_xyxy: np.ndarray, others_xyxy: np.ndarray) -> np.ndarray:
 
 
 def shape_iou(sizes_wh: np.ndarray, others_wh: np.ndarray) -> np.ndarray:
-    """Return IoU of all pairs of sizes with both boxes centred at the origin: [M, 2] and [K, 2] give [M, K]."""
-    # A product over an axis of two is slow in NumPy.
+    """Return the IoU of all pairs of sizes, as of boxes with the same centre: [M, 2] and [K, 2] give [M, K]."""
+    # NumPy's prod over an axis of length 2 is slow.
     widths, heights = (np.minimum(sizes_wh[:, None, axis], others_wh[None, :, axis]) for axis in (0, 1))
     intersection = widths * heights
     union = sizes_wh.prod(axis=-1)[:, None] + others_wh.prod(axis=-1)[None, :] - intersection

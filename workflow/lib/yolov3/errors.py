@@ -1,17 +1,17 @@
-"""The error that a user can fix."""
+"""Errors that the user can fix."""
 
 from typing import Any
 
 
 class InputError(Exception):
-    """Something outside the program is wrong: a file, an option, the host.
+    """An error outside the program: in a file, an option or the host.
 
-    The message is one sentence that says what was found, where, and what to do. Stages print it without a traceback
-    and exit with code 1.
+    The message is one sentence: what is wrong, where, and what to do. Stages print it without a traceback and exit with
+    code 1.
     """
 
 
 def first_line(error: Any) -> str:
-    """Return the first line of an error's message that says something."""
+    """Return the first non-empty line of an error's message, or the name of its type."""
     lines = [line.strip(" -\t") for line in str(error).splitlines()]
     return next((line for line in lines if line), type(error).__name__)

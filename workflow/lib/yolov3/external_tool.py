@@ -1,4 +1,4 @@
-"""Run a command-line tool with its output in the log, and say in one sentence why it failed."""
+"""Running command-line tools, with their output in the log and failures as `InputError`."""
 
 import logging
 import os
@@ -13,19 +13,19 @@ from yolov3.process import end_processes, sigterm_as_interrupt
 
 
 def find_tool(program: str, what_to_do: str) -> str:
-    """Return the path of a program, given by path or by a name on PATH.
+    """Return the absolute path of a program, given by path or by a name on PATH.
 
     Raises:
-        InputError: there is none, or it may not be run.
+        InputError: it is missing or not executable.
     """
-    found = shutil.which(program)
-    if found is None:
+    path = shutil.which(program)
+    if path is None:
         raise InputError(f"program {program or '(none given)'} is missing or not executable: {what_to_do}")
-    return os.path.abspath(found)  # noqa: PTH100 - resolving links would change what some tools take for their home
+    return os.path.abspath(path)  # noqa: PTH100 - some tools derive their home from the unresolved link
 
 
 class ToolError(InputError):
-    """A tool ended with an error; `lines` is what it printed, without empty lines."""
+    """A tool failed; `lines` is its output without empty lines."""
 
     def __init__(self, message: str, lines: list[str]) -> None:
         super().__init__(message)
@@ -38,20 +38,20 @@ def run_tool(
     more_environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] = lambda line: None,
 ) -> list[str]:
-    """Run a command to its end; its output goes to the log. What ends this process ends the tool, too.
+    """Run a command, write its output to the log, and end it if this process is interrupted or terminated.
 
     Args:
         command: program and arguments.
-        what_to_do: advice for the error; empty for a tool whose own last line gives it.
-        more_environment: variables to set.
-        on_line: called with each line that it prints.
+        what_to_do: advice for the error message; empty if the last line of the tool's output gives it.
+        more_environment: additional environment variables.
+        on_line: called with each line of the output.
 
     Returns:
-        The lines that it printed, without empty ones.
+        The lines of the output, without empty ones.
 
     Raises:
-        InputError: it cannot start.
-        ToolError: it was killed or failed; the sentence has the signal's name or its last line.
+        InputError: the program cannot be started.
+        ToolError: it was killed or failed; the message has the name of the signal or the last line of the output.
     """
     name = Path(command[0]).name
     lines: list[str] = []
@@ -81,8 +81,8 @@ def run_tool(
                 raise
     if process.returncode < 0:
         killer = signal.Signals(-process.returncode).name
-        raise ToolError(f"{name} was killed by {killer}: look for lack of memory, then run again", lines)
+        raise ToolError(f"{name} was killed by {killer}: check the free memory and run again", lines)
     if process.returncode:
-        reason = lines[-1] if lines else f"exit code {process.returncode} without a word"
+        reason = lines[-1] if lines else f"exit code {process.returncode} without output"
         raise ToolError(f"{name} failed ({reason}): {what_to_do}" if what_to_do else f"{name} failed: {reason}", lines)
     return lines

@@ -1,4 +1,4 @@
-"""Files that appear under their final name only when they are complete."""
+"""Reading and writing of files; written files appear under their final name only when they are complete."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ GIB = 2**30
 def complete_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` to write to; rename it to `path` if the block succeeds, else remove it.
 
-    The temporary name keeps the suffix, since libraries choose a format by it.
+    The temporary path has the same suffix, because libraries choose the format by it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,7 +28,7 @@ def complete_file(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes files private; a result is as readable as any other file of the user.
+        # mkstemp creates private files; results get the permissions of other new files.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -38,13 +38,13 @@ def complete_file(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, whole or not at all."""
+    """Write `text` as UTF-8 to `path`; never leave a partial file."""
     with complete_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
-    """Write `value` as JSON to `path`, whole or not at all."""
+    """Write `value` as JSON to `path`; never leave a partial file."""
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -53,10 +53,10 @@ def read_json(path: str | Path, what: str = "JSON file") -> Any:
 
     Args:
         path: file to read.
-        what: what the file should be, for the error, such as "annotation file".
+        what: kind of the file for error messages, such as "annotation file".
 
     Raises:
-        InputError: the file is missing, unreadable, or not JSON.
+        InputError: the file is missing, unreadable, or not valid JSON.
     """
     path = Path(path)
     try:
@@ -66,7 +66,7 @@ def read_json(path: str | Path, what: str = "JSON file") -> Any:
     except json.JSONDecodeError as error:
         raise InputError(
             f"{what} {path} is not valid JSON at line {error.lineno}, column {error.colno} ({error.msg}): "
-            "it may be cut off, fetch or write it again"
+            "it may be truncated, download or write it again"
         ) from None
     except UnicodeDecodeError:
         raise InputError(f"{what} {path} is not UTF-8 text: it is not a JSON file, check the path") from None
@@ -77,13 +77,13 @@ def read_json(path: str | Path, what: str = "JSON file") -> Any:
 
 
 def sha256_of(path: str | Path) -> str:
-    """Return the SHA-256 of a file's content as hexadecimal text."""
+    """Return the SHA-256 of a file's content in hexadecimal."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def require_free_space(folder: Path, needed_bytes: int, what: str, advice: str) -> None:
-    """Raise InputError with `advice` if the file system of an existing folder has less room than `what` needs."""
+    """Raise InputError with `advice` if the file system of an existing folder has less free space than `what` needs."""
     free_bytes = shutil.disk_usage(folder).free
     if needed_bytes > free_bytes:
         raise InputError(

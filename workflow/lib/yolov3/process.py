@@ -1,4 +1,4 @@
-"""Processes: the CPUs that this one may use, how it is told to end, and how it ends those that it started."""
+"""Processes: available CPUs, handling of termination signals, and ending of child processes."""
 
 import contextlib
 import logging
@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-# A killed process is gone within milliseconds, unless it waits for a device or a network file system.
+# A killed process ends within milliseconds, unless it waits for a device or a network file system.
 MAX_END_SECONDS = 30.0
 POLL_SECONDS = 0.05
 
@@ -24,10 +24,7 @@ def available_cpus() -> int:
 
 
 def shared_cpus(workers: int) -> list[list[int]]:
-    """Return the CPUs of each of several workers of this host: equal shares of those that this process may use.
-
-    [] if there are fewer CPUs than workers.
-    """
+    """Divide the CPUs that this process may use evenly among the workers; return [] if there are fewer than workers."""
     cpus = sorted(os.sched_getaffinity(0))
     share = len(cpus) // workers
     return [cpus[worker * share : (worker + 1) * share] for worker in range(workers)] if share else []
@@ -35,7 +32,7 @@ def shared_cpus(workers: int) -> list[list[int]]:
 
 @contextlib.contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM, with which workflow managers and clusters end a job, and a closed terminal like Ctrl-C."""
+    """Raise KeyboardInterrupt on SIGTERM (sent by workflow managers and clusters) and SIGHUP (closed terminal), too."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -54,33 +51,33 @@ def sigterm_as_interrupt() -> Iterator[None]:
 
 
 def end_processes(child: subprocess.Popen[Any], seen: Collection[psutil.Process] = ()) -> None:
-    """Kill a child that was started in a session of its own, and all that it started; return when they are gone.
+    """Kill a child with a session of its own and all of its descendants, and wait until they have ended.
 
     Args:
-        child: the process; it may have ended already.
-        seen: processes that it was seen to have started, in whichever session.
+        child: the child process, which may have ended already.
+        seen: known descendants, which may be in other sessions.
     """
-    doomed: set[psutil.Process] = set()
-    while new := _started_by(child.pid, doomed.union(seen)) - doomed:
+    to_kill: set[psutil.Process] = set()
+    while new := _started_by(child.pid, to_kill.union(seen)) - to_kill:
         for process in new:
             with contextlib.suppress(psutil.Error):
-                # A stopped process starts no others while the rest is looked for.
+                # A stopped process cannot start others during the search.
                 process.suspend()
-        doomed |= new
-    for process in doomed:
+        to_kill |= new
+    for process in to_kill:
         with contextlib.suppress(psutil.Error):
             process.kill()
     child.wait()
     deadline = time.monotonic() + MAX_END_SECONDS
-    while left := [process.pid for process in doomed if is_alive(process)]:
+    while remaining := [process.pid for process in to_kill if is_alive(process)]:
         if time.monotonic() > deadline:
-            logging.warning("killed processes %s have not ended: look at what device they wait for", left)
+            logging.warning("killed processes %s have not ended: check the devices that they wait for", remaining)
             return
         time.sleep(POLL_SECONDS)
 
 
 def _started_by(session: int, known: set[psutil.Process]) -> set[psutil.Process]:
-    """Return the running ones of the known processes, of those of a session, and of what these have started."""
+    """Return the running processes among those known, those of a session, and the descendants of both."""
     members = set(known)
     for process in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError):
@@ -90,7 +87,7 @@ def _started_by(session: int, known: set[psutil.Process]) -> set[psutil.Process]
 
 
 def children_of(process: psutil.Process) -> list[psutil.Process]:
-    """Return the processes that a process has started, and that these have started; none if it is gone."""
+    """Return the descendants of a process, [] if it has ended."""
     try:
         return process.children(recursive=True)
     except psutil.NoSuchProcess:
@@ -98,7 +95,7 @@ def children_of(process: psutil.Process) -> list[psutil.Process]:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Return whether a process has not ended, be it that its parent has yet to be told."""
+    """Return whether a process is running; a zombie is not."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False

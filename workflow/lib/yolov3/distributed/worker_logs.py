@@ -11,11 +11,11 @@ from typing import TextIO
 from yolov3.log_lines import ERROR_LINE, LOG_LINE, WATCHED
 from yolov3.terminal import RESULT, progress_bar
 
-# What msrun says of a worker that failed or was killed, and MindSpore's scheduler and workers of one another.
+# Messages of msrun about a failed worker, and of MindSpore's scheduler and workers about each other.
 FAILED_WORKER = re.compile(r"Worker process \d+ exit with exception\. Error code: (-?\d+)")
 LOST_WORKER = re.compile(r"The node: (\d+) is timed out")
 LOST_SCHEDULER = re.compile(r"Failed to (?:send heartbeat message to meta server node|reconnect to the meta server)")
-GO_ON = "the same command run again goes on from the last checkpoint"
+RESUME_ADVICE = "run the same command again to resume from the last checkpoint"
 # MindSpore's messages begin like this, sometimes within a line of ours; they stay in the log file.
 MINDSPORE_MESSAGE = re.compile(r"\[(?:DEBUG|INFO|WARNING)\] [A-Z_]+\(\d+[,:].*?[\r\n]", re.DOTALL)
 WORTH_WATCHING = {"RESULT": RESULT, "WARNING": logging.WARNING}
@@ -24,29 +24,29 @@ LINE_END = re.compile(r"(?<=[\r\n])")
 
 
 def describe_failure(log_dir: Path) -> str:
-    """Return why a distributed run failed: the earliest error that a worker logged, else what the launcher saw."""
+    """Return why a distributed run failed: the earliest error logged by a rank, else what MindSpore's logs show."""
     texts = {path: _read(path) for path in worker_logs(log_dir)}
     errors = [(*match.groups(), path) for path, text in texts.items() for match in ERROR_LINE.finditer(text)]
     if errors:
         _, message, path = min(errors, key=lambda error: error[0])
-        return f"{message} (worker log {path})"
+        return f"{message} (log {path})"
     if lost := LOST_WORKER.search(_read(log_dir / "scheduler.log")):
-        return f"worker {lost[1]} no longer answers, it or its host has died or is cut off: {GO_ON} (logs in {log_dir})"
+        return f"rank {lost[1]} no longer responds, check its host and network: {RESUME_ADVICE} (logs in {log_dir})"
     if any(LOST_SCHEDULER.search(text) for text in texts.values()):
-        return f"the first host no longer answers, it has died or is cut off: {GO_ON} (logs in {log_dir})"
+        return f"the first host no longer responds, check it and its network: {RESUME_ADVICE} (logs in {log_dir})"
     failed = FAILED_WORKER.search(_read(log_dir / "msrun.log"))
     if failed and int(failed[1]) < 0:
         name = signal.Signals(-int(failed[1])).name
-        return f"a worker was killed by {name}, perhaps for want of memory: {GO_ON} (logs in {log_dir})"
+        return f"a rank was killed by {name}, check the free memory: {RESUME_ADVICE} (logs in {log_dir})"
     for path, text in texts.items():
         if "Traceback (most recent call last)" in text:
             last_line = text.rstrip().rpartition("\n")[2].strip()
-            return f"worker {_worker_number(path)} failed unexpectedly ({last_line[:200]}): read its log {path}"
-    return f"a worker ended without a message: read the logs in {log_dir}"
+            return f"rank {_worker_number(path)} failed unexpectedly ({last_line[:200]}): see its log {path}"
+    return f"a rank ended without a message: see the logs in {log_dir}"
 
 
 def worker_failed(log_dir: Path) -> bool:
-    """Return whether msrun has seen a worker of this host fail."""
+    """Return whether msrun has logged that a worker of this host failed."""
     return FAILED_WORKER.search(_read(log_dir / "msrun.log")) is not None
 
 
@@ -55,7 +55,7 @@ def _read(log: Path) -> str:
 
 
 def worker_logs(log_dir: Path) -> list[Path]:
-    """Return the workers' logs in order of rank."""
+    """Return the ranks' log files, in order of rank."""
     return sorted((path for path in log_dir.glob("worker_*.log") if _worker_number(path) >= 0), key=_worker_number)
 
 
@@ -80,7 +80,7 @@ class LogFollower:
         self.bar = progress_bar(bar_format="{desc} [{elapsed}]", disable=None if WATCHED in os.environ else True)
 
     def show_new(self, is_end: bool = False) -> None:
-        """Show the lines that are complete by now, at the end also the last one."""
+        """Show new complete lines, and at the end also an incomplete last line."""
         if self.path is None:
             # msrun starts the workers in order, so the first log is the lowest rank's.
             self.path = next(iter(worker_logs(self.log_dir)), None)

@@ -1,7 +1,7 @@
-"""The COCO metrics by pycocotools, and what the report shows beside them.
+"""COCO metrics by pycocotools, and per-class metrics and precision-recall curves for the report.
 
-COCO matches boxes within a class, so each class is evaluated by itself, on several cores where that pays, and the
-results are put together as pycocotools would have: evaluated all at once, COCO val2014 takes over 10 GB.
+COCO matches boxes within a class, so each class is evaluated separately, with many detections on several cores, and the
+results are merged: evaluating all classes of COCO val2014 at once would take over 10 GB.
 """
 
 import contextlib
@@ -19,22 +19,22 @@ from yolov3.process import available_cpus
 
 METRIC_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 RESULT_HEADING = "=============coco eval result========="
-# Fewer detections are evaluated sooner than other processes start.
+# With fewer detections, starting processes takes longer than the evaluation.
 DETECTIONS_FOR_PROCESSES = 200_000
 MAX_PROCESSES = 8
 
-# Axes of COCOeval's precision array: IoU thresholds .50:.05:.95, 101 recalls, classes, areas, detections an image.
+# Axes of COCOeval's precision array: IoU thresholds .50:.05:.95, 101 recalls, classes, areas, detections per image.
 IOU_50, IOU_75, ALL_AREAS, MAX_DETECTIONS = 0, 5, 0, -1
 CLASS_AXES = {"precision": 2, "recall": 1}
 
 
 @dataclass(frozen=True)
 class CocoResult:
-    """Accuracy of a set of detections.
+    """COCO metrics of a set of detections.
 
     Attributes:
-        metrics: the 12 COCO numbers by name, `per_class` and `precision_recall`; -1 where there is no ground truth.
-        summary: the 12 lines as pycocotools prints them, under the usual heading.
+        metrics: the 12 COCO metrics by name, `per_class` and `precision_recall`; -1 where there is no ground truth.
+        summary: the 12 lines that pycocotools prints, below RESULT_HEADING.
     """
 
     metrics: dict[str, Any]
@@ -43,12 +43,12 @@ class CocoResult:
 
 @dataclass(frozen=True)
 class _ClassBoxes:
-    """Boxes of one class, by pixels of the image.
+    """Boxes of one class, in pixels of the image.
 
     Attributes:
         category_id: COCO category id.
         truth: float64 [G, 7]: image id, left, top, width, height, area, crowd (0 or 1).
-        rows: float64 [M, 7], detections as `coco_results.coco_rows` makes them.
+        rows: detections, float64 [M, 7], see `coco_results.coco_rows`.
     """
 
     category_id: int
@@ -57,29 +57,29 @@ class _ClassBoxes:
 
 
 def coco_result(ground_truth: dict[str, Any], rows: np.ndarray) -> CocoResult:
-    """Compare detections with the ground truth.
+    """Compute the COCO metrics of detections.
 
     Args:
         ground_truth: COCO data set of the evaluated images.
-        rows: detections, float64 [M, 7] as `coco_results.coco_rows` makes them.
+        rows: detections, float64 [M, 7], see `coco_results.coco_rows`.
     """
     categories = sorted(ground_truth["categories"], key=lambda category: category["id"])
     classes = _boxes_by_class(ground_truth, [category["id"] for category in categories], rows)
     evaluation = COCOeval(iouType="bbox")
-    found = _evaluate_all(classes)
+    class_results = _evaluate_all(classes)
     evaluation.eval = {
-        name: np.concatenate([one[name] for one in found], axis=axis) for name, axis in CLASS_AXES.items()
+        name: np.concatenate([result[name] for result in class_results], axis=axis) for name, axis in CLASS_AXES.items()
     }
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
         evaluation.summarize()
     metrics: dict[str, Any] = {name: float(value) for name, value in zip(METRIC_NAMES, evaluation.stats, strict=True)}
     names = [category["name"] for category in categories]
     precision = evaluation.eval["precision"][:, :, :, ALL_AREAS, MAX_DETECTIONS]
-    counts = [int(len(one.truth) - one.truth[:, 6].sum()) for one in classes]
+    counts = [int(len(boxes.truth) - boxes.truth[:, 6].sum()) for boxes in classes]
     metrics["per_class"] = _per_class(names, precision, counts)
     metrics["precision_recall"] = _precision_recall(names, precision, evaluation.params.recThrs)
-    return CocoResult(metrics, f"{RESULT_HEADING}\n{printed.getvalue()}")
+    return CocoResult(metrics, f"{RESULT_HEADING}\n{output.getvalue()}")
 
 
 def _boxes_by_class(ground_truth: dict[str, Any], category_ids: list[int], rows: np.ndarray) -> list[_ClassBoxes]:
@@ -88,17 +88,17 @@ def _boxes_by_class(ground_truth: dict[str, Any], category_ids: list[int], rows:
         [(box["image_id"], *box["bbox"], box["area"], box.get("iscrowd", 0)) for box in annotations], np.float64
     ).reshape(-1, 7)
     category_of = np.fromiter((box["category_id"] for box in annotations), np.int64, len(annotations))
-    return [_ClassBoxes(one, truth[category_of == one], rows[rows[:, 6] == one]) for one in category_ids]
+    return [_ClassBoxes(id_, truth[category_of == id_], rows[rows[:, 6] == id_]) for id_ in category_ids]
 
 
 def _evaluate_all(classes: list[_ClassBoxes]) -> list[dict[str, np.ndarray]]:
-    if sum(len(one.rows) for one in classes) < DETECTIONS_FOR_PROCESSES:
-        return [_evaluate(one) for one in classes]
-    # The largest first, so that none of them is begun when the others are done.
+    if sum(len(boxes.rows) for boxes in classes) < DETECTIONS_FOR_PROCESSES:
+        return [_evaluate(boxes) for boxes in classes]
+    # The largest first, so that no process is left with a large class at the end.
     order = sorted(range(len(classes)), key=lambda index: -len(classes[index].rows))
     with ProcessPoolExecutor(min(available_cpus(), MAX_PROCESSES), mp_context=get_context("spawn")) as pool:
-        found = dict(zip(order, pool.map(_evaluate, [classes[index] for index in order]), strict=True))
-    return [found[index] for index in range(len(classes))]
+        results = dict(zip(order, pool.map(_evaluate, [classes[index] for index in order]), strict=True))
+    return [results[index] for index in range(len(classes))]
 
 
 def _evaluate(boxes: _ClassBoxes) -> dict[str, np.ndarray]:
@@ -107,14 +107,14 @@ def _evaluate(boxes: _ClassBoxes) -> dict[str, np.ndarray]:
         {"id": index + 1, "image_id": int(image), "bbox": bbox, "area": area, "iscrowd": int(crowd)}
         for index, (image, *bbox, area, crowd) in enumerate(boxes.truth.tolist())
     ]
-    found = [
+    detections = [
         {"id": index + 1, "image_id": int(image), "bbox": bbox, "area": bbox[2] * bbox[3], "score": score}
         for index, (image, *bbox, score, _) in enumerate(boxes.rows.tolist())
     ]
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(_indexed(truth, boxes.category_id), _indexed(found, boxes.category_id), "bbox")
-        # Images with neither are none of this class's business.
-        evaluation.params.imgIds = sorted({box["image_id"] for box in (*truth, *found)})
+        evaluation = COCOeval(_indexed(truth, boxes.category_id), _indexed(detections, boxes.category_id), "bbox")
+        # Images without boxes of this class do not change its metrics.
+        evaluation.params.imgIds = sorted({box["image_id"] for box in (*truth, *detections)})
         evaluation.params.catIds = [boxes.category_id]
         evaluation.evaluate()
         evaluation.accumulate()

@@ -1,4 +1,4 @@
-"""Run a network over a data set: read and preprocess ahead, infer, post-process batch by batch."""
+"""Inference on a data set: read and preprocess images ahead, run the network and post-process batch by batch."""
 
 import argparse
 import time
@@ -24,7 +24,7 @@ BATCHES_AHEAD = 2
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """Fields are the config's `eval` keys of the same names; `postprocess` holds the rest of them."""
+    """Settings of an evaluation; the fields are keys of config section `eval`, `postprocess` has the others."""
 
     testing_shape: int
     eval_batch_size: int
@@ -34,7 +34,7 @@ class EvaluationSettings:
 
 @dataclass
 class InferenceSeconds:
-    """Wall time of a run over a data set, in seconds; `read` is only the time the network waited for images."""
+    """Wall time of inference on a data set in seconds; `read` is the time that the network waited for images."""
 
     read: float = 0.0
     network: float = 0.0
@@ -43,11 +43,11 @@ class InferenceSeconds:
 
 @dataclass(frozen=True)
 class InferenceResult:
-    """Detections of all images and where the time went.
+    """Detections of all images, and the time that inference took.
 
     Attributes:
         rows: float64 [M, 7], see `coco_rows`.
-        seconds: wall time by part.
+        seconds: wall time by phase.
     """
 
     rows: np.ndarray
@@ -62,15 +62,16 @@ def detect_split(
     settings: EvaluationSettings,
     on_images: Callable[[int], Any] = lambda count: None,
 ) -> InferenceResult:
-    """Return the detections of every image of a split; never more than one batch of raw maps is held.
+    """Return the detections of all images of a split, with the raw maps of only one batch in memory.
 
     Args:
-        infer: float32 [N, 3, H, W] to raw maps of strides 8, 16, 32, each float32 [N, 3 * (5 + C), gh, gw].
-        network: anchors, classes and normalisation of the network behind `infer`.
+        infer: function from float32 [N, 3, H, W] to raw maps of strides 8, 16, 32, each float32
+            [N, 3 * (5 + C), gh, gw].
+        network: anchors, classes and normalisation of the network.
         split: the images.
         category_ids: COCO category id of each class index.
         settings: see `EvaluationSettings`.
-        on_images: called with the number of images just finished.
+        on_images: called after each batch with its number of images.
     """
     seconds = InferenceSeconds()
     all_rows = [np.zeros((0, 7))]
@@ -104,7 +105,7 @@ def detect_split(
 def _input_batches(
     split: CocoSplit, mean_std: MeanStd, settings: EvaluationSettings
 ) -> Iterator[tuple[np.ndarray, np.ndarray, list[Placement]]]:
-    """Yield (indices, float32 [N, 3, H, W], placements); the last batch is padded, so that its shape is the same."""
+    """Yield (indices, float32 [N, 3, H, W], placements); the last batch is padded to the same shape."""
     size = settings.eval_batch_size
     input_size = (settings.testing_shape, settings.testing_shape)
 
@@ -124,7 +125,7 @@ def _input_batches(
 
 
 def evaluation_settings_from(arguments: argparse.Namespace, testing_shape: int, letterbox: bool) -> EvaluationSettings:
-    """Build the settings of an evaluation from the options of config section `eval`, of which two may be not given."""
+    """Build the settings of an evaluation from the options of config section `eval` and the resolved network input."""
     return settings_from(
         EvaluationSettings,
         arguments,

@@ -9,21 +9,21 @@ from yolov3.boxes import xyxy_to_xywh
 
 
 def class_wise_nms(boxes_xyxy: np.ndarray, scores: np.ndarray, labels: np.ndarray, iou_threshold: float) -> np.ndarray:
-    """Return the indices of the boxes to keep, int64, best first; of equal scores the earlier index wins.
+    """Return the indices of the boxes to keep, int64, in descending order of score, then ascending index.
 
-    Each class is sorted once and suppressed by OpenCV's compiled greedy loop; suppressing all classes in one call by
-    shifted coordinates compares every pair of boxes and is many times slower.
+    Each class is suppressed by OpenCV's compiled greedy loop. One call for all classes, with coordinates shifted by
+    class, would compare all pairs of boxes and be many times slower.
 
     Args:
         boxes_xyxy: float [M, 4], any unit.
         scores: float32 [M], at least 0.
         labels: int [M] class indices.
-        iou_threshold: a box is dropped if it overlaps a better one of its class by more than this.
+        iou_threshold: IoU above which the lower-scored of two boxes of a class is dropped.
     """
     if not len(scores):
         return np.zeros(0, np.int64)
     order = np.argsort(labels, kind="stable")
-    # OpenCV takes arrays here, though its type stubs ask for sequences.
+    # OpenCV accepts arrays here, although its type stubs require sequences.
     boxes_xywh: Any = xyxy_to_xywh(boxes_xyxy[order].astype(np.float64))
     sorted_scores: Any = scores[order]
     first = np.flatnonzero(np.diff(labels[order], prepend=-1))

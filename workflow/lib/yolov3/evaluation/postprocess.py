@@ -1,4 +1,4 @@
-"""From raw outputs to detections, in NumPy (SPEC 5)."""
+"""Post-processing in NumPy: decoding, score threshold, class-wise NMS and mapping to the original image."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from yolov3.network.settings import ANCHORS_PER_STRIDE, AnchorSize
 
 @dataclass(frozen=True)
 class PostprocessSettings:
-    """Fields are the config's `eval` keys of the same names."""
+    """Settings of the post-processing; the fields are keys of config section `eval`."""
 
     eval_ignore_threshold: float
     nms_thresh: float
@@ -24,28 +24,28 @@ class PostprocessSettings:
 def select_candidates(
     raw_maps: tuple[np.ndarray, ...], input_size: InputSize, anchors: tuple[AnchorSize, ...], threshold: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Decode the predictions of one image whose score reaches the threshold.
+    """Decode the predictions of one image whose score is at least the threshold.
 
     Args:
         raw_maps: float32 [3 * (5 + C), gh, gw] of strides 8, 16, 32.
         input_size: (height, width) of the network input in pixels.
         anchors: nine (width, height) in pixels of the input.
-        threshold: least score, confidence * best class score.
+        threshold: minimum score, where score is confidence * best class probability.
 
     Returns:
         boxes_xyxy float32 [M, 4] in 0..1 of the input, scores float32 [M], labels int64 [M].
 
     Raises:
-        InputError: confidences, or scores or boxes of candidates, are not numbers.
+        InputError: a confidence, or the score or box of a candidate, is NaN.
     """
-    # A score is at most its confidence, so most predictions are ruled out by one comparison of logits.
-    least_logit = np.log(threshold / (1 - threshold)) if 0 < threshold < 1 else (-np.inf if threshold <= 0 else np.inf)
+    # A score is at most its confidence, so comparing confidence logits rejects most predictions.
+    min_logit = np.log(threshold / (1 - threshold)) if 0 < threshold < 1 else (-np.inf if threshold <= 0 else np.inf)
     chosen_rows, chosen_indices = [], []
     first = 0
     for raw in raw_maps:
         per_anchor = raw.reshape(ANCHORS_PER_STRIDE, -1, raw.shape[1] * raw.shape[2])
         _refuse_nan(per_anchor[:, 4])
-        anchor, cell = np.nonzero(per_anchor[:, 4] >= least_logit)
+        anchor, cell = np.nonzero(per_anchor[:, 4] >= min_logit)
         chosen_rows.append(per_anchor[anchor, :, cell])
         chosen_indices.append(first + cell * ANCHORS_PER_STRIDE + anchor)
         first += per_anchor.shape[2] * ANCHORS_PER_STRIDE
@@ -67,22 +67,25 @@ def detect(
     placement: Placement,
     settings: PostprocessSettings,
 ) -> Detections:
-    """Return the detections of one image: decoded, thresholded, class-wise NMS, in pixels of the original image.
+    """Return the detections of one image from raw outputs, with boxes in pixels of the original image.
 
-    Args: see `select_candidates`; `placement` tells where the image lies in the network input.
+    Args:
+        raw_maps, input_size, anchors: see `select_candidates`.
+        placement: position of the image in the network input.
+        settings: see `PostprocessSettings`.
     """
     candidates = select_candidates(raw_maps, input_size, anchors, settings.eval_ignore_threshold)
-    return _suppressed(*candidates, placement, settings)
+    return _suppress(*candidates, placement, settings)
 
 
 def detect_decoded(
     decoded_maps: tuple[np.ndarray, ...], placement: Placement, settings: PostprocessSettings
 ) -> Detections:
-    """Return the detections of one image as `detect` does, from the outputs of a model that decodes inside.
+    """Return the detections of one image as `detect` does, from the outputs of a model that includes the decoder.
 
     Args:
         decoded_maps: float32 [gh, gw, 3, 5 + C] of strides 8, 16, 32, see `DetectionDecoder`.
-        placement: where the image lies in the network input.
+        placement: position of the image in the network input.
         settings: see `PostprocessSettings`.
     """
     rows = np.concatenate([decoded.reshape(-1, decoded.shape[-1]) for decoded in decoded_maps])
@@ -90,10 +93,10 @@ def detect_decoded(
     scores = rows[:, 4] * np.take_along_axis(rows[:, 5:], labels[:, None], axis=1)[:, 0]
     _refuse_nan(scores)
     kept = scores >= settings.eval_ignore_threshold
-    return _suppressed(cxcywh_to_xyxy(rows[kept, :4]), scores[kept], labels[kept], placement, settings)
+    return _suppress(cxcywh_to_xyxy(rows[kept, :4]), scores[kept], labels[kept], placement, settings)
 
 
-def _suppressed(
+def _suppress(
     boxes_xyxy: np.ndarray, scores: np.ndarray, labels: np.ndarray, placement: Placement, settings: PostprocessSettings
 ) -> Detections:
     _refuse_nan(boxes_xyxy)
@@ -106,6 +109,6 @@ def _suppressed(
 def _refuse_nan(values: np.ndarray) -> None:
     if np.isnan(values).any():
         raise InputError(
-            "the network's output is not a number (NaN): train, convert or export its weights again, with values that "
-            "stay finite"
+            "the network's output is NaN (not a number): train, convert or export it again from weights without NaN or "
+            "infinite values"
         )

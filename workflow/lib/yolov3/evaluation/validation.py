@@ -1,4 +1,4 @@
-"""Evaluation in the middle of a training, to keep the best checkpoint."""
+"""Evaluation during a training, to select the best checkpoint."""
 
 from yolov3.data.annotations import ground_truth, load_split
 from yolov3.data.manifest import Manifest
@@ -13,7 +13,7 @@ class Validator:
 
     Args:
         manifest: the data set.
-        settings: as of the evaluation stage.
+        settings: settings of the evaluation, as in stage eval_coco.
     """
 
     def __init__(self, manifest: Manifest, settings: EvaluationSettings) -> None:
@@ -23,6 +23,6 @@ class Validator:
         self.settings = settings
 
     def __call__(self, network: YOLOv3) -> dict[str, float]:
-        """Return the COCO metrics of the network as it is."""
+        """Return the COCO metrics of the network in its current state."""
         result = detect_split(inference_of(network), network.settings, self.split, self.category_ids, self.settings)
         return coco_result(self.truth, result.rows).metrics

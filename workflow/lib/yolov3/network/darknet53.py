@@ -6,19 +6,19 @@ from mindspore import Tensor, nn, ops
 
 from yolov3.network.settings import NetworkSettings
 
-# OpenCV's importer uses the same value inside the root; Darknet adds it outside the root.
+# As in OpenCV's importer, added to the variance; Darknet adds it to the standard deviation.
 BATCH_NORM_EPSILON = 1e-6
-# The model zoo code leaves MindSpore's default.
+# MindSpore's default, as in the model zoo code.
 MODELZOO_BATCH_NORM_EPSILON = 1e-5
 LEAKY_SLOPE = 0.1
 
 
 class LeakyReLU(nn.Cell):
-    """max(x, 0.1 x), in a form whose gradient is cheap while training.
+    """Leaky ReLU, max(x, 0.1 x), in a form with a fast gradient for training.
 
-    On the CPU the gradient of a maximum costs more than a convolution; 0.1 x + 0.9 relu(x) has the same value and is
-    4 times faster forward and backward (benchmarks/activation.py). Inference and export keep the usual form, which
-    runtimes recognise and fuse.
+    On the CPU the gradient of a maximum takes longer than that of a convolution; 0.1 x + 0.9 relu(x) is equal and 4
+    times faster forward and backward (benchmarks/activation.py). Inference and export use nn.LeakyReLU, which runtimes
+    recognise and fuse.
     """
 
     def __init__(self) -> None:
@@ -34,10 +34,10 @@ class LeakyReLU(nn.Cell):
 
 @dataclass(frozen=True)
 class BlockOptions:
-    """What all blocks of a network share; see `NetworkSettings` for the fields of the same names.
+    """Options shared by all blocks of a network; see `NetworkSettings` for the fields of the same names.
 
     Attributes:
-        in_backbone: the block belongs to the backbone, which has ReLU in checkpoints of the original model zoo code.
+        in_backbone: whether the block belongs to the backbone, which has ReLU in checkpoints of the model zoo code.
     """
 
     compatibility: str
@@ -46,7 +46,7 @@ class BlockOptions:
 
 
 class ConvBlock(nn.Cell):
-    """Convolution without bias, batch normalisation and activation, as Darknet's `[convolutional]` section.
+    """Convolution without bias, batch normalisation and activation, as in Darknet's `[convolutional]` section.
 
     Input float [N, in_channels, H, W]; output float [N, out_channels, ceil(H / stride), ceil(W / stride)].
     """
@@ -62,7 +62,7 @@ class ConvBlock(nn.Cell):
     ) -> None:
         super().__init__()
         is_modelzoo = options.compatibility == "modelzoo"
-        # Darknet pads every side by kernel // 2, at stride 2 too, where "same" would pad only right and bottom.
+        # Darknet pads all sides by kernel // 2; at stride 2, "same" would pad only right and bottom.
         padding = {"pad_mode": "same"} if is_modelzoo else {"pad_mode": "pad", "padding": kernel_size // 2}
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, has_bias=False, **padding)
         epsilon = MODELZOO_BATCH_NORM_EPSILON if is_modelzoo else BATCH_NORM_EPSILON
@@ -75,7 +75,7 @@ class ConvBlock(nn.Cell):
 
 
 class ResidualBlock(nn.Cell):
-    """1x1 convolution to half the channels, 3x3 back, added to the input. Shapes stay [N, channels, H, W]."""
+    """1x1 convolution to half the channels and 3x3 convolution back, plus the input; float [N, channels, H, W]."""
 
     def __init__(self, channels: int, options: BlockOptions) -> None:
         super().__init__()
@@ -91,8 +91,8 @@ class DarkNet53(nn.Cell):
     """Convolutional backbone.
 
     Args:
-        settings: of the network; its anchors and classes do not matter here. DarkNet53 has the output channels 64,
-            128, 256, 512, 1024 in its five stages, and 1, 2, 8, 8, 4 residual blocks.
+        settings: settings of the network; anchors and classes are not used. DarkNet53 has five stages of 64, 128, 256,
+            512, 1024 output channels and 1, 2, 8, 8, 4 residual blocks.
 
     Input: float32 [N, 3, H, W], H and W multiples of 32.
     Output: the features at strides 8, 16, 32: [N, backbone_shape[-3], H/8, W/8] and so on.
@@ -104,7 +104,7 @@ class DarkNet53(nn.Cell):
         in_channels = settings.backbone_shape[0] // 2
         self.root = ConvBlock(3, in_channels, 3, options=options)
         stages = []
-        # Python 3.9, which quantization for Ascend runs in, knows no strict zip.
+        # zip(strict=True) does not exist in Python 3.9, which quantization for Ascend uses.
         for out_channels, blocks in zip(settings.backbone_shape, settings.backbone_layers):  # noqa: B905
             downsample = ConvBlock(in_channels, out_channels, 3, stride=2, options=options)
             residuals = [ResidualBlock(out_channels, options=options) for _ in range(blocks)]

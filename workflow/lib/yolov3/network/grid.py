@@ -1,7 +1,6 @@
-"""The cells and anchors of a network input, a row for each prediction, and the encoding of boxes by them.
+"""Grid cells and anchors of all predictions, and encoding and decoding of boxes relative to them.
 
-Predictions are flattened stride by stride (8, 16, 32), then row, column and anchor. Loss, targets and
-post-processing all index this order.
+Predictions are ordered by stride (8, 16, 32), then row, column and anchor, in loss, targets and post-processing.
 """
 
 from functools import lru_cache
@@ -25,7 +24,7 @@ def predictions_per_stride(input_size: InputSize) -> list[int]:
 
 @lru_cache(maxsize=64)
 def prediction_grid(input_size: InputSize, anchors: tuple[AnchorSize, ...]) -> np.ndarray:
-    """Return float32 [P, 6]: column, row, grid width, grid height, anchor width and anchor height in 0..1 of the input.
+    """Return float32 [P, 6]: column, row, grid width, grid height, and anchor width, height in 0..1 of the input.
 
     Args:
         input_size: (height, width) of the network input in pixels, multiples of 32.
@@ -48,17 +47,17 @@ def prediction_grid(input_size: InputSize, anchors: tuple[AnchorSize, ...]) -> n
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    """Return 1 / (1 + exp(-x)), without overflow, in the dtype of x; NaN of NaN."""
+    """Return 1 / (1 + exp(-x)) in the dtype of x, without overflow; NaN gives NaN."""
     with np.errstate(invalid="ignore"):
         return np.exp(-np.logaddexp(0, -x)).astype(x.dtype)
 
 
 def decode_boxes(encoded: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Return the boxes_cxcywh, [..., 4] in 0..1 of the input, that raw outputs mean (YOLOv3 paper, section 2.1).
+    """Decode raw outputs to boxes_cxcywh, [..., 4] in 0..1 of the input (arXiv:1804.02767, section 2.1).
 
     Args:
-        encoded: [..., 4], the first values of predictions.
-        grid: [..., 6], their rows of `prediction_grid`.
+        encoded: [..., 4], raw outputs tx, ty, tw, th.
+        grid: [..., 6], rows of `prediction_grid` of the same predictions.
     """
     center_xy = (sigmoid(encoded[..., 0:2]) + grid[..., 0:2]) / grid[..., 2:4]
     size_wh = np.exp(encoded[..., 2:4]) * grid[..., 4:6]
@@ -66,9 +65,9 @@ def decode_boxes(encoded: np.ndarray, grid: np.ndarray) -> np.ndarray:
 
 
 def encode_boxes(boxes_cxcywh: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Return the inverse of `decode_boxes`, [..., 4], but with the sigmoid of x and y: the centre within its cell.
+    """Encode boxes as sigmoid(tx), sigmoid(ty) (the centre within its cell, 0..1), tw, th, [..., 4].
 
-    Boxes may be in another unit, such as pixels, if grid sizes (cells per unit) and anchors are so, too.
+    Boxes may be in another unit, such as pixels, if grid sizes (cells per unit) and anchors use it too.
     """
     offset_xy = boxes_cxcywh[..., 0:2] * grid[..., 2:4] - grid[..., 0:2]
     return np.concatenate([offset_xy, np.log(boxes_cxcywh[..., 2:4] / grid[..., 4:6])], axis=-1)

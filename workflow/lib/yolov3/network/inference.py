@@ -1,4 +1,4 @@
-"""A network as a plain function of arrays, so that what follows it does not know MindSpore."""
+"""A network as a function of NumPy arrays, so that its callers do not depend on MindSpore."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from yolov3.network.grid import RawMaps
 
 
 def inference_of(network: nn.Cell) -> Callable[[np.ndarray], RawMaps]:
-    """Return a function from float32 [N, 3, H, W] to raw maps that runs the network in inference mode."""
+    """Return a function that runs the network in inference mode, from float32 [N, 3, H, W] to raw maps."""
 
     def infer(images: np.ndarray) -> RawMaps:
         if network.training:

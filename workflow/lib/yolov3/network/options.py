@@ -1,4 +1,4 @@
-"""Network settings from command-line options and the categories of a data set."""
+"""Network settings built from command-line options and the categories of a data set."""
 
 import argparse
 
@@ -11,18 +11,18 @@ from yolov3.network.settings import AnchorSize, NetworkSettings
 def network_settings_from(
     arguments: argparse.Namespace, categories: tuple[Category, ...], anchors_file: str = ""
 ) -> NetworkSettings:
-    """Build the settings of a network for the given classes from the options of config section `network`.
+    """Build the settings of a network from the options of config section `network` and the classes.
 
     Args:
         arguments: parsed options.
-        categories: the classes in the order of the class logits.
-        anchors_file: what the stage cluster_anchors wrote, for the anchors "auto".
+        categories: classes in the order of the class logits.
+        anchors_file: output of the stage cluster_anchors, used if anchor_scales is "auto".
 
     Raises:
-        InputError: the anchors are "auto" but there is no such file.
+        InputError: anchor_scales is "auto" but no file is given.
     """
     if arguments.anchor_scales == "auto" and not anchors_file:
-        raise InputError("anchor_scales is auto but there are no clustered anchors: name a file by --anchors_file")
+        raise InputError("anchor_scales is auto but no clustered anchors are given: set --anchors_file")
     anchors = read_anchors(anchors_file) if arguments.anchor_scales == "auto" else arguments.anchor_scales
     return NetworkSettings(
         backbone_shape=arguments.backbone_shape,
@@ -37,13 +37,13 @@ def network_settings_from(
 
 
 def read_anchors(path: str) -> tuple[AnchorSize, ...]:
-    """Return the anchors that the stage cluster_anchors wrote.
+    """Read the anchors that the stage cluster_anchors wrote, (width, height) in pixels of the network input.
 
     Raises:
-        InputError: the file is missing or another one.
+        InputError: the file is missing or has no anchors.
     """
-    value = read_json(path, "anchors file")
+    content = read_json(path, "anchors file")
     try:
-        return tuple((float(width), float(height)) for width, height in value["anchors"])
+        return tuple((float(width), float(height)) for width, height in content["anchors"])
     except (KeyError, TypeError, ValueError):
-        raise InputError(f"anchors file {path} holds no anchors: run the stage cluster_anchors again") from None
+        raise InputError(f"anchors file {path} has no anchors: run the stage cluster_anchors again") from None

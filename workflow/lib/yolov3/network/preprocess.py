@@ -1,4 +1,4 @@
-"""What the network sees of an image: one function for evaluation, calibration and deployment."""
+"""Preprocessing of images for the network, shared by evaluation, calibration and deployment."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ CANVAS_GREY = 128
 
 @dataclass(frozen=True)
 class Placement:
-    """Where an image lies in the network input, to bring boxes back.
+    """Position of an image in the network input, for mapping boxes back to the image.
 
     Attributes:
         width, height: size of the original image in pixels.
-        offset_xy: left and top of the image in the network input, in 0..1 of the input.
-        share_xy: width and height of the image in the network input, in 0..1 of the input.
+        offset_xy: left and top edge of the image, in 0..1 of the input.
+        share_xy: width and height of the image, in 0..1 of the input.
     """
 
     width: int
@@ -34,9 +34,9 @@ class Placement:
 
 
 def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Resize uint8 [H, W, 3]: area average when shrinking both ways (no aliasing), else bilinear."""
-    shrinks = width <= image.shape[1] and height <= image.shape[0]
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    """Resize uint8 [H, W, 3]: by area averages (no aliasing) if neither side grows, else bilinearly."""
+    is_smaller = width <= image.shape[1] and height <= image.shape[0]
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR)
 
 
 def place_image(image_rgb: np.ndarray, input_size: InputSize, letterbox: bool) -> tuple[np.ndarray, Placement]:
@@ -45,10 +45,10 @@ def place_image(image_rgb: np.ndarray, input_size: InputSize, letterbox: bool) -
     Args:
         image_rgb: uint8 [H, W, 3].
         input_size: (height, width) of the network input in pixels.
-        letterbox: keep the aspect ratio and pad with grey; otherwise resize straight to the input.
+        letterbox: whether to keep the aspect ratio and pad with grey instead of stretching the image to the input.
 
     Returns:
-        uint8 [height, width, 3] and its placement.
+        The input, uint8 [height, width, 3], and the placement of the image in it.
     """
     original_height, original_width = image_rgb.shape[:2]
     height, width = input_size

@@ -1,6 +1,6 @@
-"""The shape of a network, all that is needed to build it again, and what it sees of a pixel."""
+"""Settings of a network, with which checkpoints and exports are built again, and its normalisation of pixels."""
 
-# Python 3.9 cannot evaluate `int | None`.
+# Python 3.9 (quantization for Ascend) cannot evaluate `int | None`.
 from __future__ import annotations
 
 import json
@@ -10,14 +10,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class MeanStd:
-    """The network sees (x / 255 - mean) / std, per channel in RGB order."""
+    """Normalisation (x / 255 - mean) / std per channel, in RGB order."""
 
     mean_rgb: tuple[float, float, float]
     std_rgb: tuple[float, float, float]
 
 
 NORMALISATIONS = {
-    # ImageNet's, as in the original code.
+    # Mean and standard deviation of ImageNet, as in the original code.
     "imagenet": MeanStd((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     # x / 255 only, as in Darknet.
     "unit": MeanStd((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
@@ -36,15 +36,15 @@ class NetworkSettings:
     Attributes:
         backbone_shape: output channels of the five residual stages; the root convolution has half of the first.
         backbone_layers: residual blocks in each stage.
-        anchors: nine (width, height) in pixels of the network input, three for each of the strides 8, 16, 32.
+        anchors: nine (width, height) in pixels of the network input, three for each of strides 8, 16, 32.
         class_names: names of the classes in the order of the class logits.
-        category_ids: COCO category ids of the classes in the same order; empty where the data set is not known.
+        category_ids: COCO category ids of the classes in the same order; empty if the data set is not known.
         compatibility: "darknet", or "modelzoo" for checkpoints made by the original model zoo code (ReLU in the
             backbone, "same" padding).
-        batch_norm_momentum: share of the running statistics that a training step keeps (Darknet: 0.99).
-        normalisation: what the network sees of a pixel, a key of `NORMALISATIONS`.
-        testing_shape: height and width in pixels of the input that the network is evaluated with; None if not known.
-        letterbox: whether images then keep their aspect ratio and are padded; None if not known.
+        batch_norm_momentum: share of the running statistics kept in each training step (Darknet: 0.99).
+        normalisation: normalisation of the pixels, a key of `NORMALISATIONS`.
+        testing_shape: height and width of the input in evaluations, in pixels; None if not known.
+        letterbox: whether images keep their aspect ratio in evaluations; None if not known.
     """
 
     backbone_shape: tuple[int, ...]
@@ -60,7 +60,7 @@ class NetworkSettings:
 
     @property
     def mean_std(self) -> MeanStd:
-        """Mean and deviation of `normalisation`."""
+        """Mean and standard deviation of `normalisation`."""
         return NORMALISATIONS[self.normalisation]
 
     @property
@@ -70,26 +70,26 @@ class NetworkSettings:
 
     @property
     def values_per_anchor(self) -> int:
-        """Box (4), objectness (1) and class logits (C)."""
+        """Number of values of a prediction: box (4), objectness (1) and class logits (C)."""
         return 5 + self.num_classes
 
     def anchors_of(self, stride: int) -> tuple[AnchorSize, ...]:
-        """Return the three anchors (width, height in input pixels) of a stride."""
+        """Return the three anchors of a stride, (width, height) in pixels of the input."""
         first = STRIDES.index(stride) * ANCHORS_PER_STRIDE
         return self.anchors[first : first + ANCHORS_PER_STRIDE]
 
     def to_json(self) -> str:
-        """Return the settings as JSON text, as checkpoints and exports carry them."""
+        """Return the settings as JSON text, as stored in checkpoints and exports."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
     def from_json(cls, text: str) -> NetworkSettings:
-        """Read settings that `to_json` wrote."""
+        """Parse the text that `to_json` returned."""
         return cls.from_values(json.loads(text))
 
     @classmethod
     def from_values(cls, values: dict[str, Any]) -> NetworkSettings:
-        """Build settings from JSON values (lists in place of tuples)."""
+        """Build settings from JSON values, which have lists instead of tuples."""
         return cls(
             backbone_shape=tuple(values["backbone_shape"]),
             backbone_layers=tuple(values["backbone_layers"]),

@@ -1,4 +1,4 @@
-"""YOLOv3: backbone, neck and heads, with raw outputs. Decoding and loss live outside."""
+"""YOLOv3 network: backbone, neck and heads with raw outputs, without decoding and loss (arXiv:1804.02767)."""
 
 from mindspore import Tensor, nn, ops
 
@@ -11,7 +11,7 @@ class DetectionBranch(nn.Cell):
 
     Args:
         in_channels: channels of the input.
-        channels: c of SPEC "Neck/head"; the five convolutions have c, 2c, c, 2c, c channels.
+        channels: c; the five convolutions have c, 2c, c, 2c, c output channels.
         out_channels: channels of the raw output, 3 * (5 + C).
 
     Input float [N, in_channels, gh, gw]; outputs the route for the next stride, float [N, c, gh, gw], and the raw
@@ -37,7 +37,7 @@ class DetectionBranch(nn.Cell):
 
 
 class UpsampleConcat(nn.Cell):
-    """1x1 convolution to half the channels, nearest upsampling by 2, in front of the backbone feature."""
+    """1x1 convolution to half the channels and nearest upsampling by 2, concatenated with the backbone feature."""
 
     def __init__(self, in_channels: int, options: BlockOptions) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Anchors of a data set: k-means over its box sizes with the distance 1 - IoU, as in the YOLOv2 paper, section 2."""
+"""Clustering of anchors: k-means over box sizes with the distance 1 - IoU (YOLOv2, arXiv:1612.08242, section 2)."""
 
 import logging
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from yolov3.training.augment import MIN_BOX_PIXELS
 
 ANCHORS = ANCHORS_PER_STRIDE * len(STRIDES)
 RESTARTS = 10
-# The starts are tried on a sample; the best of them is then refined on all boxes.
+# All restarts run on a sample of this size; the best result is then refined on all boxes.
 SAMPLE_BOXES = 20_000
 MAX_ROUNDS = 100
 RECALL_IOU = 0.5
-# Boxes whose IoUs are computed at once: what fits in a CPU's cache is fastest.
+# Number of boxes per chunk, so that their IoUs fit in the CPU's cache.
 BOXES_AT_A_TIME = 16_384
 
 
@@ -28,7 +28,7 @@ class AnchorFit:
 
     Attributes:
         anchors: nine (width, height) in pixels of the network input.
-        mean_best_iou: mean over the boxes of the shape IoU with the anchor that fits best.
+        mean_best_iou: mean over the boxes of the shape IoU with the best anchor.
         recall: share of boxes whose best shape IoU is at least RECALL_IOU.
     """
 
@@ -38,15 +38,15 @@ class AnchorFit:
 
 
 def network_box_sizes(split: CocoSplit, input_size: InputSize, letterbox: bool) -> np.ndarray:
-    """Return the sizes of a split's boxes as evaluation shows them to the network, float64 [M, 2] pixels of the input.
+    """Return the sizes of a split's boxes in the network input of an evaluation, float64 [M, 2] in pixels.
 
-    Training scales images at random on top of that, by scale_min to scale_max: for the defaults, 0.25 to 2, with a
-    geometric mean of 0.99. Scale 1 is thus the middle of what the network learns from, and what it is used on.
+    Training additionally scales images at random, by default by 0.25 to 2 with a geometric mean of 0.99, so that scale
+    1 is the centre of the sizes that the network is trained on.
 
     Args:
-        split: the data set; crowds, and boxes under MIN_BOX_PIXELS in the input, are left out as in training.
+        split: the data set; crowds and boxes below MIN_BOX_PIXELS in the input are left out, as in training.
         input_size: (height, width) of the network input in pixels.
-        letterbox: images keep their aspect ratio.
+        letterbox: whether images keep their aspect ratio.
 
     Raises:
         InputError: no box is left.
@@ -60,16 +60,16 @@ def network_box_sizes(split: CocoSplit, input_size: InputSize, letterbox: bool) 
     sizes_wh = sizes_wh[~split.is_crowd & (sizes_wh >= MIN_BOX_PIXELS).all(axis=1)]
     if not len(sizes_wh):
         raise InputError(
-            f"no box of the images in {split.image_dir} is {MIN_BOX_PIXELS:g} pixel wide and high at an input of "
-            f"{input_size[1]} x {input_size[0]}: raise testing_shape"
+            f"no box of the images in {split.image_dir} is at least {MIN_BOX_PIXELS:g} pixel wide and high at an input "
+            f"of {input_size[1]} x {input_size[0]}: increase testing_shape"
         )
     return sizes_wh
 
 
 def cluster_anchors(sizes_wh: np.ndarray, seed: int) -> tuple[AnchorSize, ...]:
-    """Return nine anchors (width, height) for box sizes, float64 [M, 2], to a tenth of a pixel.
+    """Cluster box sizes, float64 [M, 2] in pixels, into nine anchors (width, height), rounded to 0.1 pixel.
 
-    They ascend by area, so that three each belong to the strides 8, 16 and 32.
+    The anchors are sorted by area: three each for strides 8, 16 and 32.
     """
     rng = np.random.default_rng(seed)
     sample = sizes_wh
@@ -82,7 +82,9 @@ def cluster_anchors(sizes_wh: np.ndarray, seed: int) -> tuple[AnchorSize, ...]:
     best = np.maximum(np.round(best, 1), 0.1)
     best = best[np.lexsort((best[:, 0], best.prod(axis=1)))]
     if len(np.unique(best, axis=0)) < ANCHORS:
-        logging.warning("the boxes have only %d sizes: some anchors are equal", len(np.unique(sizes_wh, axis=0)))
+        logging.warning(
+            "the boxes have only %d distinct sizes: some anchors are equal", len(np.unique(sizes_wh, axis=0))
+        )
     return tuple((float(width), float(height)) for width, height in best)
 
 
@@ -93,7 +95,7 @@ def fit_of(anchors: tuple[AnchorSize, ...], sizes_wh: np.ndarray) -> AnchorFit:
 
 
 def best_matches(sizes_wh: np.ndarray, centres_wh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each size, [M, 2], the centre of best shape IoU, int64 [M], and that IoU, float64 [M]."""
+    """Return for each size [M, 2] the index of the centre with the best shape IoU, int64 [M], and that IoU [M]."""
     matches, ious = [], []
     for first in range(0, len(sizes_wh), BOXES_AT_A_TIME):
         iou = shape_iou(sizes_wh[first : first + BOXES_AT_A_TIME], centres_wh)
@@ -103,41 +105,41 @@ def best_matches(sizes_wh: np.ndarray, centres_wh: np.ndarray) -> tuple[np.ndarr
 
 
 def _spread_start(sizes_wh: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Choose boxes as first centres, each with a probability in proportion to its squared distance (k-means++)."""
+    """Choose boxes as initial centres, with probabilities proportional to their squared distances (k-means++)."""
     chosen = [int(rng.integers(len(sizes_wh)))]
     distance = np.full(len(sizes_wh), np.inf)
     for _ in range(count - 1):
         distance = np.minimum(distance, 1 - shape_iou(sizes_wh, sizes_wh[chosen[-1:]])[:, 0])
         weights = distance**2
-        # All zero where there are fewer sizes than centres.
-        chances = weights / weights.sum() if weights.any() else None
-        chosen.append(int(rng.choice(len(sizes_wh), p=chances)))
+        # All zero if there are fewer distinct sizes than centres.
+        probabilities = weights / weights.sum() if weights.any() else None
+        chosen.append(int(rng.choice(len(sizes_wh), p=probabilities)))
     return sizes_wh[chosen]
 
 
 def _refine(sizes_wh: np.ndarray, centres_wh: np.ndarray) -> np.ndarray:
-    """Move centres to the middle of their boxes until no box changes its centre; return the best centres on the way.
+    """Iterate k-means until no box changes its cluster; return the centres of the iteration with the best mean IoU.
 
-    With this distance no simple middle is the optimum, so a round may end lower than the one before.
+    Medians do not minimise 1 - IoU exactly, so an iteration may be worse than the one before.
     """
     best, best_mean = centres_wh, -1.0
-    before = None
+    previous = None
     for _ in range(MAX_ROUNDS):
         nearest, iou = best_matches(sizes_wh, centres_wh)
         if iou.mean() > best_mean:
             best, best_mean = centres_wh, float(iou.mean())
-        if before is not None and np.array_equal(nearest, before):
+        if previous is not None and np.array_equal(nearest, previous):
             break
-        before = nearest
+        previous = nearest
         centres_wh = _centres(sizes_wh, nearest, iou, len(centres_wh))
     return best
 
 
 def _centres(sizes_wh: np.ndarray, nearest: np.ndarray, iou: np.ndarray, count: int) -> np.ndarray:
-    """Return the median size of each cluster, float64 [count, 2]; an empty one takes a box that fits worst elsewhere.
+    """Return the median size of each cluster, float64 [count, 2]; an empty one gets one of the worst-fitting boxes.
 
-    Medians end at a higher mean IoU than means: 0.618 instead of 0.608 on 128 images of COCO.
+    Medians give a higher mean IoU than means: 0.618 instead of 0.608 on 128 images of COCO.
     """
     worst = sizes_wh[np.argsort(iou, kind="stable")[np.arange(count) % len(sizes_wh)]]
     members = [sizes_wh[nearest == index] for index in range(count)]
-    return np.array([np.median(own, axis=0) if len(own) else worst[index] for index, own in enumerate(members)])
+    return np.array([np.median(sizes, axis=0) if len(sizes) else worst[index] for index, sizes in enumerate(members)])

@@ -1,4 +1,4 @@
-"""Random changes of training images (SPEC 4)."""
+"""Random augmentation of training images: scale, aspect ratio, position, flip and colours."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ Rectangle = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class AugmentSettings:
-    """How far training images are changed; the fields are the config's `train` keys of the same names."""
+    """Strength of the augmentation; the fields are the keys of the same names in config section `train`."""
 
     jitter: float
     scale_min: float
@@ -38,19 +38,19 @@ def augment(
     settings: AugmentSettings,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Place an image at random on a grey canvas, flip it and change its colours; boxes follow.
+    """Place an image at random on a grey canvas, flip it and change its colours, and transform its boxes accordingly.
 
     Args:
         image_rgb: uint8 [H, W, 3].
         boxes_xyxy: float32 [M, 4] in pixels of the image.
         labels: int32 [M].
         input_size: (height, width) of the canvas in pixels.
-        settings: how far to go.
-        rng: source of all randomness.
+        settings: strength of the augmentation.
+        rng: random number generator.
 
     Returns:
-        uint8 [height, width, 3], float32 [K, 4] boxes in pixels of the canvas, clipped to the visible image and at
-        least 1 px wide and high, and int32 [K] labels.
+        The canvas, uint8 [height, width, 3]; boxes_xyxy, float32 [K, 4] in pixels of the canvas, clipped to the visible
+        part of the image and at least MIN_BOX_PIXELS wide and high; and their labels, int32 [K].
     """
     source, visible, placed_xyxy = _place_with_a_box(image_rgb, boxes_xyxy, input_size, settings, rng)
     usable = _is_usable(placed_xyxy)
@@ -78,21 +78,21 @@ def _place_with_a_box(
     settings: AugmentSettings,
     rng: np.random.Generator,
 ) -> tuple[Rectangle, Rectangle, np.ndarray]:
-    """Return the seen part of the image, the part of the canvas it covers, and the boxes there.
+    """Return the visible part of the image, the part of the canvas that it covers, and the boxes on the canvas.
 
-    Placements that lose every box are drawn again, finally the whole image is shown.
+    Placements without usable boxes are drawn again; after PLACEMENT_TRIES the whole image is shown.
     """
     for _ in range(PLACEMENT_TRIES):
         parts = _visible_rectangles(image, _random_target(image, input_size, settings, rng), input_size)
         if parts is not None:
-            placed_xyxy = _follow(boxes_xyxy, *parts)
+            placed_xyxy = _map_boxes(boxes_xyxy, *parts)
             if _is_usable(placed_xyxy).any():
                 return *parts, placed_xyxy
     height, width = input_size
     scale = min(width / image.shape[1], height / image.shape[0])
     source = (0, 0, image.shape[1], image.shape[0])
     visible = (0, 0, max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return source, visible, _follow(boxes_xyxy, source, visible)
+    return source, visible, _map_boxes(boxes_xyxy, source, visible)
 
 
 def _is_usable(boxes_xyxy: np.ndarray) -> np.ndarray:
@@ -102,10 +102,10 @@ def _is_usable(boxes_xyxy: np.ndarray) -> np.ndarray:
 def _random_target(
     image: np.ndarray, input_size: InputSize, settings: AugmentSettings, rng: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """Return where the whole image would lie on the canvas; it may stick out."""
+    """Return left, top, right, bottom of the whole image on the canvas, which it may exceed."""
     height, width = input_size
-    widen, heighten = rng.uniform(1 - settings.jitter, 1 + settings.jitter, size=2)
-    aspect = image.shape[1] / image.shape[0] * widen / heighten
+    width_factor, height_factor = rng.uniform(1 - settings.jitter, 1 + settings.jitter, size=2)
+    aspect = image.shape[1] / image.shape[0] * width_factor / height_factor
     scale = rng.uniform(settings.scale_min, settings.scale_max)
     if aspect < 1:
         new_height = scale * height
@@ -121,7 +121,7 @@ def _random_target(
 def _visible_rectangles(
     image: np.ndarray, target: tuple[float, float, float, float], input_size: InputSize
 ) -> tuple[Rectangle, Rectangle] | None:
-    """Return the part of the image that is seen and the part of the canvas that it covers, or None if nothing is."""
+    """Return the visible part of the image and the part of the canvas that it covers, None if nothing is visible."""
     left, top, right, bottom = target
     scale_x, scale_y = (right - left) / image.shape[1], (bottom - top) / image.shape[0]
     visible = (
@@ -143,8 +143,8 @@ def _visible_rectangles(
     return source, visible
 
 
-def _follow(boxes_xyxy: np.ndarray, source: Rectangle, visible: Rectangle) -> np.ndarray:
-    """Map boxes by the same whole-pixel rectangles as the image, clipped to the visible part."""
+def _map_boxes(boxes_xyxy: np.ndarray, source: Rectangle, visible: Rectangle) -> np.ndarray:
+    """Map boxes from the image to the canvas, clipped to the visible part; rectangles are those of the image."""
     source_width, source_height = source[2] - source[0], source[3] - source[1]
     visible_width, visible_height = visible[2] - visible[0], visible[3] - visible[1]
     scale = np.array([visible_width / source_width, visible_height / source_height] * 2)
@@ -153,7 +153,7 @@ def _follow(boxes_xyxy: np.ndarray, source: Rectangle, visible: Rectangle) -> np
 
 
 def _change_colours(image_rgb: np.ndarray, settings: AugmentSettings, rng: np.random.Generator) -> np.ndarray:
-    """Turn the hue and multiply or divide saturation and value, by look-up tables in 8-bit HSV."""
+    """Shift the hue, and multiply or divide saturation and value, with look-up tables in 8-bit HSV."""
     hue = rng.uniform(-settings.hue, settings.hue)
     saturation = rng.uniform(1, settings.saturation)
     value = rng.uniform(1, settings.value)

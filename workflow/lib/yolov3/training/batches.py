@@ -1,4 +1,4 @@
-"""Batches of training data, prepared ahead of the network."""
+"""Batches of training data, prepared ahead of the training steps."""
 
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -23,11 +23,11 @@ BATCHES_AHEAD = 4
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's data.
+    """Data of one training step.
 
     Attributes:
         input_size: (height, width) of the images in pixels.
-        images: uint8 [N, H, W, 3] RGB; the network normalises them itself, which moves a quarter of the bytes.
+        images: uint8 [N, H, W, 3] RGB, a quarter of the size of float32; the training step normalises them.
         targets: `ImageTargets` of N images stacked, in the order of its fields.
     """
 
@@ -38,15 +38,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class BatchSource:
-    """Builds the batch of any step; a pure function of its fields.
+    """Builds the batch of any step, depending on nothing but its fields.
 
     Attributes:
         split: the training images.
         usable: int64 indices into `split` of the images with a usable box; the others are skipped.
         sampler: settings of the order of images.
-        augment: settings of the random changes.
+        augment: settings of the augmentation.
         anchors: nine (width, height) in pixels of the input.
-        max_box: boxes of an image that are trained on, the length that targets are padded to.
+        max_box: maximum number of boxes per image, to which targets are padded.
     """
 
     split: CocoSplit
@@ -65,7 +65,7 @@ class BatchSource:
         anchors: tuple[AnchorSize, ...],
         max_box: int,
     ) -> "BatchSource":
-        """Return a source over the images of a split that have boxes.
+        """Create a source of the images of a split that have boxes.
 
         Raises:
             InputError: no image has a usable box.
@@ -76,11 +76,11 @@ class BatchSource:
         return cls(split, usable, sampler, augment_settings, anchors, max_box)
 
     def new_sampler(self) -> TrainingSampler:
-        """Return the sampler over the usable images."""
+        """Return a new sampler of the usable images."""
         return TrainingSampler(len(self.usable), self.sampler)
 
     def build(self, step: int, epoch: int, indices: np.ndarray, input_size: InputSize) -> Batch:
-        """Read, augment and assign the images of one step."""
+        """Read and augment the images of one step, and assign their targets."""
         images, targets = [], []
         for index in self.usable[indices]:
             rng = np.random.default_rng((self.sampler.seed, epoch, int(index), step))
@@ -109,12 +109,12 @@ def _build_in_worker(step: int, epoch: int, indices: np.ndarray, input_size: Inp
 
 
 def batches(source: BatchSource, first_step: int, last_step: int, workers: int) -> Iterator[Batch]:
-    """Yield the batches of steps first_step .. last_step - 1, prepared ahead.
+    """Yield the batches of steps first_step to last_step - 1, prepared ahead.
 
     Args:
-        source: what to build.
-        first_step, last_step: range of steps, counted from 0 over the whole run.
-        workers: processes that prepare batches; 0 uses one thread of this process, best where cores are few.
+        source: source of the batches.
+        first_step, last_step: range of steps, counted from 0 over the whole training.
+        workers: number of processes that prepare batches; 0 uses a thread of this process, best with few cores.
     """
     cv2.setNumThreads(1)
     sampler = source.new_sampler()

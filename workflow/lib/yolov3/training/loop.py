@@ -26,7 +26,7 @@ from yolov3.training.step import ForwardLoss, TrainStep, new_optimizer
 from yolov3.weights.checkpoint import save_checkpoint
 
 Validate = Callable[[YOLOv3], dict[str, float]]
-"""Evaluates the network and returns at least AP and AP50."""
+"""Evaluates the network and returns its metrics, at least AP and AP50."""
 
 
 def train(
@@ -38,16 +38,17 @@ def train(
     origin: dict[str, Any],
     validate: Validate | None = None,
 ) -> None:
-    """Train `network` and write the results; go on from the last state of the same run if there is one.
+    """Train `network` and write the results; resume from the last state of the same training if there is one.
 
     Args:
-        network: with its initial weights.
-        source: the training data of this worker.
+        network: network with its initial weights.
+        source: training data of this rank.
         settings: see `TrainSettings`.
-        files: where to write.
-        worker: this process among those that train together.
-        origin: what else decides the result: fingerprints of data and initial weights, settings of the validation.
-        validate: evaluates the network, every `eval_interval` epochs.
+        files: output files.
+        worker: position of this process among those that train together.
+        origin: fingerprints of the data and of the initial weights, and settings of the validation, which also
+            determine the result.
+        validate: function that evaluates the network every `eval_interval` epochs.
 
     Raises:
         InputError: the loss is NaN or infinite.
@@ -64,70 +65,68 @@ def train(
     if loaded:
         logging.log(RESULT, "resuming from %s after %d of %d steps", files.resume, progress.step, len(rates))
     if worker.group_size > 1:
-        # After it, all ranks have read rank 0's state, which may then be set aside.
-        _refuse_different_steps(progress.step, worker)
+        # This also waits until all ranks have read rank 0's state, so that it can be set aside.
+        _require_equal_steps(progress.step, worker)
     if not loaded and files.state.exists():
         set_aside(files.state.parent, reason)
-    saves = worker.is_master or not settings.is_save_on_master
+    is_saving = worker.is_master or not settings.is_save_on_master
 
     loop = _Loop(train_step, source, settings, worker, rates, steps_per_epoch)
     metrics = MetricsLog(files.running_metrics, progress.step) if worker.is_master else None
     started = time.perf_counter() - progress.seconds
     checkpoint_interval = settings.ckpt_interval or steps_per_epoch
-    profiles = settings.need_profiler and worker.is_master
-    with profiled_steps(files.profile, settings.device_target) if profiles else no_profile() as end_step:
-        for step, parts in loop.run(progress.step, metrics):
+    is_profiled = settings.need_profiler and worker.is_master
+    with profiled_steps(files.profile, settings.device_target) if is_profiled else no_profile() as end_step:
+        for step, loss_terms in loop.run(progress.step, metrics):
             end_step()
-            done = step + 1
-            epoch_ends = done % steps_per_epoch == 0
-            validates = validate and settings.eval_interval and epoch_ends
-            if validates and (done // steps_per_epoch) % settings.eval_interval == 0 and worker.is_master:
-                assert validate is not None
-                _validate(validate, network, done, steps_per_epoch, progress, files.best)
-            if saves and (done % checkpoint_interval == 0 or done == len(rates)):
-                require_finite_loss(parts.asnumpy(), step, steps_per_epoch)
-                progress.step, progress.seconds = done, time.perf_counter() - started
+            steps_done = step + 1
+            epoch, steps_in_epoch = divmod(steps_done, steps_per_epoch)
+            is_validation_due = settings.eval_interval and not steps_in_epoch and epoch % settings.eval_interval == 0
+            if validate and is_validation_due and worker.is_master:
+                _validate(validate, network, steps_done, steps_per_epoch, progress, files.best)
+            if is_saving and (steps_done % checkpoint_interval == 0 or steps_done == len(rates)):
+                require_finite_loss(loss_terms.asnumpy(), step, steps_per_epoch)
+                progress.step, progress.seconds = steps_done, time.perf_counter() - started
                 save_state(files.state, train_step, identity, progress)
-    if profiles:
+    if is_profiled:
         log_profile(files.profile)
-    if saves:
+    if is_saving:
         write_results(network, settings, files, worker, progress, loop.mean_images_per_second)
 
 
-def _refuse_different_steps(step: int, worker: Worker) -> None:
-    total = sum_over_workers(step)
-    if total != step * worker.group_size:
+def _require_equal_steps(step: int, worker: Worker) -> None:
+    if sum_over_workers(step) != step * worker.group_size:
         raise InputError(
-            f"worker {worker.rank} stands at step {step}, others elsewhere: the folder of ckpt_path must be one that "
-            "all hosts share"
+            f"rank {worker.rank} resumes from step {step} but other ranks from other steps: set ckpt_path to a folder "
+            "that all hosts share"
         )
 
 
 def _validate(
-    validate: Validate, network: YOLOv3, done: int, steps_per_epoch: int, progress: Progress, best: Path
+    validate: Validate, network: YOLOv3, steps_done: int, steps_per_epoch: int, progress: Progress, best: Path
 ) -> None:
     network.set_train(False)
-    found = validate(network)
+    metrics = validate(network)
     network.set_train(True)
-    epoch = done // steps_per_epoch
-    progress.validation.append({"epoch": epoch, "iter": done, "AP": found["AP"], "AP50": found["AP50"]})
-    logging.log(RESULT, "epoch[%d], validation AP:%.4f, AP50:%.4f", epoch - 1, found["AP"], found["AP50"])
-    if found["AP"] > progress.best_ap:
-        progress.best_ap, progress.best_epoch = found["AP"], epoch
+    epoch = steps_done // steps_per_epoch
+    progress.validation.append({"epoch": epoch, "iter": steps_done, "AP": metrics["AP"], "AP50": metrics["AP50"]})
+    logging.log(RESULT, "epoch[%d], validation AP:%.4f, AP50:%.4f", epoch - 1, metrics["AP"], metrics["AP50"])
+    if metrics["AP"] > progress.best_ap:
+        progress.best_ap, progress.best_epoch = metrics["AP"], epoch
         save_checkpoint(best, network, network.settings)
 
 
-def require_finite_loss(parts: np.ndarray, step: int, steps_per_epoch: int) -> None:
-    """Raise InputError if a part of the loss, float32 [4], is NaN or infinite."""
-    if not np.isfinite(parts).all():
+def require_finite_loss(loss_terms: np.ndarray, step: int, steps_per_epoch: int) -> None:
+    """Raise InputError if one of the loss terms, float32 [4], is NaN or infinite."""
+    if not np.isfinite(loss_terms).all():
         raise InputError(
-            f"the loss is {float(parts.sum())} at epoch {step // steps_per_epoch}, iteration {step}: lower train.lr or "
-            "raise train.warmup_epochs; the last checkpoint before it is kept"
+            f"the loss is {float(loss_terms.sum())} at epoch {step // steps_per_epoch}, iteration {step}: lower "
+            "train.lr or raise train.warmup_epochs; the last checkpoint before it is kept"
         )
 
 
 class _Speed:
-    """Images a second since a step."""
+    """Measures images per second."""
 
     def __init__(self, images_per_step: int) -> None:
         self.images_per_step = images_per_step
@@ -141,7 +140,7 @@ class _Speed:
 
 
 class _Loop:
-    """Runs steps, logs some of them, and measures the speed."""
+    """Runs training steps, logs every `log_interval`-th, and measures the speed."""
 
     def __init__(
         self,
@@ -162,7 +161,7 @@ class _Loop:
         self._grids: dict[tuple[int, int], Tensor] = {}
 
     def run(self, first_step: int, metrics: MetricsLog | None) -> Iterator[tuple[int, Tensor]]:
-        """Yield (step, parts of the loss as a tensor) after each step."""
+        """Yield (step, loss terms as a tensor, float32 [4]) after each step."""
         images_per_step = self.settings.per_batch_size * self.worker.group_size
         self.train_step.set_train(True)
         data = batches(self.source, first_step, len(self.rates), self.settings.loader_workers)
@@ -171,28 +170,29 @@ class _Loop:
         run_speed, recent_speed = _Speed(images_per_step), _Speed(images_per_step)
         with bar:
             for step, batch in enumerate(data, first_step):
-                parts = self.train_step(Tensor(batch.images), self._grid(batch.input_size), *map(Tensor, batch.targets))
+                targets = map(Tensor, batch.targets)
+                loss_terms = self.train_step(Tensor(batch.images), self._grid(batch.input_size), *targets)
                 if step == first_step:
-                    # The first step waits for the compiler; the speed counts from the second.
-                    parts.asnumpy()
+                    # The first step includes compilation, so the speed is measured from the second.
+                    loss_terms.asnumpy()
                     run_speed.start(step)
                     recent_speed.start(step)
                 if step % self.settings.log_interval == 0 or step == len(self.rates) - 1:
-                    values = parts.asnumpy()
+                    values = loss_terms.asnumpy()
                     require_finite_loss(values, step, self.steps_per_epoch)
                     speed, self.mean_images_per_second = recent_speed.since_start(step), run_speed.since_start(step)
                     recent_speed.start(step)
                     if metrics is not None:
                         self._log(step, values, speed, metrics)
                     bar.set_postfix_str(f"loss {values.sum():.3f}, {speed:.1f} images/s", refresh=False)
-                yield step, parts
+                yield step, loss_terms
                 bar.update()
 
-    def _log(self, step: int, parts: np.ndarray, speed: float, metrics: MetricsLog) -> None:
+    def _log(self, step: int, loss_terms: np.ndarray, speed: float, metrics: MetricsLog) -> None:
         epoch, rate = step // self.steps_per_epoch, float(self.rates[step])
-        total = float(parts.astype(np.float64).sum())
+        total = float(loss_terms.astype(np.float64).sum())
         logging.info("epoch[%d], iter[%d], loss:%.6f, %.2f imgs/sec, lr:%.5g", epoch, step, total, speed, rate)
-        xy, wh, confidence, classes = map(float, parts)
+        xy, wh, confidence, classes = map(float, loss_terms)
         metrics.append(StepMetrics(epoch, step, total, xy, wh, confidence, classes, rate, speed))
 
     def _grid(self, input_size: tuple[int, int]) -> Tensor:

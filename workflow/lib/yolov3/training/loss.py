@@ -1,4 +1,4 @@
-"""The YOLOv3 loss (SPEC 3), over all strides at once."""
+"""YOLOv3 loss over all strides at once (arXiv:1804.02767, section 2)."""
 
 from mindspore import Tensor, nn, ops
 
@@ -9,26 +9,26 @@ IGNORE_IOU = 0.7
 
 
 def flatten_raw(raw: Tensor) -> Tensor:
-    """Reorder a raw map [N, 3 * (5 + C), gh, gw] to predictions [N, gh * gw * 3, 5 + C] in the order of `grid`."""
+    """Reorder a raw map [N, 3 * (5 + C), gh, gw] to [N, gh * gw * 3, 5 + C], in the order of `prediction_grid`."""
     images, channels, rows, columns = raw.shape
     raw = raw.transpose((0, 2, 3, 1))
     return raw.reshape((images, rows * columns * ANCHORS_PER_STRIDE, channels // ANCHORS_PER_STRIDE))
 
 
 def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return the element-wise cross-entropy of sigmoid(logits) with targets in 0..1."""
+    """Return the element-wise cross-entropy of sigmoid(logits) and targets in 0..1."""
     return ops.relu(logits) - logits * targets + ops.log1p(ops.exp(-ops.abs(logits)))
 
 
 class YoloLoss(nn.Cell):
-    """Sum over cells, anchors and images of the four parts, divided by the batch size.
+    """Four loss terms, each summed over cells, anchors and images and divided by the batch size.
 
-    Only predictions responsible for a box have a box and a class loss, so those are gathered; the confidence loss is
-    dense. A prediction whose decoded box overlaps any ground truth by IoU >= 0.7 is not pushed to "no object".
+    Box and class loss apply only to predictions responsible for a box, the confidence loss to all, except predictions
+    that are not responsible but whose decoded box overlaps a ground-truth box by IoU >= 0.7.
 
     Args:
         num_classes: C.
-        label_smooth_factor: f; the target is 1 - f at the class and f / (C - 1) elsewhere.
+        label_smooth_factor: f; the target is 1 - f for the class and f / (C - 1) for the others.
     """
 
     def __init__(self, num_classes: int, label_smooth_factor: float = 0.0) -> None:
@@ -55,7 +55,7 @@ class YoloLoss(nn.Cell):
         Args:
             raw_maps: raw outputs of strides 8, 16, 32, float32 [N, 3 * (5 + C), gh, gw].
             grid: `prediction_grid`, float32 [P, 6].
-            boxes_xyxy .. objectness: `ImageTargets` of N images stacked.
+            boxes_xyxy, ..., objectness: stacked fields of the `ImageTargets` of N images.
         """
         predictions = ops.concat([flatten_raw(raw) for raw in raw_maps], 1)
         images, count, width = predictions.shape
@@ -76,7 +76,7 @@ class YoloLoss(nn.Cell):
         return xy.sum() / images, wh.sum() / images, confidence.sum() / images, classes.sum() / images
 
     def _not_ignored(self, predictions: Tensor, grid: Tensor, boxes_xyxy: Tensor) -> Tensor:
-        """Return float32 [N, P]: 1 where the decoded box overlaps no ground truth by IoU >= 0.7. No gradient."""
+        """Return float32 [N, P], without gradient: 1 where the decoded box overlaps no ground truth by IoU >= 0.7."""
         encoded = ops.stop_gradient(predictions[:, :, 0:4])
         center, size = decode_boxes(encoded, grid[:, 0:2], grid[:, 2:4], grid[:, 4:6])
         half_size = size * 0.5

@@ -1,4 +1,4 @@
-"""The CSV of every logged training step."""
+"""CSV file of the logged training steps."""
 
 import csv
 from dataclasses import asdict, dataclass, fields
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class StepMetrics:
-    """One logged step: its loss with the four parts, its learning rate, and the speed since the line before."""
+    """A logged step: total loss, the four loss terms, learning rate, and speed since the previous logged step."""
 
     epoch: int
     iter: int
@@ -24,8 +24,8 @@ class MetricsLog:
     """Appends steps to a CSV file.
 
     Args:
-        path: the file; lines of steps from `first_step` on, which a killed run left behind, are dropped.
-        first_step: the first step that this run will log.
+        path: the file; lines from `first_step` on, left by a killed run, are dropped.
+        first_step: first step of this run.
     """
 
     def __init__(self, path: Path, first_step: int) -> None:
@@ -43,7 +43,7 @@ class MetricsLog:
             writer.writerows(kept)
 
     def append(self, step: StepMetrics) -> None:
-        """Add a line; it is on disk when this returns."""
+        """Append a line and write it to the file."""
         with self.path.open("a", newline="", encoding="utf-8") as stream:
             csv.DictWriter(stream, list(asdict(step))).writerow(
                 {name: f"{value:.8g}" if isinstance(value, float) else value for name, value in asdict(step).items()}

@@ -1,4 +1,4 @@
-"""MindSpore's profiler around some steps of a training."""
+"""Profiling of a few training steps by MindSpore's profiler."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mindspore import profiler
 
-# The first steps wait for the compiler and for the first batches; more than these make files that no viewer likes.
+# The first steps include compilation and waiting for data; more than ten steps make traces too large for viewers.
 FIRST_STEP = 3
 PROFILED_STEPS = 10
 ACTIVITIES = {
@@ -19,35 +19,35 @@ ACTIVITIES = {
 
 @contextmanager
 def profiled_steps(folder: Path, device_target: str) -> Iterator[Callable[[], None]]:
-    """Give a function to call after each step; steps 4 to 13 of this run are profiled.
+    """Profile steps 4 to 13 of this run; yield a function to call after each step.
 
     Args:
-        folder: gets MindSpore's output: a trace_view.json for chrome://tracing, Perfetto or MindStudio Insight, and
-            tables of the operators' times beside it.
+        folder: folder for MindSpore's output: trace_view.json for chrome://tracing, Perfetto or MindStudio Insight, and
+            tables of the times of operators.
         device_target: CPU, GPU or Ascend.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    running = profiler.profile(
+    profile = profiler.profile(
         activities=ACTIVITIES[device_target],
         schedule=profiler.schedule(wait=FIRST_STEP - 1, warmup=1, active=PROFILED_STEPS, repeat=1),
         on_trace_ready=profiler.tensorboard_trace_handler(str(folder)),
     )
-    running.start()
+    profile.start()
     try:
-        yield running.step
+        yield profile.step
     finally:
-        running.stop()
+        profile.stop()
 
 
 @contextmanager
 def no_profile() -> Iterator[Callable[[], None]]:
-    """Give a function to call after each step that does nothing."""
+    """Yield a function that does nothing, in place of that of `profiled_steps`."""
     yield lambda: None
 
 
 def log_profile(folder: Path) -> None:
-    """Log where the profile of a training is, or that it was too short for one."""
+    """Log the folder of the profile, or that the run was too short to be profiled."""
     if any(folder.rglob("trace_view.json")):
         logging.info("the profile is in %s: open its trace_view.json in chrome://tracing or Perfetto", folder)
     else:
-        logging.warning("there is no profile: a run must have %d steps or more to do for one", FIRST_STEP + 1)
+        logging.warning("no profile was written: a run needs at least %d steps for one", FIRST_STEP + 1)

@@ -27,13 +27,13 @@ class TrainFiles:
     """Files of a training in its output folder.
 
     Attributes:
-        checkpoint: the result.
+        checkpoint: the trained network.
         metrics: CSV of the logged steps.
-        summary: JSON of what was run.
-        state: what this worker saves to resume from; undeclared to the workflow, so that it survives a rerun.
-        resume: rank 0's state, from which all workers go on: they were killed in one moment, but saved in several.
+        summary: JSON of settings, versions, speed and validation results.
+        state: state that this rank saves to resume from; not declared as a workflow output, so that reruns keep it.
+        resume: state of rank 0, from which all ranks resume, because their own states may be of different steps.
         best: best checkpoint so far.
-        running_metrics: CSV of the running training.
+        running_metrics: CSV of the unfinished training.
         profile: folder of the profiles.
     """
 
@@ -48,7 +48,7 @@ class TrainFiles:
 
     @classmethod
     def under(cls, folder: Path, worker: Worker) -> "TrainFiles":
-        """Return the files of a worker; those of rank 0 are the result."""
+        """Return the files of a rank; those of rank 0 are the results of the training."""
         results = folder if worker.is_master else folder / f"rank_{worker.rank}"
         running = results / RUNNING_FOLDER
         return cls(
@@ -71,7 +71,7 @@ def write_results(
     progress: Progress,
     images_per_second: float,
 ) -> None:
-    """Write the checkpoint, the best one if evaluated, and on rank 0 metrics and summary; drop the state."""
+    """Write the checkpoint (the best one, if evaluated), and on rank 0 metrics and summary; then delete the state."""
     if progress.best_epoch and files.best.exists():
         with complete_file(files.checkpoint) as temporary:
             shutil.copyfile(files.best, temporary)
@@ -82,7 +82,7 @@ def write_results(
     with complete_file(files.metrics) as temporary:
         shutil.copyfile(files.running_metrics, temporary)
     write_json(files.summary, _summary(network, settings, worker, progress, images_per_second))
-    # The training is over: the next one with the same settings is a wish to train again.
+    # A rerun after a finished training must train again, not resume.
     shutil.rmtree(files.state.parent)
 
 

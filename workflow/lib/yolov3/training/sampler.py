@@ -1,6 +1,6 @@
-"""Which images and which input size a training step uses: a pure function of seed, rank and step.
+"""Images and input size of each training step, as a function of seed, rank and step only.
 
-Nothing is drawn in sequence, so a training can go on from any step with the same data as an undisturbed one.
+There is no random state, so a training resumed from any step uses the same data as an uninterrupted one.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ class SamplerSettings:
     """Settings of `TrainingSampler`.
 
     Attributes:
-        seed: seed of the order and of the sizes.
-        batch_size: images in a batch of one rank.
-        rank, group_size: this worker and the number of workers.
-        training_shape: fixed input size in pixels, 0 for multi-scale.
-        resize_rate: batches between two changes of the size.
+        seed: random seed of the order of images and of the input sizes.
+        batch_size: batch size of a rank.
+        rank, group_size: number of this rank, and number of ranks.
+        training_shape: fixed input size in pixels, 0 for multi-scale training.
+        resize_rate: number of batches after which the input size changes.
     """
 
     seed: int
@@ -33,7 +33,7 @@ class SamplerSettings:
 
 
 class TrainingSampler:
-    """Order of images and sizes of one rank.
+    """Chooses the images and the input size of each step of one rank.
 
     Args:
         images: number of images N.
@@ -48,12 +48,12 @@ class TrainingSampler:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Whole batches of a rank in an epoch, at least 1: a smaller data set is repeated within the batch."""
+        """Number of whole batches per rank and epoch, at least 1: a smaller data set is repeated within the batch."""
         per_rank = -(-self.images // self.settings.group_size)
         return max(1, per_rank // self.settings.batch_size)
 
     def batch(self, step: int) -> tuple[int, np.ndarray]:
-        """Return the epoch of a step (counted from 0 over the whole run) and the int64 [batch_size] image indices."""
+        """Return the epoch of a step (counted from 0 over the whole training) and image indices, int64 [batch_size]."""
         epoch, step_in_epoch = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._order, self._epoch = self._order_of(epoch), epoch
@@ -62,13 +62,13 @@ class TrainingSampler:
 
     def _order_of(self, epoch: int) -> np.ndarray:
         order = np.random.default_rng((self.settings.seed, epoch)).permutation(self.images)
-        wanted = max(-(-self.images // self.settings.group_size), self.settings.batch_size) * self.settings.group_size
-        return np.resize(order, wanted)[self.settings.rank :: self.settings.group_size]
+        count = max(-(-self.images // self.settings.group_size), self.settings.batch_size) * self.settings.group_size
+        return np.resize(order, count)[self.settings.rank :: self.settings.group_size]
 
     def input_size(self, step: int) -> InputSize:
-        """Return the (height, width) of a step in pixels, equal on all ranks."""
+        """Return the input size of a step, (height, width) in pixels, which is equal on all ranks."""
         size = self.settings.training_shape
         if not size:
-            draw = np.random.default_rng((self.settings.seed, 1, step // self.settings.resize_rate))
-            size = int(draw.choice(MULTI_SCALE_SIZES))
+            rng = np.random.default_rng((self.settings.seed, 1, step // self.settings.resize_rate))
+            size = int(rng.choice(MULTI_SCALE_SIZES))
         return size, size

@@ -1,4 +1,4 @@
-"""Learning rate of every step (SPEC 4)."""
+"""Learning-rate schedules: linear warm-up, then step decay or cosine annealing by epoch."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ScheduleSettings:
-    """Fields are the config's `train` keys of the same names."""
+    """Settings of the schedule; the fields are the keys of the same names in config section `train`."""
 
     lr: float
     lr_scheduler: str
@@ -22,16 +22,16 @@ class ScheduleSettings:
 def learning_rates(settings: ScheduleSettings, steps_per_epoch: int) -> np.ndarray:
     """Return the learning rate of each step, float32 [max_epoch * steps_per_epoch].
 
-    Warm-up rises linearly from 0 and reaches `lr` with its last step; after it the schedule holds, by whole epochs.
+    During warm-up the rate rises linearly from 0 and reaches `lr` at the last step; then it changes once per epoch.
     """
     steps = np.arange(settings.max_epoch * steps_per_epoch)
     epochs = steps // steps_per_epoch
     if settings.lr_scheduler == "cosine_annealing":
-        wave = (1 + np.cos(np.pi * epochs / settings.T_max)) / 2
-        rates = settings.eta_min + (settings.lr - settings.eta_min) * wave
+        cosine = (1 + np.cos(np.pi * epochs / settings.T_max)) / 2
+        rates = settings.eta_min + (settings.lr - settings.eta_min) * cosine
     else:
         milestones = [int(epoch) for epoch in settings.lr_epochs.split(",")]
         rates = settings.lr * settings.lr_gamma ** np.searchsorted(milestones, epochs, side="right")
     warmup_steps = round(settings.warmup_epochs * steps_per_epoch)
-    rising = settings.lr * (steps + 1) / max(warmup_steps, 1)
-    return np.where(steps < warmup_steps, rising, rates).astype(np.float32)
+    warmup_rates = settings.lr * (steps + 1) / max(warmup_steps, 1)
+    return np.where(steps < warmup_steps, warmup_rates, rates).astype(np.float32)

@@ -11,7 +11,7 @@ from yolov3.training.step import OptimizerSettings
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Settings of a training; the fields are the config's keys of the same names, parts in their own classes."""
+    """Settings of a training; the fields, also of the nested classes, are config keys of the same names."""
 
     seed: int
     device_target: str
@@ -34,6 +34,6 @@ class TrainSettings:
     augment: AugmentSettings
 
     def config_values(self) -> dict[str, Any]:
-        """Return all settings by the names of their config keys."""
+        """Return all settings by config key."""
         values = dataclasses.asdict(self)
         return {**values.pop("schedule"), **values.pop("optimizer"), **values.pop("augment"), **values}

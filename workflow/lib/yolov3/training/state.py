@@ -1,4 +1,4 @@
-"""What a running training needs to resume after it was killed: one file, written whole or not at all."""
+"""State of a running training, to resume from after an interruption: one file, which is never partially written."""
 
 import json
 import logging
@@ -18,23 +18,23 @@ from yolov3.network.settings import NetworkSettings
 from yolov3.training.settings import TrainSettings
 from yolov3.weights.checkpoint import quiet_mindspore
 
-# The rates of all steps, which the optimizer keeps as a parameter, follow from the settings.
+# The optimizer keeps the rates of all steps as a parameter; they follow from the settings.
 NOT_SAVED = ("learning_rate",)
-# What a checkpoint tells the later stages, which the training itself does not use.
+# Settings that a checkpoint stores for later stages and that the training itself does not use.
 CARRIED = ("testing_shape", "letterbox")
 MAX_DIFFERENCES_SHOWN = 6
 
 
 @dataclass
 class Progress:
-    """How far a training has come.
+    """Progress of a training.
 
     Attributes:
-        step: steps done.
-        best_ap: best validation AP so far, -1 before the first.
-        best_epoch: epoch (counted from 1) of the best AP, 0 before the first.
-        validation: the evaluations so far: epoch, iter, AP, AP50.
-        seconds: time trained so far, over all runs.
+        step: number of finished steps.
+        best_ap: best validation AP so far, -1 before the first evaluation.
+        best_epoch: epoch (counted from 1) of the best AP, 0 before the first evaluation.
+        validation: evaluations so far, each with epoch, iter, AP, AP50.
+        seconds: training time so far, over all runs.
     """
 
     step: int
@@ -47,12 +47,12 @@ class Progress:
 def training_identity(
     settings: TrainSettings, network: NetworkSettings, ranks: int, origin: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return all that decides a training's result, as JSON values.
+    """Return everything that determines the result of a training, as JSON values.
 
     Args:
-        settings: those that differ from the schema's baseline count.
-        network: the network that is trained.
-        ranks: number of training processes.
+        settings: settings of the training, of which those that differ from the schema's baselines count.
+        network: settings of the network.
+        ranks: number of ranks.
         origin: fingerprints of the data and of the initial weights, and settings of the validation.
     """
     values = settings.config_values()
@@ -80,10 +80,10 @@ def load_state(path: Path, train_step: nn.Cell, identity: dict[str, Any]) -> tup
     """Load a state into network and optimizer.
 
     Returns:
-        Its progress, or None if there is no state of this training; and why a state that is there was not loaded.
+        Its progress, or None if there is no state of this training; and the reason if an existing state was not loaded.
 
     Raises:
-        InputError: MindSpore did not load a parameter of the state.
+        InputError: the parameters of the state and of the training differ.
     """
     if not path.exists():
         return None, ""
@@ -92,35 +92,35 @@ def load_state(path: Path, train_step: nn.Cell, identity: dict[str, Any]) -> tup
     except (ValueError, RuntimeError) as error:
         return None, f"it cannot be read ({type(error).__name__})"
     if "identity" not in state:
-        return None, "an earlier version of this program wrote it"
+        return None, "it was written by an earlier version of this program"
     texts = {name: state.pop(name) for name in ("identity", "progress")}
     differences = list(_differences(json.loads(texts["identity"]), identity))
     if differences:
         shown = "; ".join(differences[:MAX_DIFFERENCES_SHOWN])
-        rest = len(differences) - MAX_DIFFERENCES_SHOWN
-        return None, shown + (f"; and {rest} more differences" if rest > 0 else "")
+        hidden = len(differences) - MAX_DIFFERENCES_SHOWN
+        return None, shown + (f"; and {hidden} more differences" if hidden > 0 else "")
     with quiet_mindspore():
         not_loaded, unused = mindspore.load_param_into_net(train_step, state, strict_load=True)
-    wrong = [*(name for name in not_loaded if not name.startswith(NOT_SAVED)), *unused]
-    if wrong:
-        names = ", ".join(wrong[:3])
+    mismatched = [*(name for name in not_loaded if not name.startswith(NOT_SAVED)), *unused]
+    if mismatched:
+        names = ", ".join(mismatched[:3])
         raise InputError(
-            f"state {path} does not fit this training (parameters {names}): move its folder away to start again"
+            f"state {path} does not fit this training (parameters {names}): move its folder away to start from scratch"
         )
     return Progress(**json.loads(texts["progress"])), ""
 
 
 def set_aside(folder: Path, reason: str) -> None:
-    """Rename the folder of another training's state to the first free name <folder>_<n>, and log why."""
-    numbered = (folder.with_name(f"{folder.name}_{number}") for number in range(1, 10_000))
-    kept = next(path for path in numbered if not path.exists())
-    folder.rename(kept)
+    """Rename the folder of another training's state to the first unused name <folder>_<n>, and log why."""
+    candidates = (folder.with_name(f"{folder.name}_{number}") for number in range(1, 10_000))
+    new_folder = next(path for path in candidates if not path.exists())
+    folder.rename(new_folder)
     logging.warning(
-        "%s holds the state of another training (%s): it is kept as %s and this training starts at its first step; "
-        "delete it, or set the former values again and rename it back to resume it",
+        "%s has the state of another training (%s): it was renamed to %s and this training starts from its first step; "
+        "delete it, or restore the former values and rename it back to resume from it",
         folder,
         reason,
-        kept,
+        new_folder,
     )
 
 
@@ -129,13 +129,13 @@ def _saved_parameters(train_step: nn.Cell) -> dict[str, Any]:
     return {name: parameter for name, parameter in named if not name.startswith(NOT_SAVED)}
 
 
-def _differences(before: dict[str, Any], now: dict[str, Any], place: str = "") -> Iterator[str]:
-    """Yield what differs between two identities, by key or module."""
-    for key in dict.fromkeys([*before, *now]):
-        name, old, new = f"{place}{key}", before.get(key), now.get(key)
+def _differences(old_values: dict[str, Any], new_values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield a description of each difference between two identities, by key or module."""
+    for key in dict.fromkeys([*old_values, *new_values]):
+        name, old, new = f"{prefix}{key}", old_values.get(key), new_values.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
             yield from _differences(old, new, "" if key == "settings" else f"{key} ")
-        elif old != new and place == "code ":
+        elif old != new and prefix == "code ":
             yield f"code of {key or 'the program'}"
         elif old != new:
             shown = ["its baseline" if value is None else json.dumps(value) for value in (old, new)]

@@ -1,4 +1,4 @@
-"""One training step as a compiled graph: normalise, network, loss, gradients, update."""
+"""A training step as a compiled graph: normalisation, network, loss, gradients and update."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ ADAMW_BETA2 = 0.999
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """Fields are the config's `train` keys of the same names."""
+    """Settings of the optimizer; the fields are the keys of the same names in config section `train`."""
 
     optimizer: str
     momentum: float
@@ -25,7 +25,7 @@ class OptimizerSettings:
 
 
 class ForwardLoss(nn.Cell):
-    """Network and loss on uint8 images; returns the scaled total and the four parts."""
+    """Normalisation, network and loss of uint8 images."""
 
     def __init__(self, network: YOLOv3, loss: YoloLoss, loss_scale: float) -> None:
         super().__init__(auto_prefix=False)
@@ -39,20 +39,18 @@ class ForwardLoss(nn.Cell):
     def construct(self, images: Tensor, grid: Tensor, *targets: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return (loss * loss_scale, (xy, wh, confidence, class)); images are uint8 [N, H, W, 3] RGB."""
         pixels = ops.cast(images.transpose((0, 3, 1, 2)), mindspore.float32)
-        parts = self.loss(self.network((pixels - self.mean) * self.inverse_std), grid, *targets)
-        total = parts[0] + parts[1] + parts[2] + parts[3]
-        return total * self.loss_scale, parts
+        loss_terms = self.loss(self.network((pixels - self.mean) * self.inverse_std), grid, *targets)
+        total = loss_terms[0] + loss_terms[1] + loss_terms[2] + loss_terms[3]
+        return total * self.loss_scale, loss_terms
 
 
 class TrainStep(nn.Cell):
-    """Update the network once.
+    """Forward and backward pass and an update of the parameters; returns the loss terms before it, float32 [4].
 
     Args:
         forward: network and loss.
-        optimizer: its parameters are those trained.
-        group_size: workers whose gradients are averaged.
-
-    Returns the four parts of the loss before the update, float32 [4].
+        optimizer: optimizer of the trained parameters.
+        group_size: number of ranks whose gradients are averaged.
     """
 
     def __init__(self, forward: ForwardLoss, optimizer: nn.Optimizer, group_size: int) -> None:
@@ -66,14 +64,14 @@ class TrainStep(nn.Cell):
         )
 
     def construct(self, images: Tensor, grid: Tensor, *targets: Tensor) -> Tensor:
-        """Run the step; arguments as `ForwardLoss`."""
-        (_, parts), gradients = self.gradients_of(images, grid, *targets)
+        """Run the step; see `ForwardLoss` for the arguments."""
+        (_, loss_terms), gradients = self.gradients_of(images, grid, *targets)
         if self.reduce is not None:
             gradients = self.reduce(gradients)
         if self.unscale != 1.0:
             gradients = ops.HyperMap()(ops.Partial()(_scale, self.unscale), gradients)
         gradients = ops.depend(gradients, self.optimizer(gradients))
-        return ops.depend(ops.stack(parts), gradients)
+        return ops.depend(ops.stack(loss_terms), gradients)
 
 
 def _scale(factor: float, gradient: Tensor) -> Tensor:
@@ -81,11 +79,11 @@ def _scale(factor: float, gradient: Tensor) -> Tensor:
 
 
 def new_optimizer(network: YOLOv3, learning_rates: np.ndarray, settings: OptimizerSettings) -> nn.Optimizer:
-    """Return the optimizer; weight decay applies to convolution weights only, not to biases, gamma and beta.
+    """Create the optimizer; weight decay applies to convolution weights only, not to biases, gamma and beta.
 
     Args:
-        network: whose trainable parameters are updated.
-        learning_rates: float32, one value a step.
+        network: network to train.
+        learning_rates: learning rate of each step, float32 [steps].
         settings: see `OptimizerSettings`.
     """
     decayed, others = split_parameters(network)
@@ -110,9 +108,10 @@ def split_parameters(network: YOLOv3) -> tuple[list[Parameter], list[Parameter]]
 
 
 def set_objectness_prior(network: YOLOv3, prior: float) -> None:
-    """Set the head biases so that every prediction starts with confidence `prior` (0..1).
+    """Initialise the objectness biases so that every prediction starts at confidence `prior`, 0..1.
 
-    Most predictions are background, so a low start spares the first thousand steps of a run from scratch.
+    As most predictions are background, a low prior saves about a thousand steps of a training from scratch
+    (arXiv:1708.02002, section 3.3).
     """
     for stride in STRIDES:
         bias = getattr(network, f"branch_{stride}").head.bias

@@ -1,4 +1,4 @@
-"""Ground truth as the loss wants it: which prediction is responsible for which box (SPEC 3)."""
+"""Targets of the loss: the prediction responsible for each box, and its values (arXiv:1804.02767, section 2.1)."""
 
 from dataclasses import dataclass
 
@@ -17,10 +17,10 @@ class ImageTargets:
         boxes_xyxy: float32 [K, 4] all ground truth in 0..1 of the input, zeros for padding.
         prediction: int32 [K] index of the responsible prediction, 0 for padding.
         responsible: float32 [K] 1 for a box that trains its prediction, 0 for padding and for a box whose prediction
-            a later box of the image takes.
+            is also that of a later box.
         offset_xy: float32 [K, 2] centre within its cell, 0..1.
         log_size_wh: float32 [K, 2] log(box size / anchor size).
-        size_weight: float32 [K] 2 - w * h, which weighs small boxes up.
+        size_weight: float32 [K] 2 - w * h, a higher weight for small boxes.
         label: int32 [K] class index.
         objectness: float32 [P] 1 at responsible predictions.
     """
@@ -42,14 +42,14 @@ def assign_targets(
     anchors: tuple[AnchorSize, ...],
     max_box: int,
 ) -> ImageTargets:
-    """Assign each box to the anchor of best shape IoU, in the cell of its centre at that anchor's stride.
+    """Assign each box to the anchor with the best shape IoU, in the cell of its centre at the stride of that anchor.
 
     Args:
         boxes_xyxy: float [M, 4] in pixels of the network input, width and height above 0, inside the input.
         labels: int [M] class indices.
         input_size: (height, width) of the network input in pixels.
         anchors: nine (width, height) in pixels of the input.
-        max_box: K; boxes beyond it are not trained on.
+        max_box: K; further boxes are ignored.
     """
     boxes_xyxy, labels = boxes_xyxy[:max_box], labels[:max_box]
     count = len(boxes_xyxy)
@@ -73,7 +73,7 @@ def assign_targets(
     first = np.concatenate([[0], np.cumsum(per_stride)])[stride_index]
     prediction = first + (row * columns + column) * ANCHORS_PER_STRIDE + anchor_in_stride
 
-    # Of several boxes with the same prediction the last one trains it.
+    # If several boxes have the same prediction, the last one trains it.
     _, last_from_end = np.unique(prediction[::-1], return_index=True)
     responsible = np.zeros(count, np.float32)
     responsible[count - 1 - last_from_end] = 1
