@@ -3,6 +3,7 @@
 The stand-in starts processes as msrun does: a scheduler in its own group, workers in sessions of their own.
 """
 
+import logging
 import signal
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from yolov3.distributed import msrun
 from yolov3.distributed.msrun import LaunchSettings, is_launched, msrun_command, run_workers
 from yolov3.distributed.worker_logs import describe_failure
 from yolov3.errors import InputError
+from yolov3.log_lines import WATCHED
+from yolov3.terminal import RESULT
 
 FAKE_MSRUN = """
 import os, signal, subprocess, sys, time
@@ -143,6 +146,23 @@ def test_first_workers_log_is_shown_without_mindspores_messages(
     assert "second" not in shown
     assert "noise" in (log_dir / "worker_0.log").read_text(encoding="utf-8")
     assert not (log_dir / "worker_7.log").exists()
+
+
+def test_in_a_workflow_results_and_warnings_are_the_launchers(
+    command: Callable[..., list[str]],
+    log_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv(WATCHED, "1")
+    caplog.set_level(logging.INFO)
+    lines = ["INFO epoch[0], iter[0]", "RESULT validation AP:0.5", "WARNING an image is left out"]
+    worker = "\n".join(f"print('2026-01-01 00:00:00,000 {line}', flush=True)" for line in lines)
+    run_workers(command(SHORT, worker), LaunchSettings(1, 1, log_dir, master_port=free_port()))
+    assert capsys.readouterr().out == f"2026-01-01 00:00:00,000 {lines[0]}\n"
+    shown = [(record.levelno, record.getMessage()) for record in caplog.records]
+    assert shown == [(RESULT, "validation AP:0.5"), (logging.WARNING, "an image is left out")]
 
 
 def test_failed_worker_ends_all_with_its_sentence(

@@ -137,5 +137,6 @@ def finished(tmp_path_factory):
     folder.mkdir()
     project = Project(copy_of_the_project(base / "project"), folder)
     project.write_config(SMALL)
-    project.snakemake("report")
+    done = project.snakemake("report")
+    (folder / "terminal.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
     return project
