@@ -34,11 +34,17 @@ class TerminalHandler(logging.StreamHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record; in a workflow without the error that ends the stage."""
-        if not self.stage:
-            tqdm.write(self.format(record), file=self.stream)
-        elif not getattr(record, "ends_stage", False):
-            kind = "" if record.levelno == RESULT else f"{record.levelname.lower()}: "
-            tqdm.write(stage_line(self.stage, kind + record.getMessage(), self.stream), file=self.stream)
+        if self.stage and getattr(record, "ends_stage", False):
+            return
+        try:
+            line = self.format(record)
+            if self.stage:
+                kind = "" if record.levelno == RESULT else f"{record.levelname.lower()}: "
+                line = stage_line(self.stage, kind + record.getMessage(), self.stream)
+            tqdm.write(line, file=self.stream)
+        except Exception:
+            # A terminal that is gone ends no training.
+            self.handleError(record)
 
 
 def start_logging(log_file: str) -> None:
@@ -72,7 +78,7 @@ def progress_bar(items: Iterable[Any] | None = None, description: str = "", **op
         options: of tqdm.
     """
     handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, TerminalHandler)]
-    stage, stream = (handlers[0].stage, handlers[0].stream) if handlers else ("", sys.stderr)
+    stage, stream = next(((handler.stage, handler.stream) for handler in handlers if handler.stage), ("", sys.stderr))
     options = {"disable": None, "dynamic_ncols": True, "leave": not stage, "unit": "image", **options}
     return _Bar(items, description or stage or None, file=stream, **options)
 
