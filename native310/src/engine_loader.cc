@@ -29,14 +29,6 @@ fs::path ModulePath(const std::string& name) {
 
 }  // namespace
 
-std::vector<std::string> BuiltEngines() {
-  std::vector<std::string> names;
-  for (const EngineKind& kind : kEngines) {
-    if (fs::exists(ModulePath(kind.name))) names.emplace_back(kind.name);
-  }
-  return names;
-}
-
 std::unique_ptr<Engine> LoadEngine(const std::string& name, const EngineOptions& options) {
   const EngineKind* kind = nullptr;
   for (const EngineKind& candidate : kEngines) {
@@ -47,14 +39,14 @@ std::unique_ptr<Engine> LoadEngine(const std::string& name, const EngineOptions&
   if (!fs::exists(module)) {
     throw UserError("engine " + name + " is not in this build: " + kind->how_to_build + ", then run CMake again");
   }
-  // MindSpore Lite logs its errors at length; ours say the same in one sentence. A user's own setting stays.
+  // MindSpore Lite logs its errors at length; this program reports them in one sentence. A value set by the user stays.
   setenv("GLOG_v", "4", 0);
   void* handle = dlopen(module.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     throw UserError("engine " + name + " cannot be loaded (" + dlerror() +
-                    "): its libraries were there at build time, restore them or build again");
+                    "): restore the libraries that it was built with, or build again");
   }
-  // The module stays loaded until the end: the vendors' libraries do not survive being unloaded.
+  // The module is never unloaded, because the vendors' libraries do not survive that.
   const auto create = reinterpret_cast<decltype(&CreateNative310Engine)>(dlsym(handle, "CreateNative310Engine"));
   if (create == nullptr) throw UserError("file " + module.string() + " is not an engine of this program: build again");
   return std::unique_ptr<Engine>(create(options));
