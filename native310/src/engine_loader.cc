@@ -12,16 +12,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct EngineKind {
-  const char* name;
-  const char* how_to_build;
-};
-
-constexpr EngineKind kEngines[] = {
-    {"lite", "set MSLITE_ROOT to MindSpore Lite (workflow/scripts/mslite_runtime.py provides it)"},
-    {"openvino", "pip install openvino and set OpenVINO_DIR to the folder openvino/cmake of that package"},
-    {"acl", "source the set_env.sh of CANN, or set ACL_ROOT to its folder"},
-};
+std::string HowToBuild(const std::string& engine) {
+  if (engine == "lite") return "set MSLITE_ROOT to MindSpore Lite (workflow/scripts/mslite_runtime.py provides it)";
+  if (engine == "acl") return "source the set_env.sh of CANN, or set ACL_ROOT to its folder";
+  return "pip install openvino and set OpenVINO_DIR to the folder openvino/cmake of that package";
+}
 
 fs::path ModulePath(const std::string& name) {
   return fs::read_symlink("/proc/self/exe").parent_path() / ("libnative310_engine_" + name + ".so");
@@ -30,14 +25,9 @@ fs::path ModulePath(const std::string& name) {
 }  // namespace
 
 std::unique_ptr<Engine> LoadEngine(const std::string& name, const EngineOptions& options) {
-  const EngineKind* kind = nullptr;
-  for (const EngineKind& candidate : kEngines) {
-    if (name == candidate.name) kind = &candidate;
-  }
-  if (kind == nullptr) throw UsageError("--engine is " + name + ": choose lite, openvino or acl");
   const fs::path module = ModulePath(name);
   if (!fs::exists(module)) {
-    throw UserError("engine " + name + " is not in this build: " + kind->how_to_build + ", then run CMake again");
+    throw UserError("engine " + name + " is not in this build: " + HowToBuild(name) + ", then run CMake again");
   }
   // MindSpore Lite logs its errors at length; this program reports them in one sentence. A value set by the user stays.
   setenv("GLOG_v", "4", 0);
