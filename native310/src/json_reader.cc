@@ -29,10 +29,13 @@ Json Parse(std::istream& stream, const JsonFile& file, const std::set<std::strin
            const std::string& streamed, const std::function<void(const JsonObject&)>& read_element) {
   std::vector<std::set<std::string>> keys;  // of each object that is not complete yet
   std::string member;                       // the member of the top level that is being read
+  bool is_streaming = false;                // its elements are those to pass on
   std::size_t elements = 0;
   const auto is_kept = [&](int depth, Json::parse_event_t event, Json& parsed) {
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();
+    if (depth == 1 && event == Json::parse_event_t::array_start) is_streaming = read_element && member == streamed;
+    if (depth == 1 && event == Json::parse_event_t::array_end) is_streaming = false;
     if (event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start) return true;
     if (event == Json::parse_event_t::key) {
       const auto& name = parsed.get_ref<const std::string&>();
@@ -40,7 +43,7 @@ Json Parse(std::istream& stream, const JsonFile& file, const std::set<std::strin
       if (depth == 1) member = name;
       return depth > 1 || members.count(name) > 0;
     }
-    if (depth != 2 || !read_element || member != streamed) return true;
+    if (depth != 2 || !is_streaming) return true;
     read_element(JsonObject(file, streamed + "[" + std::to_string(elements++) + "]", std::move(parsed)));
     return false;
   };
