@@ -50,14 +50,15 @@ Json Parse(std::istream& stream, const JsonFile& file, const std::set<std::strin
   try {
     return Json::parse(stream, is_kept);
   } catch (const Json::exception& error) {
-    // A number too large for any type has no position.
+    // The library gives no position for a number that is too large for any type.
+    stream.clear();
     const auto* parse_error = dynamic_cast<const Json::parse_error*>(&error);
-    const std::string place = parse_error == nullptr ? "" : " at byte " + std::to_string(parse_error->byte);
+    const auto byte = parse_error == nullptr ? static_cast<std::size_t>(stream.tellg()) : parse_error->byte;
     std::string reason = error.what();
     // Without the library's error number, and without the text read last, which may be long and not even UTF-8.
     reason = reason.substr(0, reason.find("; last read: '"));
     reason = reason.substr(reason.find("] ") + 2, kMaxReason);
-    file.Fail("is not valid JSON" + place + " (" + reason + ")");
+    file.Fail("is not valid JSON at byte " + std::to_string(byte) + " (" + reason + ")");
   }
 }
 
