@@ -25,7 +25,7 @@ def stage_parser(description: str) -> argparse.ArgumentParser:
 
 
 def run_stage(run: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
-    """Run a stage and return its exit code: 0, or 1 after one sentence about what the user can mend."""
+    """Run a stage and return its exit code: 0, or 1 after one sentence about what the user can fix."""
     try:
         start_logging(arguments.log_file)
         run(arguments)

@@ -16,7 +16,7 @@ FAILED_WORKER = re.compile(r"Worker process \d+ exit with exception\. Error code
 LOST_WORKER = re.compile(r"The node: (\d+) is timed out")
 LOST_SCHEDULER = re.compile(r"Failed to (?:send heartbeat message to meta server node|reconnect to the meta server)")
 RESUME_ADVICE = "run the same command again to resume from the last checkpoint"
-# MindSpore's messages begin like this, sometimes within a line of ours; they stay in the log file.
+# MindSpore's messages begin like this, sometimes within another line; they stay in the log file.
 MINDSPORE_MESSAGE = re.compile(r"\[(?:DEBUG|INFO|WARNING)\] [A-Z_]+\(\d+[,:].*?[\r\n]", re.DOTALL)
 WORTH_WATCHING = {"RESULT": RESULT, "WARNING": logging.WARNING}
 # Splits after each line end.
