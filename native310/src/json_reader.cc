@@ -39,9 +39,12 @@ Json Parse(std::istream& stream, const JsonFile& file, const std::set<std::strin
     if (event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start) return true;
     if (event == Json::parse_event_t::key) {
       const auto& name = parsed.get_ref<const std::string&>();
-      if (!keys.back().insert(name).second) file.Fail("has the key " + Describe(parsed) + " twice in one object");
       if (depth == 1) member = name;
-      return depth > 1 || members.count(name) > 0;
+      const bool is_wanted = members.count(member) > 0;
+      if (is_wanted && !keys.back().insert(name).second) {
+        file.Fail("has the key " + Describe(parsed) + " twice in one object");
+      }
+      return is_wanted;
     }
     if (depth != 2 || !is_streaming) return true;
     read_element(JsonObject(file, streamed + "[" + std::to_string(elements++) + "]", std::move(parsed)));
