@@ -88,7 +88,7 @@ TEST(WrongTypesAreRejectedWithTheirPlace) {
   CHECK(Mentions(ErrorOf(R"({"items": [{"id": [1]}]})"), "has an array of 1 as items[0].id"));
   CHECK(Mentions(ErrorOf(R"({"items": [{}]})"), "has no items[0].id"));
   CHECK(Mentions(ErrorOf(R"({"items": [3]})"), "has 3 as items[0], not an object"));
-  CHECK(Mentions(ErrorOf("[{}]"), "has an array of 1 as its top level, not an object"));
+  CHECK(Mentions(ErrorOf("[{}]"), "has an array as its top level, not an object"));
   CHECK(Mentions(ErrorOf("null"), "has null as its top level, not an object"));
   CHECK(Mentions(ErrorOf(R"({"a": 1, "a": 2})"), "has the key \"a\" twice in one object"));
   CHECK(ErrorOf(R"({"skipped": {"a": 1, "a": 2}})").empty());
