@@ -55,7 +55,7 @@ def train(output: Path, is_distributed: bool) -> None:
         if isinstance(cell, nn.BatchNorm2d):
             # With the batch's own statistics, two batches of two images are not one of four.
             cell.set_train(False)
-    batch = share_of_batch(worker.rank, worker.group_size)
+    batch = share_of_batch(worker.number, worker.group_size)
     digests = []
     for _ in range(STEPS):
         step(*batch).asnumpy()
@@ -63,8 +63,8 @@ def train(output: Path, is_distributed: bool) -> None:
         digests.append(hashlib.sha256(content).hexdigest())
     weights = {parameter.name: parameter.asnumpy() for parameter in network.get_parameters()}
     output.mkdir(parents=True, exist_ok=True)
-    np.savez(output / f"rank_{worker.rank}.npz", **weights)
-    (output / f"rank_{worker.rank}.json").write_text(json.dumps(digests))
+    np.savez(output / f"rank_{worker.number}.npz", **weights)
+    (output / f"rank_{worker.number}.json").write_text(json.dumps(digests))
 
 
 def main() -> None:

@@ -58,4 +58,5 @@ use rule build_native310 as build_converter with:
     params:
         run=command("build_native310", more=SOURCE_OPTION),
         sources=native_code("CMakeLists.txt", "cmake/*", "tools/*"),
+        cann="",
         target="--target mslite_convert",
