@@ -75,6 +75,8 @@ def test_one_host_runs_all_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_part_is_one_msrun_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("all.json").write_text("{}", encoding="utf-8")
     settings = DistributedSettings("Ascend", 16, ",".join(TWO), "print", 8200, 60, node_rank="1", rank_table="all.json")
     assert launched(monkeypatch, settings, tmp_path) == [
         *("msrun", "--worker_num=16", "--local_worker_num=8", "--master_addr=198.51.100.1", "--master_port=8200"),
