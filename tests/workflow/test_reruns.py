@@ -149,7 +149,7 @@ OTHER_CODE = [
 CODE = [(f"workflow/lib/yolov3/{file}", *rest) for file, *rest in CODE] + OTHER_CODE
 
 
-@pytest.mark.parametrize(("file", "old", "new", "rules"), CODE, ids=lambda value: str(value)[-40:])
+@pytest.mark.parametrize(("file", "old", "new", "rules"), CODE, ids=[f"{case[0]}:{case[1]}" for case in CODE])
 def test_changed_code(workshop, file, old, new, rules):
     edited(workshop.root / file, old, new)
     assert workshop.wanted_rules() == rules
