@@ -23,7 +23,7 @@ if(MindSporeLite_FOUND AND NOT TARGET MindSporeLite::Runtime)
   add_library(MindSporeLite::Runtime INTERFACE IMPORTED)
   target_include_directories(MindSporeLite::Runtime INTERFACE "${MSLITE_INCLUDE_DIR}")
   target_link_libraries(MindSporeLite::Runtime INTERFACE "${MSLITE_LIBRARY}")
-  # The vendor's libraries name each other without a path: DT_RPATH, unlike DT_RUNPATH, also serves them.
+  # The vendor's libraries load each other by name only; DT_RPATH, unlike DT_RUNPATH, applies to that, too.
   target_link_options(MindSporeLite::Runtime INTERFACE -Wl,--allow-shlib-undefined -Wl,--disable-new-dtags
                       "-Wl,-rpath,${_mslite_lib_dir}")
   foreach(_folder IN LISTS _mslite_third_party)
@@ -31,7 +31,7 @@ if(MindSporeLite_FOUND AND NOT TARGET MindSporeLite::Runtime)
   endforeach()
   if(MSLITE_CONVERTER_LIBRARY AND MSLITE_CORE_LIBRARY AND NOT MSLITE_CONVERTER_PROGRAM)
     add_library(MindSporeLite::Converter INTERFACE IMPORTED)
-    # The converter first: it and the runtime export classes of the same names, and quantization needs its own.
+    # The converter first: it and the runtime export classes of the same names, and quantization needs the converter's.
     target_link_libraries(MindSporeLite::Converter INTERFACE "${MSLITE_CONVERTER_LIBRARY}" MindSporeLite::Runtime
                           "${MSLITE_CORE_LIBRARY}")
   endif()

@@ -19,17 +19,17 @@ int AvailableCpus() {
   return sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
 }
 
-int Integer(const std::string& option, const std::string& text, int least) {
+int ParseInteger(const std::string& option, const std::string& text, int min_value) {
   char* end = nullptr;
   errno = 0;
   const long value = std::strtol(text.c_str(), &end, 10);
-  if (text.empty() || *end != '\0' || errno != 0 || value < least || value > std::numeric_limits<int>::max()) {
-    throw UsageError(option + " is " + text + ": give a whole number of at least " + std::to_string(least));
+  if (text.empty() || *end != '\0' || errno != 0 || value < min_value || value > std::numeric_limits<int>::max()) {
+    throw UsageError(option + " is " + text + ": give a whole number of at least " + std::to_string(min_value));
   }
   return static_cast<int>(value);
 }
 
-double Share(const std::string& option, const std::string& text) {
+double ParseFraction(const std::string& option, const std::string& text) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
   if (text.empty() || *end != '\0' || !(value >= 0 && value <= 1)) {
@@ -38,7 +38,7 @@ double Share(const std::string& option, const std::string& text) {
   return value;
 }
 
-std::string OneOf(const std::string& option, const std::string& text, const std::vector<std::string>& choices) {
+std::string ParseChoice(const std::string& option, const std::string& text, const std::vector<std::string>& choices) {
   std::string listed;
   for (const std::string& choice : choices) {
     if (text == choice) return text;
@@ -49,50 +49,56 @@ std::string OneOf(const std::string& option, const std::string& text, const std:
 
 struct Option {
   std::string name;
-  std::string value;  // what stands for it in the usage
+  std::string value;  // placeholder in the usage text
   std::string help;
   std::function<void(Args*, const std::string& text)> set;
 };
 
 const std::vector<Option>& Options() {
   static const std::vector<Option> options = {
-      {"--model", "FILE", "network: .ms or .mindir (lite), .onnx or .xml (openvino), .om (acl); FILE.json describes it",
+      {"--model", "FILE", "model: .ms or .mindir (lite), .onnx or .xml (openvino), .om (acl); FILE.json describes it",
        [](Args* args, const std::string& text) { args->engine_options.model_path = text; }},
       {"--input", "PATH",
        "folder with index.json and bins, folder of JPEG files, one JPEG file, or a .txt list of them",
        [](Args* args, const std::string& text) { args->input = text; }},
-      {"--output", "FOLDER", "folder of the results", [](Args* args, const std::string& text) { args->output = text; }},
+      {"--output", "FOLDER", "folder for the results",
+       [](Args* args, const std::string& text) { args->output = text; }},
       {"--engine", "NAME", "lite, openvino or acl (default lite)",
        [](Args* args, const std::string& text) {
-         args->engine = OneOf("--engine", text, {"lite", "openvino", "acl"});
+         args->engine = ParseChoice("--engine", text, {"lite", "openvino", "acl"});
        }},
       {"--device", "NAME", "cpu or ascend (default cpu; engine acl: ascend)",
        [](Args* args, const std::string& text) {
-         args->engine_options.device = OneOf("--device", text, {"cpu", "ascend"});
+         args->engine_options.device = ParseChoice("--device", text, {"cpu", "ascend"});
        }},
-      {"--device_id", "N", "which Ascend device (default 0)",
-       [](Args* args, const std::string& text) { args->engine_options.device_id = Integer("--device_id", text, 0); }},
+      {"--device_id", "N", "number of the Ascend device (default 0)",
+       [](Args* args, const std::string& text) {
+         args->engine_options.device_id = ParseInteger("--device_id", text, 0);
+       }},
       {"--threads", "N", "CPU threads of the network (default: all available)",
-       [](Args* args, const std::string& text) { args->engine_options.threads = Integer("--threads", text, 1); }},
-      {"--precision", "NAME", "of floating point: float32, or bfloat16 (openvino; faster where the CPU has it)",
+       [](Args* args, const std::string& text) { args->engine_options.threads = ParseInteger("--threads", text, 1); }},
+      {"--precision", "NAME", "float32 (default) or bfloat16 (openvino only; faster on CPUs that support it)",
        [](Args* args, const std::string& text) {
-         args->engine_options.precision = OneOf("--precision", text, {"float32", "bfloat16"});
+         args->engine_options.precision = ParseChoice("--precision", text, {"float32", "bfloat16"});
        }},
-      {"--warmup", "N", "runs of the network before the clock starts (default 3)",
-       [](Args* args, const std::string& text) { args->warmup = Integer("--warmup", text, 0); }},
-      {"--annotations", "FILE", "COCO annotations that give JPEG files their ids (default: the digits of the name)",
+      {"--warmup", "N", "runs of the network before timing starts (default 3)",
+       [](Args* args, const std::string& text) { args->warmup = ParseInteger("--warmup", text, 0); }},
+      {"--annotations", "FILE",
+       "COCO annotations with the ids of the JPEG files (default: the number at the end of the name)",
        [](Args* args, const std::string& text) { args->annotations = text; }},
-      {"--raw", "0|1", "whether to write the raw maps, result_Files/ (default 1)",
-       [](Args* args, const std::string& text) { args->writes_raw = OneOf("--raw", text, {"0", "1"}) == "1"; }},
-      {"--score_threshold", "X", "least score of a detection, 0 to 1 (default 0.001)",
+      {"--raw", "0|1", "1 (default) writes the raw maps to result_Files/, 0 does not",
+       [](Args* args, const std::string& text) { args->writes_raw = ParseChoice("--raw", text, {"0", "1"}) == "1"; }},
+      {"--score_threshold", "X", "minimum score of a detection, 0 to 1 (default 0.001)",
        [](Args* args, const std::string& text) {
-         args->postprocess.score_threshold = Share("--score_threshold", text);
+         args->postprocess.score_threshold = ParseFraction("--score_threshold", text);
        }},
       {"--nms_threshold", "X", "IoU above which the weaker of two boxes is dropped, 0 to 1 (default 0.5)",
-       [](Args* args, const std::string& text) { args->postprocess.nms_threshold = Share("--nms_threshold", text); }},
-      {"--max_detections", "N", "most detections of an image (default 0: all)",
        [](Args* args, const std::string& text) {
-         args->postprocess.max_detections = Integer("--max_detections", text, 0);
+         args->postprocess.nms_threshold = ParseFraction("--nms_threshold", text);
+       }},
+      {"--max_detections", "N", "maximum number of detections per image (default 0: no limit)",
+       [](Args* args, const std::string& text) {
+         args->postprocess.max_detections = ParseInteger("--max_detections", text, 0);
        }},
   };
   return options;
@@ -102,7 +108,7 @@ const Option& FindOption(const std::string& name) {
   for (const Option& option : Options()) {
     if (option.name == name) return option;
   }
-  throw UsageError("unknown option " + name + ": --help lists all");
+  throw UsageError("unknown option " + name + ": see --help for all options");
 }
 
 }  // namespace
@@ -130,11 +136,11 @@ Args ParseArgs(int argc, const char* const* argv) {
     option.set(&args, value);
   }
   if (args.engine_options.model_path.empty() || args.input.empty() || args.output.empty()) {
-    throw UsageError("--model, --input and --output are needed: --help tells more");
+    throw UsageError("--model, --input and --output are required: see --help");
   }
   if (args.engine_options.precision != "float32" && args.engine != "openvino") {
-    throw UsageError("engine " + args.engine + " does not compute in " + args.engine_options.precision +
-                     " on request: give --engine openvino or leave --precision out");
+    throw UsageError("engine " + args.engine + " does not support --precision " + args.engine_options.precision +
+                     ": use --engine openvino, or omit --precision");
   }
   if (args.engine_options.device.empty()) args.engine_options.device = args.engine == "acl" ? "ascend" : "cpu";
   return args;
@@ -149,7 +155,7 @@ std::string Usage() {
     left.resize(std::max<std::size_t>(left.size() + 2, 26), ' ');
     usage += left + option.help + "\n";
   }
-  return usage + "  --help                  this text\n";
+  return usage + "  --help                  show this help\n";
 }
 
 }  // namespace native310

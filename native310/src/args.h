@@ -20,7 +20,7 @@ struct Args {
   PostprocessSettings postprocess;
 };
 
-// Throws UsageError for anything that is not as Usage() says.
+// Throws UsageError if the arguments are invalid.
 Args ParseArgs(int argc, const char* const* argv);
 
 std::string Usage();

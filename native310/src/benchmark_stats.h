@@ -1,4 +1,4 @@
-// How long things took, and benchmark.json.
+// Timings of a run, and benchmark.json.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,7 @@ class Stopwatch {
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 
-// Times of many calls; four bytes a call is all that a run keeps of each image.
+// Latencies of many calls, at four bytes each.
 class LatencyStats {
  public:
   struct Summary {
@@ -28,7 +28,7 @@ class LatencyStats {
 
   void Add(double seconds) { seconds_.push_back(static_cast<float>(seconds)); }
   std::size_t count() const { return seconds_.size(); }
-  // Percentiles by the nearest rank; all 0 without calls.
+  // Percentiles by the nearest rank; all 0 if there were no calls.
   Summary Summarize() const;
 
  private:
@@ -47,14 +47,14 @@ struct RunReport {
   std::int64_t detections = 0;
   double seconds = 0;       // wall time of all images, without loading and warm-up
   double load_seconds = 0;  // until the model was ready, without warm-up
-  LatencyStats network;     // of one call of the network, a batch
-  LatencyStats whole;       // of one batch: reading, network, post-processing and writing added up, without waiting
+  LatencyStats network;     // of one call of the network, that is, one batch
+  LatencyStats whole;       // of one batch: reading, network, post-processing and writing, without waiting
 };
 
-// The JSON text of benchmark.json.
+// Returns the text of benchmark.json.
 std::string BenchmarkJson(const RunReport& report);
 
-// The same for a person.
+// Returns the main figures as text for the terminal.
 std::string BenchmarkText(const RunReport& report);
 
 }  // namespace native310

@@ -25,25 +25,26 @@ void BinsSource::ReadIndex(const JsonFile& file) {
     Entry entry;
     entry.info.id = image.Get<std::int64_t>("id");
     entry.info.name = image.Get<std::string>("name");
-    if (entry.info.name.empty() || entry.info.name.find('/') != std::string::npos) image.Reject("name", "a file name");
+    const std::string& name = entry.info.name;
+    image.Require(!name.empty() && name.find('/') == std::string::npos, "name", "a file name");
     entry.file = image.Get<std::string>("file");
     Placement& placement = entry.info.placement;
     placement.width = image.Get<int>("width");
     placement.height = image.Get<int>("height");
     placement.offset_xy = image.Get("offset_xy", placement.offset_xy);
     placement.share_xy = image.Get("share_xy", placement.share_xy);
-    if (placement.share_xy[0] <= 0 || placement.share_xy[1] <= 0) image.Reject("share_xy", "two numbers above 0");
+    image.Require(placement.share_xy[0] > 0 && placement.share_xy[1] > 0, "share_xy", "two numbers above 0");
     entries_.push_back(std::move(entry));
   };
-  const JsonObject index =
-      ReadJson(file, {"format", "input_size", "dtype", "layout", "mean_rgb", "std_rgb", "images"}, "images", read_image);
-  if (index.Get<std::int64_t>("format") != 1) index.Reject("format", "1");
+  const JsonObject index = ReadJson(file, {"format", "input_size", "dtype", "layout", "mean_rgb", "std_rgb", "images"},
+                                    "images", read_image);
+  index.Require(index.Get<std::int64_t>("format") == 1, "format", "1");
   input_size_ = ReadInputSize(index);
   const auto type = index.Get<std::string>("dtype");
-  if (type != "float32" && type != "uint8") index.Reject("dtype", "float32 or uint8");
+  index.Require(type == "float32" || type == "uint8", "dtype", "float32 or uint8");
   type_ = type == "uint8" ? ElementType::kUint8 : ElementType::kFloat32;
   const auto layout = index.Get<std::string>("layout");
-  if (layout != "NCHW" && layout != "NHWC") index.Reject("layout", "NCHW or NHWC");
+  index.Require(layout == "NCHW" || layout == "NHWC", "layout", "NCHW or NHWC");
   layout_ = layout == "NHWC" ? Layout::kNhwc : Layout::kNchw;
   mean_std_ = ReadMeanStd(index);
   if (entries_.empty()) file.Fail("names no image");
@@ -51,11 +52,12 @@ void BinsSource::ReadIndex(const JsonFile& file) {
 
 void BinsSource::CheckFitsModel(const std::string& path, const ModelDescription& model) const {
   if (input_size_ != model.input_size) {
-    throw UserError("the bins of " + path + " are " + ToString(input_size_) + " pixels but the model takes " +
+    throw UserError("the bins of " + path + " are " + ToString(input_size_) + " pixels but the model expects " +
                     ToString(model.input_size) + ": write bins for this model");
   }
   if (mean_std_ != model.mean_std) {
-    throw UserError("the bins of " + path + " have another mean_rgb or std_rgb than the model's description: write " +
+    throw UserError("the bins of " + path +
+                    " have another mean_rgb or std_rgb than the model's description: write "
                     "bins with the normalisation that the model was trained with");
   }
 }
@@ -92,7 +94,7 @@ ImageInfo BinsSource::Read(std::size_t index, const InputSpec& spec, void* targe
     ReadBin(path, pixels_.size(), pixels_.data());
     ConvertPixels(pixels_.data(), layout_, mean_std_, spec, target);
   } else if (spec.type == ElementType::kUint8) {
-    throw UserError("the bins of " + folder_ + " are float32 but the model takes uint8: write the bins as uint8");
+    throw UserError("the bins of " + folder_ + " are float32 but the model expects uint8: write the bins as uint8");
   } else if (layout_ == spec.layout) {
     ReadBin(path, spec.ImageBytes(), target);
   } else {

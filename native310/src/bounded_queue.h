@@ -1,4 +1,4 @@
-// Hands values from one thread to another; a full queue makes the giver wait, so memory stays bounded.
+// A queue between threads. Push waits while the queue is full, so memory stays bounded.
 #pragma once
 
 #include <condition_variable>
@@ -15,7 +15,7 @@ class BoundedQueue {
  public:
   explicit BoundedQueue(std::size_t capacity) : capacity_(capacity) {}
 
-  // Returns false, without taking the value, if the queue was closed.
+  // Returns false and drops the value if the queue is closed.
   bool Push(T value) {
     std::unique_lock<std::mutex> lock(mutex_);
     changed_.wait(lock, [this] { return closed_ || values_.size() < capacity_; });
@@ -25,7 +25,7 @@ class BoundedQueue {
     return true;
   }
 
-  // Returns nothing once the queue is closed and empty.
+  // Waits for a value. Returns nothing once the queue is closed and empty.
   std::optional<T> Pop() {
     std::unique_lock<std::mutex> lock(mutex_);
     changed_.wait(lock, [this] { return closed_ || !values_.empty(); });
@@ -36,7 +36,7 @@ class BoundedQueue {
     return value;
   }
 
-  // Nothing more is taken; what is in the queue can still be popped.
+  // Makes every later Push fail; values already in the queue can still be popped.
   void Close() {
     const std::lock_guard<std::mutex> lock(mutex_);
     closed_ = true;

@@ -1,5 +1,5 @@
 // The interface of an inference engine. Each engine is a module of its own (libnative310_engine_<name>.so), so that the
-// vendors' libraries never share a process's symbols, and so that a missing SDK costs one engine only.
+// symbols of the vendors' libraries never clash and a missing SDK disables only its own engine.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ struct EngineOptions {
   std::string device;  // cpu or ascend
   int device_id = 0;
   int threads = 1;
-  std::string precision = "float32";  // or bfloat16, of floating-point operations
+  std::string precision = "float32";  // of floating-point operations; or bfloat16
 };
 
 class Engine {
@@ -26,15 +26,15 @@ class Engine {
 
   virtual const InputSpec& input() const = 0;
 
-  // Runs the network once. `input` holds input().Bytes() bytes. Throws UserError when the engine reports a failure.
+  // Runs the network once. `input` holds input().Bytes() bytes. Throws UserError if the engine fails.
   virtual std::vector<OutputView> Run(const void* input) = 0;
 
-  // Frees what the engine holds and throws UserError where that fails; destructors cannot tell.
+  // Releases the resources of the engine. Throws UserError if that fails, which a destructor could not report.
   virtual void Close() {}
 };
 
 }  // namespace native310
 
-// What a module exports; throws UserError if the model or the device is no good. The caller owns the engine.
+// Exported by every module. Throws UserError if the model or the device cannot be used. The caller owns the engine.
 extern "C" __attribute__((visibility("default"))) native310::Engine* CreateNative310Engine(
     const native310::EngineOptions& options);

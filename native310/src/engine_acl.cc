@@ -14,7 +14,7 @@
 namespace native310 {
 namespace {
 
-// What was acquired, in order, each with the call that gives it back.
+// The acquired resources in order, each with the call that releases it.
 class Releases {
  public:
   Releases() = default;
@@ -26,7 +26,7 @@ class Releases {
     steps_.emplace_back(function, std::move(release));
   }
 
-  // Gives everything back, last first, also after a failure. Returns the first call that failed, or nullptr.
+  // Releases everything, last first, even after a failure. Returns the first call that failed, or nullptr.
   const char* RunAll() {
     const char* failed = nullptr;
     while (!steps_.empty()) {
@@ -50,7 +50,7 @@ struct AclOutput {
   DeviceBuffer buffer;
   std::vector<std::int64_t> shape;
   bool is_half = false;
-  std::vector<unsigned char> host;  // as it comes from the device
+  std::vector<unsigned char> host;  // copy of the buffer
   std::vector<float> values;
 };
 
@@ -96,13 +96,14 @@ class AclEngine : public Engine {
   void Check(aclError error, const char* function) const {
     if (error == ACL_SUCCESS) return;
     throw UserError(std::string("AscendCL failed in ") + function + " with code " + std::to_string(error) +
-                    " for model " + path_ + ": check the device with npu-smi info, and that the model was made for it");
+                    " for model " + path_ +
+                    ": check the device with npu-smi info, and that the model was converted for it");
   }
 
   template <typename T>
-  T* CheckMade(T* made, const char* function) const {
-    Check(made == nullptr ? -1 : ACL_SUCCESS, function);
-    return made;
+  T* CheckCreated(T* created, const char* function) const {
+    Check(created == nullptr ? -1 : ACL_SUCCESS, function);
+    return created;
   }
 
   void OpenDevice(int device_id) {
@@ -118,14 +119,14 @@ class AclEngine : public Engine {
     releases_.Add("aclrtDestroyStream", [stream] { return aclrtDestroyStream(stream); });
     aclrtRunMode mode = ACL_HOST;
     Check(aclrtGetRunMode(&mode), "aclrtGetRunMode");
-    // On the Ascend 310's own processor, host and device share their memory.
+    // On the Ascend 310's own processor, host and device share one memory.
     is_host_ = mode == ACL_HOST;
   }
 
   void LoadModel() {
     Check(aclmdlLoadFromFile(path_.c_str(), &model_id_), "aclmdlLoadFromFile");
     releases_.Add("aclmdlUnload", [this] { return aclmdlUnload(model_id_); });
-    description_ = CheckMade(aclmdlCreateDesc(), "aclmdlCreateDesc");
+    description_ = CheckCreated(aclmdlCreateDesc(), "aclmdlCreateDesc");
     releases_.Add("aclmdlDestroyDesc", [this] { return aclmdlDestroyDesc(description_); });
     Check(aclmdlGetDesc(description_, model_id_), "aclmdlGetDesc");
   }
@@ -134,7 +135,7 @@ class AclEngine : public Engine {
     const std::size_t count = aclmdlGetNumInputs(description_);
     if (count != 1) {
       throw UserError("model " + path_ + " has " + std::to_string(count) +
-                      " inputs but the runner feeds one: export the network with a fixed shape");
+                      " inputs, not 1: export the network with a fixed shape");
     }
     aclmdlIODims dims{};
     Check(aclmdlGetInputDims(description_, 0, &dims), "aclmdlGetInputDims");
@@ -147,7 +148,7 @@ class AclEngine : public Engine {
                           type == ACL_UINT8 ? ElementType::kUint8 : ElementType::kFloat32);
     const std::size_t bytes = aclmdlGetInputSizeByIndex(description_, 0);
     if (bytes < spec_.Bytes()) {
-      throw UserError("model " + path_ + " has an input of " + std::to_string(bytes) + " bytes but its shape takes " +
+      throw UserError("model " + path_ + " has an input of " + std::to_string(bytes) + " bytes but its shape needs " +
                       std::to_string(spec_.Bytes()) + ": convert it again with a fixed shape");
     }
     input_ = Allocate(bytes);
@@ -175,7 +176,7 @@ class AclEngine : public Engine {
       for (const std::int64_t extent : output.shape) needed *= static_cast<std::size_t>(extent);
       if (bytes < needed || needed == 0) {
         throw UserError("output " + std::to_string(index) + " of model " + path_ + " has " + std::to_string(bytes) +
-                        " bytes but its shape takes " + std::to_string(needed) + ": convert it again");
+                        " bytes but its shape needs " + std::to_string(needed) + ": convert it again");
       }
       output.host.resize(bytes);
       output.buffer = Allocate(bytes);
@@ -192,10 +193,10 @@ class AclEngine : public Engine {
   }
 
   aclmdlDataset* MakeDataset(const std::vector<DeviceBuffer>& buffers) {
-    aclmdlDataset* dataset = CheckMade(aclmdlCreateDataset(), "aclmdlCreateDataset");
+    aclmdlDataset* dataset = CheckCreated(aclmdlCreateDataset(), "aclmdlCreateDataset");
     releases_.Add("aclmdlDestroyDataset", [dataset] { return aclmdlDestroyDataset(dataset); });
     for (const DeviceBuffer& buffer : buffers) {
-      aclDataBuffer* handle = CheckMade(aclCreateDataBuffer(buffer.data, buffer.bytes), "aclCreateDataBuffer");
+      aclDataBuffer* handle = CheckCreated(aclCreateDataBuffer(buffer.data, buffer.bytes), "aclCreateDataBuffer");
       releases_.Add("aclDestroyDataBuffer", [handle] { return aclDestroyDataBuffer(handle); });
       Check(aclmdlAddDatasetBuffer(dataset, handle), "aclmdlAddDatasetBuffer");
     }
@@ -213,7 +214,7 @@ class AclEngine : public Engine {
   aclmdlDataset* results_ = nullptr;
   DeviceBuffer input_;
   std::vector<AclOutput> outputs_;
-  // Last, so that it goes first: what it gives back is named above.
+  // Declared last and so destroyed first, because it uses the members above.
   Releases releases_;
 };
 

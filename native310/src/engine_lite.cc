@@ -24,7 +24,7 @@ std::shared_ptr<ms::Context> MakeContext(const EngineOptions& options) {
     ascend->SetDeviceID(static_cast<std::uint32_t>(options.device_id));
     context->MutableDeviceInfo().push_back(ascend);
   }
-  // On Ascend, too: operators that it lacks run on the CPU.
+  // On Ascend, too, where unsupported operators run on the CPU.
   context->MutableDeviceInfo().push_back(std::make_shared<ms::CPUDeviceInfo>());
   return context;
 }
@@ -47,19 +47,19 @@ class LiteEngine : public Engine {
     }
     const ms::Status status = model_.Build(path_, type, MakeContext(options));
     if (status.IsError()) {
-      throw UserError("MindSpore Lite refuses model " + path_ + " on device " + options.device + " (" +
+      throw UserError("MindSpore Lite cannot load model " + path_ + " on device " + options.device + " (" +
                       FirstLine(status.ToString()) +
-                      "): convert the model again, and check that the device is on this host");
+                      "): convert the model again, and check that this host has the device");
     }
     inputs_ = model_.GetInputs();
     if (inputs_.size() != 1) {
       throw UserError("model " + path_ + " has " + std::to_string(inputs_.size()) +
-                      " inputs but the runner feeds one: export the network with raw outputs only");
+                      " inputs, not 1: export the network with raw outputs only");
     }
     if (inputs_[0].DataType() != ms::DataType::kNumberTypeFloat32) {
       throw UserError("model " + path_ + " does not take float32 images: convert it with float32 input");
     }
-    // The converter makes .ms NHWC; the format field of a .mindir's input is not to be relied on, its shape is.
+    // The converter writes .ms models with NHWC input. For .mindir, rely on the shape: the format field may be wrong.
     spec_ = InputSpecFrom(path_, inputs_[0].Shape(), LayoutOf(inputs_[0]), ElementType::kFloat32);
   }
 
@@ -68,7 +68,7 @@ class LiteEngine : public Engine {
   std::vector<OutputView> Run(const void* input) override {
     void* target = inputs_[0].MutableData();
     if (target == nullptr || inputs_[0].DataSize() != spec_.Bytes()) {
-      throw UserError("MindSpore Lite gives no memory for the input of model " + path_ + ": free some memory");
+      throw UserError("MindSpore Lite cannot allocate the input of model " + path_ + ": free some memory");
     }
     std::memcpy(target, input, spec_.Bytes());
     const ms::Status status = model_.Predict(inputs_, &outputs_);

@@ -12,16 +12,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct EngineKind {
-  const char* name;
-  const char* how_to_build;
-};
-
-constexpr EngineKind kEngines[] = {
-    {"lite", "set MSLITE_ROOT to MindSpore Lite (workflow/scripts/mslite_runtime.py provides it)"},
-    {"openvino", "pip install openvino and set OpenVINO_DIR to the folder openvino/cmake of that package"},
-    {"acl", "source the set_env.sh of CANN, or set ACL_ROOT to its folder"},
-};
+std::string HowToBuild(const std::string& engine) {
+  if (engine == "lite") return "set MSLITE_ROOT to MindSpore Lite (workflow/scripts/mslite_runtime.py provides it)";
+  if (engine == "acl") return "source the set_env.sh of CANN, or set ACL_ROOT to its folder";
+  return "pip install openvino and set OpenVINO_DIR to the folder openvino/cmake of that package";
+}
 
 fs::path ModulePath(const std::string& name) {
   return fs::read_symlink("/proc/self/exe").parent_path() / ("libnative310_engine_" + name + ".so");
@@ -29,32 +24,19 @@ fs::path ModulePath(const std::string& name) {
 
 }  // namespace
 
-std::vector<std::string> BuiltEngines() {
-  std::vector<std::string> names;
-  for (const EngineKind& kind : kEngines) {
-    if (fs::exists(ModulePath(kind.name))) names.emplace_back(kind.name);
-  }
-  return names;
-}
-
 std::unique_ptr<Engine> LoadEngine(const std::string& name, const EngineOptions& options) {
-  const EngineKind* kind = nullptr;
-  for (const EngineKind& candidate : kEngines) {
-    if (name == candidate.name) kind = &candidate;
-  }
-  if (kind == nullptr) throw UsageError("--engine is " + name + ": choose lite, openvino or acl");
   const fs::path module = ModulePath(name);
   if (!fs::exists(module)) {
-    throw UserError("engine " + name + " is not in this build: " + kind->how_to_build + ", then run CMake again");
+    throw UserError("engine " + name + " is not in this build: " + HowToBuild(name) + ", then run CMake again");
   }
-  // MindSpore Lite logs its errors at length; ours say the same in one sentence. A user's own setting stays.
+  // MindSpore Lite logs its errors at length; this program reports them in one sentence. A value set by the user stays.
   setenv("GLOG_v", "4", 0);
   void* handle = dlopen(module.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     throw UserError("engine " + name + " cannot be loaded (" + dlerror() +
-                    "): its libraries were there at build time, restore them or build again");
+                    "): restore the libraries that it was built with, or build again");
   }
-  // The module stays loaded until the end: the vendors' libraries do not survive being unloaded.
+  // The module is never unloaded, because the vendors' libraries do not survive that.
   const auto create = reinterpret_cast<decltype(&CreateNative310Engine)>(dlsym(handle, "CreateNative310Engine"));
   if (create == nullptr) throw UserError("file " + module.string() + " is not an engine of this program: build again");
   return std::unique_ptr<Engine>(create(options));

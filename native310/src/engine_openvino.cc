@@ -10,9 +10,9 @@
 namespace native310 {
 namespace {
 
-// The workflow sets this for MindSpore, whose convolutions are slow beyond AVX2; a program that starts us from there
-// hands it on, and it would halve OpenVINO's speed on AVX-512 hosts. Any other value is a user's own choice.
-void ForgetMindsporeIsaLimit() {
+// The workflow sets this variable for MindSpore, whose convolutions are slow beyond AVX2. Inherited by this program, it
+// would halve OpenVINO's speed on AVX-512 hosts. Any other value is the user's choice and stays.
+void UnsetMindsporeIsaLimit() {
   const char* limit = std::getenv("ONEDNN_MAX_CPU_ISA");
   if (limit != nullptr && std::strcmp(limit, "AVX2") == 0) unsetenv("ONEDNN_MAX_CPU_ISA");
 }
@@ -24,11 +24,11 @@ class OpenvinoEngine : public Engine {
   explicit OpenvinoEngine(const EngineOptions& options) : path_(options.model_path) {
     const ModelFile file = CheckModelFile(path_, "openvino", {".onnx", ".xml"},
                                           "use --engine lite for .ms and .mindir, --engine acl for .om");
-    // ONNX begins with its version field, IR with XML's angle bracket, possibly after a byte order mark; given anything
-    // else, OpenVINO would try all its readers, at length.
+    // ONNX begins with its version field, IR with XML's angle bracket, possibly after a byte order mark. Given anything
+    // else, OpenVINO would try all its readers, which takes long.
     const std::string kind = file.extension == ".onnx" ? "ONNX" : "OpenVINO IR";
-    const char wanted = file.extension == ".onnx" ? '\x08' : '<';
-    if (file.start[file.start.rfind("\xEF\xBB\xBF", 0) == 0 ? 3 : 0] != wanted) {
+    const char expected_start = file.extension == ".onnx" ? '\x08' : '<';
+    if (file.start[file.start.rfind("\xEF\xBB\xBF", 0) == 0 ? 3 : 0] != expected_start) {
       throw UserError("model " + path_ + " is not an " + kind + " file: export the model again");
     }
     if (options.device != "cpu") {
@@ -37,14 +37,14 @@ class OpenvinoEngine : public Engine {
     try {
       std::shared_ptr<ov::Model> model = core_.read_model(path_);
       if (model->inputs().size() != 1 || model->is_dynamic()) {
-        throw UserError("model " + path_ + " has not exactly one input of a fixed shape: export it so");
+        throw UserError("model " + path_ + " does not have exactly one input of a fixed shape: export it with one");
       }
       if (model->input().get_element_type() != ov::element::f32) {
         throw UserError("model " + path_ + " does not take float32 images: export it with float32 input");
       }
       spec_ = InputSpecFrom(path_, ShapeOf(model->input().get_shape()), Layout::kNchw, ElementType::kFloat32);
-      // Latency, not throughput: one request at a time on all threads. The precision is given, because CPUs with
-      // bfloat16 would use that unasked and no longer give the same boxes; int8 parts of the network stay int8.
+      // Optimise for latency: one request at a time on all threads. The precision is set because OpenVINO would use
+      // bfloat16 by default on CPUs that support it and give other boxes; int8 layers stay int8.
       const ov::element::Type precision = options.precision == "bfloat16" ? ov::element::bf16 : ov::element::f32;
       request_ = core_
                      .compile_model(model, "CPU", ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
@@ -52,7 +52,8 @@ class OpenvinoEngine : public Engine {
                                     ov::inference_num_threads(options.threads), ov::num_streams(1))
                      .create_infer_request();
     } catch (const ov::Exception& error) {
-      throw UserError("OpenVINO refuses model " + path_ + " (" + LastLine(error.what()) + "): export the model again");
+      throw UserError("OpenVINO cannot load model " + path_ + " (" + LastLine(error.what()) +
+                      "): export the model again");
     }
   }
 
@@ -76,7 +77,7 @@ class OpenvinoEngine : public Engine {
   }
 
  private:
-  // OpenVINO's messages begin with places in its own source; the reason comes last.
+  // OpenVINO's messages begin with locations in its source code; the reason comes last.
   static std::string LastLine(std::string message) {
     while (!message.empty() && (message.back() == '\n' || message.back() == ' ' || message.back() == '.')) {
       message.pop_back();
@@ -95,6 +96,6 @@ class OpenvinoEngine : public Engine {
 }  // namespace native310
 
 native310::Engine* CreateNative310Engine(const native310::EngineOptions& options) {
-  native310::ForgetMindsporeIsaLimit();
+  native310::UnsetMindsporeIsaLimit();
   return new native310::OpenvinoEngine(options);
 }

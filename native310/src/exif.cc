@@ -43,14 +43,14 @@ int ExifOrientation(const std::uint8_t* segment, std::size_t bytes) {
 
 Image ApplyOrientation(const Image& image, int orientation) {
   if (orientation <= 1 || orientation > 8) return image;
-  const bool is_turned = orientation >= 5;
-  Image upright(is_turned ? image.height : image.width, is_turned ? image.width : image.height);
+  const bool is_transposed = orientation >= 5;
+  Image upright(is_transposed ? image.height : image.width, is_transposed ? image.width : image.height);
   const bool mirrors_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
   const bool mirrors_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
   for (int y = 0; y < upright.height; ++y) {
     for (int x = 0; x < upright.width; ++x) {
-      const int stored_x = is_turned ? y : x;
-      const int stored_y = is_turned ? x : y;
+      const int stored_x = is_transposed ? y : x;
+      const int stored_y = is_transposed ? x : y;
       const int column = mirrors_x ? image.width - 1 - stored_x : stored_x;
       const int row = mirrors_y ? image.height - 1 - stored_y : stored_y;
       std::memcpy(upright.Row(y) + x * kImageChannels, image.Row(row) + column * kImageChannels, kImageChannels);

@@ -1,4 +1,4 @@
-// Half precision, as an Ascend model may give its outputs.
+// Half-precision numbers, which an Ascend model may output.
 #pragma once
 
 #include <cmath>
@@ -9,7 +9,7 @@
 
 namespace native310 {
 
-// IEEE 754 binary16 to float, exact.
+// Converts IEEE 754 binary16 to float exactly.
 inline float HalfToFloat(std::uint16_t half) {
   const int exponent = (half >> 10) & 0x1F;
   const int fraction = half & 0x3FF;
@@ -24,7 +24,7 @@ inline float HalfToFloat(std::uint16_t half) {
   return (half & 0x8000) != 0 ? -magnitude : magnitude;
 }
 
-// Reads all whole values in `bytes`, float16 or float32.
+// Converts `bytes`, which hold float16 or float32 values, to floats; an incomplete value at the end is ignored.
 inline void ToFloats(const std::vector<unsigned char>& bytes, bool is_half, std::vector<float>* values) {
   values->resize(bytes.size() / (is_half ? sizeof(std::uint16_t) : sizeof(float)));
   if (!is_half) {

@@ -9,7 +9,7 @@
 namespace native310 {
 namespace {
 
-constexpr std::size_t kMostDigits = 18;
+constexpr std::size_t kMaxDigits = 18;
 
 }  // namespace
 
@@ -32,7 +32,7 @@ std::int64_t IdFromName(const std::string& file_name) {
   std::size_t first = stem.size();
   while (first > 0 && std::isdigit(static_cast<unsigned char>(stem[first - 1])) != 0) --first;
   const std::size_t significant = stem.find_first_not_of('0', first);
-  if (first == stem.size() || (significant != std::string::npos && stem.size() - significant > kMostDigits)) {
+  if (first == stem.size() || (significant != std::string::npos && stem.size() - significant > kMaxDigits)) {
     throw UserError("image " + file_name + " has no id: end its name with a number, or give --annotations");
   }
   return std::stoll(stem.substr(first));

@@ -9,14 +9,14 @@ namespace native310 {
 
 struct AnnotatedImage {
   std::int64_t id = 0;
-  int width = 0;  // 0: not known
+  int width = 0;  // 0 if unknown
   int height = 0;
 };
 
-// Reads the images of COCO annotations by file name, without folders. Throws UserError if the file is no good.
+// Reads the images of COCO annotations by file name without folder. Throws UserError if the file is invalid.
 std::unordered_map<std::string, AnnotatedImage> ReadAnnotatedImages(const std::string& path);
 
-// Returns the number that a file name ends with before its suffix: COCO_val2014_000000000042.jpg gives 42. Throws
+// Returns the number at the end of a file name without extension: COCO_val2014_000000000042.jpg gives 42. Throws
 // UserError if there is none.
 std::int64_t IdFromName(const std::string& file_name);
 

@@ -12,7 +12,7 @@ namespace native310 {
 
 struct ImageInfo {
   std::int64_t id = 0;
-  std::string name;  // of the result files
+  std::string name;  // stem of the names of result files
   Placement placement;
 };
 

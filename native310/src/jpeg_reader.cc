@@ -17,7 +17,7 @@
 namespace native310 {
 namespace {
 
-// libjpeg's handler extended by what we need to tell: where to go on after an error, and whether data ran out.
+// libjpeg's error handler, extended by where to resume after an error and whether the data ended early.
 struct ErrorHandler {
   jpeg_error_mgr base;  // first, since libjpeg knows only this part
   std::jmp_buf resume;
@@ -33,14 +33,14 @@ extern "C" {
   std::longjmp(handler->resume, 1);
 }
 
-// Warnings are silent, as in OpenCV, but for the one that means grey pixels in place of missing ones.
+// Ignores warnings, as OpenCV does, except for the one that means that missing pixels were filled with grey.
 static void OnMessage(j_common_ptr info, int level) {
   if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) reinterpret_cast<ErrorHandler*>(info->err)->is_cut_off = true;
 }
 
 }  // extern "C"
 
-// Adobe's CMYK is stored inverted: each ink as 255 minus its amount, so products of two inverted inks make the colour.
+// Adobe stores CMYK inverted, each ink as 255 minus its amount, so a colour is a product of two stored values.
 void CmykToRgb(const std::uint8_t* cmyk, int pixels, std::uint8_t* rgb) {
   for (int pixel = 0; pixel < pixels; ++pixel) {
     const int black = cmyk[4 * pixel + 3];
@@ -51,7 +51,7 @@ void CmykToRgb(const std::uint8_t* cmyk, int pixels, std::uint8_t* rgb) {
   }
 }
 
-// Holds what libjpeg needs, outside of the frame that setjmp returns to.
+// The state of libjpeg, outside of the stack frame to which longjmp returns.
 struct Decoder {
   jpeg_decompress_struct info{};
   ErrorHandler handler{};
@@ -76,8 +76,8 @@ struct Decoder {
     jpeg_save_markers(&info, JPEG_APP0 + 1, 0xFFFF);
     jpeg_read_header(&info, TRUE);
     for (jpeg_saved_marker_ptr marker = info.marker_list; marker != nullptr; marker = marker->next) {
-      const int found = ExifOrientation(marker->data, marker->data_length);
-      if (orientation == 1) orientation = found;
+      const int marked = ExifOrientation(marker->data, marker->data_length);
+      if (orientation == 1) orientation = marked;
     }
     const bool is_cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
     info.out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;

@@ -7,9 +7,9 @@
 
 namespace native310 {
 
-// Reads a file as images.py of the workflow does: turned as its EXIF orientation says, unless only the image as stored
-// has the `width` and `height` that annotations give (0: none given). Throws UserError if the file is missing, not a
-// JPEG, broken, cut off or of another size.
+// Reads a file as workflow/lib/yolov3/data/images.py does: applies the EXIF orientation unless only the stored image
+// has the annotated `width` and `height` (0 if not annotated). Throws UserError if the file is missing, not a JPEG,
+// corrupt, cut off or of another size.
 Image ReadJpeg(const std::string& path, int width, int height);
 
 }  // namespace native310

@@ -57,12 +57,12 @@ JpegSource::JpegSource(const std::string& input, const std::string& annotations,
       entries_.push_back({path, IdFromName(name), 0, 0});
       continue;
     }
-    const auto found = annotated.find(name);
-    if (found == annotated.end()) {
+    const auto image = annotated.find(name);
+    if (image == annotated.end()) {
       throw UserError("image " + path + " is not in annotation file " + annotations +
-                      ": take it out, or give the annotations that belong to the images");
+                      ": remove it, or give the annotations of these images");
     }
-    entries_.push_back({path, found->second.id, found->second.width, found->second.height});
+    entries_.push_back({path, image->second.id, image->second.width, image->second.height});
   }
   CheckNames();
 }
@@ -71,14 +71,14 @@ void JpegSource::CheckNames() const {
   std::unordered_map<std::string, std::string> stems;
   std::unordered_map<std::int64_t, std::string> ids;
   for (const Entry& entry : entries_) {
-    const auto [place, is_new] = stems.emplace(fs::path(entry.path).stem().string(), entry.path);
-    if (!is_new) {
-      throw UserError("images " + place->second + " and " + entry.path +
+    const auto [same_name, is_new_name] = stems.emplace(fs::path(entry.path).stem().string(), entry.path);
+    if (!is_new_name) {
+      throw UserError("images " + same_name->second + " and " + entry.path +
                       " have the same name, so their results would overwrite each other: rename one");
     }
-    const auto [first, is_new_id] = ids.emplace(entry.id, entry.path);
+    const auto [same_id, is_new_id] = ids.emplace(entry.id, entry.path);
     if (!is_new_id) {
-      throw UserError("images " + first->second + " and " + entry.path + " have the same id " +
+      throw UserError("images " + same_id->second + " and " + entry.path + " have the same id " +
                       std::to_string(entry.id) + ": rename one, or give --annotations");
     }
   }

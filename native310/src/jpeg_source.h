@@ -12,7 +12,7 @@ namespace native310 {
 class JpegSource : public ImageSource {
  public:
   // `input` is a folder of .jpg and .jpeg files, a .txt list with one path a line (relative to the list's folder), or
-  // one JPEG file. Ids come from `annotations` (COCO) if it is not empty, else from the names. Throws UserError.
+  // one JPEG file. Ids come from `annotations` (COCO) unless it is empty, else from the names. Throws UserError.
   JpegSource(const std::string& input, const std::string& annotations, const ModelDescription& model);
 
   std::size_t size() const override { return entries_.size(); }
@@ -22,7 +22,7 @@ class JpegSource : public ImageSource {
   struct Entry {
     std::string path;
     std::int64_t id;
-    int width;  // as annotated; 0: not known
+    int width;  // as annotated, 0 if unknown
     int height;
   };
 

@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <limits>
 #include <utility>
 
 #include "user_error.h"
@@ -67,52 +66,16 @@ void JsonFile::Fail(const std::string& problem) const {
 
 JsonObject::JsonObject(JsonFile file, const std::string& place, Json value)
     : file_(std::move(file)), prefix_(place.empty() ? "" : place + "."), value_(std::move(value)) {
-  if (!value_.is_object()) Reject(value_, place.empty() ? "its top level" : place, "an object");
+  Require(value_.is_object(), value_, place.empty() ? "its top level" : place, "an object");
 }
 
-void JsonObject::Reject(const std::string& key, const std::string& expected) const {
-  Reject(value_.at(key), prefix_ + key, expected);
+void JsonObject::Require(bool is_right, const std::string& key, const std::string& expected) const {
+  if (!is_right) Require(false, value_.at(key), prefix_ + key, expected);
 }
 
-void JsonObject::Reject(const Json& value, const std::string& place, const std::string& expected) const {
-  file_.Fail("has " + Describe(value) + " as " + place + ", not " + expected);
-}
-
-void JsonObject::Convert(const Json& value, const std::string& place, std::int64_t* target) const {
-  const bool is_too_large =
-      value.is_number_unsigned() && value.get<std::uint64_t>() > std::numeric_limits<std::int64_t>::max();
-  if (!value.is_number_integer() || is_too_large) Reject(value, place, "a whole number");
-  *target = value.get<std::int64_t>();
-}
-
-void JsonObject::Convert(const Json& value, const std::string& place, int* target) const {
-  std::int64_t length = 0;
-  Convert(value, place, &length);
-  if (length < 1 || length > std::numeric_limits<int>::max()) {
-    Reject(value, place, "a length in pixels of at least 1");
-  }
-  *target = static_cast<int>(length);
-}
-
-void JsonObject::Convert(const Json& value, const std::string& place, double* target) const {
-  if (!value.is_number()) Reject(value, place, "a number");
-  *target = value.get<double>();
-}
-
-void JsonObject::Convert(const Json& value, const std::string& place, float* target) const {
-  double number = 0;
-  Convert(value, place, &number);
-  *target = static_cast<float>(number);
-}
-
-void JsonObject::Convert(const Json& value, const std::string& place, bool* target) const {
-  if (!value.is_boolean()) Reject(value, place, "true or false");
-  *target = value.get<bool>();
-}
-
-void JsonObject::Convert(const Json& value, const std::string& place, std::string* target) const {
-  if (!value.is_string()) Reject(value, place, "a string");
-  *target = value.get<std::string>();
+void JsonObject::Require(bool is_right, const Json& value, const std::string& place,
+                         const std::string& expected) const {
+  if (!is_right) file_.Fail("has " + Describe(value) + " as " + place + ", not " + expected);
 }
 
 JsonObject ReadJson(const JsonFile& file, const std::set<std::string>& members, const std::string& streamed,

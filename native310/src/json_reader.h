@@ -1,13 +1,15 @@
-// Reads JSON files with nlohmann/json. Only the members that the caller asks for are kept, so reading an annotation file
-// takes the same memory whatever its size, and every error is one sentence that names the file and the member.
+// Reads JSON files with nlohmann/json. Only the members that the caller asks for are kept, so an annotation file of any
+// size takes the same memory, and every error is one sentence that names the file and the member.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace native310 {
@@ -15,13 +17,13 @@ namespace native310 {
 struct JsonFile {
   std::string kind;  // such as "index"
   std::string path;
-  std::string remedy;  // what to do if its content is wrong, such as "write the bins again"
+  std::string remedy;  // what to do if the content is wrong, such as "write the bins again"
 
   // Throws UserError "<kind> <path> <problem>: <remedy>".
   [[noreturn]] void Fail(const std::string& problem) const;
 };
 
-// An object in a JSON file. All functions here throw UserError if a value is missing or has the wrong type.
+// An object in a JSON file. All functions throw UserError if a value is missing or has the wrong type.
 class JsonObject {
  public:
   // `place` is the path to the object, such as "images[3]"; empty for the top level.
@@ -44,28 +46,41 @@ class JsonObject {
     return value_.contains(key) ? Get<T>(key) : fallback;
   }
 
-  // Throws UserError: the value of a member is not what `expected` says.
-  [[noreturn]] void Reject(const std::string& key, const std::string& expected) const;
+  // Throws UserError "... has <value> as <key>, not <expected>: ..." unless `is_right`.
+  void Require(bool is_right, const std::string& key, const std::string& expected) const;
 
  private:
-  [[noreturn]] void Reject(const nlohmann::json& value, const std::string& place, const std::string& expected) const;
-  void Convert(const nlohmann::json& value, const std::string& place, std::int64_t* target) const;
-  void Convert(const nlohmann::json& value, const std::string& place, int* target) const;
-  void Convert(const nlohmann::json& value, const std::string& place, double* target) const;
-  void Convert(const nlohmann::json& value, const std::string& place, float* target) const;
-  void Convert(const nlohmann::json& value, const std::string& place, bool* target) const;
-  void Convert(const nlohmann::json& value, const std::string& place, std::string* target) const;
+  void Require(bool is_right, const nlohmann::json& value, const std::string& place, const std::string& expected) const;
+
+  template <typename T>
+  void Convert(const nlohmann::json& value, const std::string& place, T* target) const {
+    if constexpr (std::is_same_v<T, std::string>) {
+      Require(value.is_string(), value, place, "a string");
+    } else if constexpr (std::is_same_v<T, bool>) {
+      Require(value.is_boolean(), value, place, "true or false");
+    } else if constexpr (std::is_floating_point_v<T>) {
+      Require(value.is_number(), value, place, "a number");
+    } else {
+      // The library gives unsigned numbers above the range of std::int64_t as negative ones.
+      const std::int64_t number = value.is_number_integer() ? value.get<std::int64_t>() : 0;
+      const bool is_whole = value.is_number_integer() && (number >= 0 || !value.is_number_unsigned());
+      Require(is_whole, value, place, "a whole number");
+      const bool is_length = number >= 1 && number <= std::numeric_limits<int>::max();
+      Require(is_length || !std::is_same_v<T, int>, value, place, "a length in pixels of at least 1");
+    }
+    *target = value.get<T>();
+  }
 
   template <typename T>
   void Convert(const nlohmann::json& value, const std::string& place, std::vector<T>* target) const {
-    if (!value.is_array()) Reject(value, place, "an array");
+    Require(value.is_array(), value, place, "an array");
     target->resize(value.size());
     ConvertElements(value, place, target);
   }
 
   template <typename T, std::size_t N>
   void Convert(const nlohmann::json& value, const std::string& place, std::array<T, N>* target) const {
-    if (!value.is_array() || value.size() != N) Reject(value, place, "an array of " + std::to_string(N));
+    Require(value.is_array() && value.size() == N, value, place, "an array of " + std::to_string(N));
     ConvertElements(value, place, target);
   }
 
@@ -81,8 +96,8 @@ class JsonObject {
   nlohmann::json value_;
 };
 
-// Reads the `members` of the top-level object and skips the others. If one of them, `streamed`, is an array, its elements
-// are passed to `read_element` one at a time and not kept.
+// Reads the `members` of the top-level object and skips the others. If one of them, `streamed`, is an array, its
+// elements are passed to `read_element` one at a time and not kept.
 JsonObject ReadJson(const JsonFile& file, const std::set<std::string>& members, const std::string& streamed = "",
                     const std::function<void(const JsonObject&)>& read_element = nullptr);
 

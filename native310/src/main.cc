@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "native310: %s\n", error.what());
     return 2;
   } catch (const std::bad_alloc&) {
-    std::fputs("native310: there is not enough memory: free some or use a smaller input or batch\n", stderr);
+    std::fputs("native310: out of memory: free some, or use a smaller input or batch\n", stderr);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "native310: %s\n", error.what());
   }

@@ -16,9 +16,9 @@ MeanStd ReadMeanStd(const JsonObject& json) {
 
 ModelDescription ReadModelDescription(const std::string& model_path) {
   const JsonFile file = {"model description", model_path + ".json", "export the model again"};
-  const JsonObject json = ReadJson(file, {"format", "input_size", "anchors", "class_names", "category_ids", "letterbox",
-                                          "mean_rgb", "std_rgb"});
-  if (json.Get<std::int64_t>("format") != 1) json.Reject("format", "1");
+  const JsonObject json = ReadJson(
+      file, {"format", "input_size", "anchors", "class_names", "category_ids", "letterbox", "mean_rgb", "std_rgb"});
+  json.Require(json.Get<std::int64_t>("format") == 1, "format", "1");
   ModelDescription model;
   model.input_size = ReadInputSize(json);
   model.anchors_wh = json.Get<decltype(model.anchors_wh)>("anchors");
@@ -26,10 +26,9 @@ ModelDescription ReadModelDescription(const std::string& model_path) {
   model.category_ids = json.Get<std::vector<std::int64_t>>("category_ids");
   model.letterbox = json.Get("letterbox", model.letterbox);
   model.mean_std = ReadMeanStd(json);
-  if (model.class_names.empty()) json.Reject("class_names", "at least one name");
-  if (model.class_names.size() != model.category_ids.size()) {
-    json.Reject("category_ids", "one for each of the " + std::to_string(model.class_names.size()) + " class_names");
-  }
+  json.Require(!model.class_names.empty(), "class_names", "at least one name");
+  json.Require(model.category_ids.size() == model.class_names.size(), "category_ids",
+               "one for each of the " + std::to_string(model.class_names.size()) + " class_names");
   return model;
 }
 

@@ -1,4 +1,4 @@
-// What the runner must know of a network beyond its file: <model file>.json (format in native310/README.md).
+// What the program must know about a network besides the model file: <model file>.json (format in README.md).
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@ class JsonObject;
 
 struct ModelDescription {
   InputSize input_size;
-  std::array<std::array<double, 2>, 9> anchors_wh{};  // pixels of the input, three for each of the strides 8, 16, 32
+  std::array<std::array<double, 2>, 9> anchors_wh{};  // pixels of the input; three for each of the strides 8, 16, 32
   std::vector<std::string> class_names;
   std::vector<std::int64_t> category_ids;  // COCO category of each class
   bool letterbox = false;                  // for JPEG input
@@ -24,7 +24,7 @@ struct ModelDescription {
   int values_per_anchor() const { return 5 + static_cast<int>(category_ids.size()); }
 };
 
-// Reads <model_path>.json. Throws UserError if it is missing or wrong.
+// Reads <model_path>.json. Throws UserError if it is missing or invalid.
 ModelDescription ReadModelDescription(const std::string& model_path);
 
 // Read "input_size" ([height, width]), and "mean_rgb" with "std_rgb", of a model description or an index of bins.

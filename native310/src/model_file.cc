@@ -11,7 +11,7 @@
 namespace native310 {
 
 ModelFile CheckModelFile(const std::string& path, const std::string& engine, const std::vector<std::string>& extensions,
-                         const std::string& otherwise) {
+                         const std::string& advice) {
   if (std::filesystem::is_directory(path)) throw UserError("model " + path + " is a folder: name the model file");
   std::ifstream stream(path, std::ios::binary);
   if (!stream) {
@@ -27,9 +27,9 @@ ModelFile CheckModelFile(const std::string& path, const std::string& engine, con
   std::transform(file.extension.begin(), file.extension.end(), file.extension.begin(),
                  [](char letter) { return static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter + 32 : letter); });
   if (std::find(extensions.begin(), extensions.end(), file.extension) == extensions.end()) {
-    std::string wanted;
-    for (const std::string& extension : extensions) wanted += (wanted.empty() ? "" : " or ") + extension;
-    throw UserError("engine " + engine + " reads " + wanted + " files, and the model is " + path + ": " + otherwise);
+    std::string choices;
+    for (const std::string& extension : extensions) choices += (choices.empty() ? "" : " or ") + extension;
+    throw UserError("engine " + engine + " reads " + choices + " files but the model is " + path + ": " + advice);
   }
   return file;
 }
@@ -53,12 +53,6 @@ InputSpec InputSpecFrom(const std::string& path, const std::vector<std::int64_t>
   const std::size_t rows = spec.layout == Layout::kNchw ? 2 : 1;
   spec.size = {static_cast<int>(shape[rows]), static_cast<int>(shape[rows + 1])};
   return spec;
-}
-
-std::string ToString(const std::vector<std::int64_t>& shape) {
-  std::string text;
-  for (const std::int64_t extent : shape) text += (text.empty() ? "" : " x ") + std::to_string(extent);
-  return text.empty() ? "scalar" : text;
 }
 
 std::string FirstLine(const std::string& message) {

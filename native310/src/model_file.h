@@ -1,4 +1,4 @@
-// Checks that all engines make of a model file before the vendor's library sees it.
+// Checks of a model file that every engine makes before it passes the file to the vendor's library.
 #pragma once
 
 #include <cstdint>
@@ -14,18 +14,16 @@ struct ModelFile {
   std::string start;      // the first 16 bytes
 };
 
-// Throws UserError unless the file can be read, is not empty and has one of the extensions; `otherwise` says what to do
+// Throws UserError unless the file can be read, is not empty and has one of the extensions; `advice` says what to do
 // with a file of another kind.
 ModelFile CheckModelFile(const std::string& path, const std::string& engine, const std::vector<std::string>& extensions,
-                         const std::string& otherwise);
+                         const std::string& advice);
 
-// Turns the shape of the model's input into a specification; `hint` decides only if both layouts fit the shape.
-// Throws UserError if the shape is not that of a batch of RGB images.
+// Returns the specification of an input of this shape; `hint` decides only if both layouts fit the shape. Throws
+// UserError if the shape is not that of a batch of RGB images.
 InputSpec InputSpecFrom(const std::string& path, const std::vector<std::int64_t>& shape, Layout hint, ElementType type);
 
-std::string ToString(const std::vector<std::int64_t>& shape);
-
-// The first line of a vendor's message, without what would break our one sentence.
+// Returns the first line of a vendor's message without its full stop, to be part of a sentence.
 std::string FirstLine(const std::string& message);
 
 }  // namespace native310

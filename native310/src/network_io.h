@@ -1,4 +1,4 @@
-// What goes into a network and what comes out of it, in terms that all engines share.
+// Input and output of a network in the terms that all engines share.
 #pragma once
 
 #include <array>
@@ -29,6 +29,12 @@ inline std::string ToString(const InputSize& size) {
   return std::to_string(size.height) + " x " + std::to_string(size.width);
 }
 
+inline std::string ToString(const std::vector<std::int64_t>& shape) {
+  std::string text;
+  for (const std::int64_t extent : shape) text += (text.empty() ? "" : " x ") + std::to_string(extent);
+  return text.empty() ? "scalar" : text;
+}
+
 inline std::size_t BytesOf(ElementType type) { return type == ElementType::kUint8 ? 1 : sizeof(float); }
 
 // The one input tensor of a network: `batch` RGB images.
@@ -46,10 +52,10 @@ struct InputSpec {
   std::size_t Bytes() const { return ImageBytes() * static_cast<std::size_t>(batch); }
 };
 
-// One output tensor, float32, as the engine holds it; valid until the engine runs again.
+// One float32 output tensor in the memory of the engine; valid until the engine runs again.
 struct OutputView {
   std::vector<std::int64_t> shape;
-  Layout layout_hint;  // used only where the shape alone does not tell
+  Layout layout_hint;  // decides only if both layouts fit the shape
   const float* data;
 };
 

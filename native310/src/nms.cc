@@ -7,7 +7,7 @@
 namespace native310 {
 namespace {
 
-// In double precision, as OpenCV's NMSBoxes computes, which the Python side calls.
+// In double precision, like OpenCV's NMSBoxes, which Python calls.
 struct Box {
   double left, top, width, height, right, bottom, area;
 };
@@ -20,7 +20,7 @@ Box ToBox(const std::array<float, 4>& box_xyxy) {
   return {left, top, right - left, bottom - top, right, bottom, (right - left) * (bottom - top)};
 }
 
-// Length that two intervals share, counted from the one that starts first; not above 0 if they are apart.
+// Returns the length of the intersection of two intervals, 0 or less if they are disjoint.
 double SharedLength(double a, double a_length, double b, double b_length) {
   return a < b ? std::min(a_length - (b - a), b_length) : std::min(b_length - (a - b), a_length);
 }
@@ -36,8 +36,8 @@ float Overlap(const Box& a, const Box& b) {
   return 1.0F - static_cast<float>(distance);
 }
 
-// Most pairs of boxes are apart; these comparisons alone tell so of boxes with an area.
-bool AreApart(const Box& a, const Box& b) {
+// A quick check that settles most pairs of boxes with an area.
+bool AreDisjoint(const Box& a, const Box& b) {
   return (a.right <= b.left) | (b.right <= a.left) | (a.bottom <= b.top) | (b.bottom <= a.top);
 }
 
@@ -63,7 +63,7 @@ std::vector<Detection> ClassWiseNms(const std::vector<Detection>& candidates, do
     const Box box = ToBox(candidate.box_xyxy);
     const bool has_area = box.area > std::numeric_limits<double>::epsilon();
     const bool is_new = std::all_of(kept_of_class.begin(), kept_of_class.end(), [&](const Box& other) {
-      return (has_area && AreApart(box, other)) || Overlap(box, other) <= threshold;
+      return (has_area && AreDisjoint(box, other)) || Overlap(box, other) <= threshold;
     });
     if (!is_new) continue;
     kept_of_class.push_back(box);

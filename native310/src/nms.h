@@ -1,4 +1,4 @@
-// Class-wise greedy non-maximum suppression (class_wise_nms() of workflow/lib/yolov3/nms.py).
+// Class-wise greedy non-maximum suppression (class_wise_nms() of workflow/lib/yolov3/evaluation/nms.py).
 #pragma once
 
 #include <vector>

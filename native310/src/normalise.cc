@@ -1,7 +1,5 @@
 #include "normalise.h"
 
-#include <cstring>
-
 namespace native310 {
 namespace {
 
@@ -32,7 +30,7 @@ void ConvertPixels(const std::uint8_t* pixels, Layout layout, const MeanStd& mea
                    [=](std::size_t to, std::size_t from, std::size_t) { values[to] = pixels[from]; });
     return;
   }
-  // In single precision and in this order, as normalise() in preprocess.py: equal to the last bit.
+  // In single precision and in the order of normalise() in preprocess.py, to be equal to the last bit.
   std::array<float, 3> mean{};
   std::array<float, 3> scale{};
   for (std::size_t channel = 0; channel < mean.size(); ++channel) {
@@ -46,10 +44,6 @@ void ConvertPixels(const std::uint8_t* pixels, Layout layout, const MeanStd& mea
 }
 
 void ConvertFloats(const float* values, Layout layout, const InputSpec& spec, float* target) {
-  if (layout == spec.layout) {
-    std::memcpy(target, values, spec.ImageElements() * sizeof(float));
-    return;
-  }
   ForEachElement(spec.size, layout, spec.layout,
                  [=](std::size_t to, std::size_t from, std::size_t) { target[to] = values[from]; });
 }

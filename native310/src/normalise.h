@@ -1,4 +1,4 @@
-// Pixels to network input: layout, type, mean and deviation.
+// Conversion of pixels to network input: layout, type, mean and standard deviation.
 #pragma once
 
 #include <array>
@@ -8,7 +8,7 @@
 
 namespace native310 {
 
-// Per channel RGB, for pixel values in 0..1. The defaults are those of workflow/lib/yolov3/preprocess.py (ImageNet).
+// Per channel RGB, for pixel values in 0..1. The defaults are those of ImageNet.
 struct MeanStd {
   std::array<float, 3> mean_rgb = {0.485F, 0.456F, 0.406F};
   std::array<float, 3> std_rgb = {0.229F, 0.224F, 0.225F};
@@ -17,12 +17,12 @@ struct MeanStd {
   bool operator!=(const MeanStd& other) const { return !(*this == other); }
 };
 
-// Converts one uint8 RGB image of `layout` to what `spec` asks for: (x / 255 - mean) / std for a float32 input, the
-// pixel values themselves for a uint8 input (a model that normalises by itself).
+// Converts a uint8 RGB image of `layout` to the input of `spec`: (x / 255 - mean) / std for a float32 input, the pixel
+// values themselves for a uint8 input (a model that normalises).
 void ConvertPixels(const std::uint8_t* pixels, Layout layout, const MeanStd& mean_std, const InputSpec& spec,
                    void* target);
 
-// Converts one float32 image of `layout` to the layout of `spec`.
+// Converts a float32 image of `layout` to the layout of `spec`.
 void ConvertFloats(const float* values, Layout layout, const InputSpec& spec, float* target);
 
 }  // namespace native310

@@ -25,7 +25,7 @@ std::unique_ptr<ImageSource> OpenSource(const std::string& input, const std::str
 #else
   static_cast<void>(annotations);
   throw UserError("input " + input +
-                  " holds no index.json, and this build reads no JPEG files: install libjpeg's headers and run CMake "
+                  " has no index.json, and this build cannot read JPEG files: install libjpeg's headers and run CMake "
                   "again, or name a folder of bins");
 #endif
 }

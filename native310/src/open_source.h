@@ -1,4 +1,4 @@
-// Finds out what --input is.
+// Opens --input, whatever kind it is.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace native310 {
 
-// A folder with index.json holds bins; any other folder, a .txt list or a JPEG file stands for JPEG files. Throws
+// A folder with index.json holds bins; any other folder, a .txt list and a single file are read as JPEG files. Throws
 // UserError if there is nothing to read.
 std::unique_ptr<ImageSource> OpenSource(const std::string& input, const std::string& annotations,
                                         const ModelDescription& model);

@@ -33,7 +33,7 @@ OutputFile::~OutputFile() {
 
 void OutputFile::Fail(int error) const {
   throw UserError("file " + path_ + " cannot be written (" + std::strerror(error) +
-                  "): free or change the place, then run again");
+                  "): free some disk space or choose another --output");
 }
 
 void OutputFile::WriteOut(const char* data, std::size_t bytes) {
@@ -80,7 +80,7 @@ void PrepareFolder(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error || !std::filesystem::is_directory(folder)) {
-    throw UserError("output folder " + folder + " cannot be made (" +
+    throw UserError("output folder " + folder + " cannot be created (" +
                     (error ? error.message() : std::string("a file has that name")) + "): choose another --output");
   }
   if (access(folder.c_str(), W_OK | X_OK) != 0) {

@@ -8,17 +8,17 @@ namespace native310 {
 
 class OutputFile {
  public:
-  // Opens a temporary file in the folder of `path`. Throws UserError, as all functions here do, if the file cannot be
-  // written, for lack of space as for any other reason.
+  // Opens a temporary file in the folder of `path`. All functions here throw UserError if the file cannot be written,
+  // for example because the disk is full.
   explicit OutputFile(const std::string& path);
-  // Removes the temporary file unless Finish() was reached.
+  // Removes the temporary file unless Finish() was called.
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
 
   void Write(const void* data, std::size_t bytes);
   void Write(const std::string& text) { Write(text.data(), text.size()); }
-  // Writes out what is buffered and gives the file its final name.
+  // Flushes the buffer and gives the file its final name.
   void Finish();
 
  private:
@@ -32,11 +32,11 @@ class OutputFile {
   int descriptor_ = -1;
 };
 
-// Returns the final name of a temporary file that OutputFile writes to, empty for other names.
+// Returns the final name of a temporary file of OutputFile, or "" for other names.
 std::string FinalName(const std::string& temporary_name);
-// Makes a folder with its parents; it must be writable.
+// Creates a folder and its parents; checks that it is writable.
 void PrepareFolder(const std::string& folder);
-// Removes a file if it is there.
+// Removes a file if it exists.
 void RemoveFile(const std::string& path);
 
 }  // namespace native310

@@ -24,10 +24,10 @@
 namespace native310 {
 namespace {
 
-// Batches that may wait on each side of the network.
+// Batches that may wait before and after the network.
 constexpr std::size_t kBatchesAhead = 2;
 
-// One batch on its way through the three threads; its memory is used again and again.
+// A batch that passes through the three threads; its memory is reused.
 struct Batch {
   std::vector<std::uint8_t> input;
   std::vector<ImageInfo> images;
@@ -69,7 +69,7 @@ class Pipeline {
  private:
   static constexpr std::size_t free_capacity = 2 * kBatchesAhead + 2;
 
-  // Runs the work of a thread; the first failure of any ends all.
+  // Runs the work of one thread. The first failure ends all threads.
   void Guard(const std::function<void()>& work) {
     try {
       work();
@@ -106,7 +106,7 @@ class Pipeline {
       for (std::size_t index = first; index < last; ++index) {
         (*batch)->images.push_back(source_.Read(index, spec, input.data() + (index - first) * spec.ImageBytes()));
       }
-      // The last batch may be short; its empty places hold nothing of an earlier one.
+      // The last batch may be short; its unused places must not hold images of an earlier one.
       std::fill(input.begin() + static_cast<std::ptrdiff_t>((last - first) * spec.ImageBytes()), input.end(),
                 std::uint8_t{0});
       (*batch)->seconds = watch.Seconds();
@@ -187,7 +187,7 @@ void RunPipeline(const Args& args) {
   report.load_seconds = load_watch.Seconds();
   const InputSpec& spec = engine->input();
   if (spec.size != model.input_size) {
-    throw UserError("model " + model_path + " takes " + ToString(spec.size) + " pixels but its description says " +
+    throw UserError("model " + model_path + " expects " + ToString(spec.size) + " pixels but its description says " +
                     ToString(model.input_size) + ": export the model again");
   }
   ResultWriter writer(args.output, args.writes_raw, model.category_ids);

@@ -1,11 +1,11 @@
-// A run over all images: reads ahead and writes behind while the network runs.
+// Runs the network over all images, reading ahead and writing behind.
 #pragma once
 
 #include "args.h"
 
 namespace native310 {
 
-// Throws UserError if anything is wrong; results are then not under their final names.
+// Throws UserError on any failure; detections.json and benchmark.json do not exist then.
 void RunPipeline(const Args& args);
 
 }  // namespace native310

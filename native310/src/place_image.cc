@@ -23,7 +23,7 @@ PlacedImage PlaceImage(const Image& image, const InputSize& input_size, bool let
   }
   const double scale = std::min(static_cast<double>(input_size.width) / image.width,
                                 static_cast<double>(input_size.height) / image.height);
-  // nearbyint takes halves to the even neighbour, as Python's round.
+  // nearbyint rounds halves to even, like Python's round.
   const int inner_width = std::max(1, static_cast<int>(std::nearbyint(image.width * scale)));
   const int inner_height = std::max(1, static_cast<int>(std::nearbyint(image.height * scale)));
   const int left = (input_size.width - inner_width) / 2;

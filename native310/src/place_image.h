@@ -1,4 +1,4 @@
-// What the network sees of an image (place_image() of workflow/lib/yolov3/preprocess.py).
+// Places an image in the network input (place_image() of workflow/lib/yolov3/network/preprocess.py).
 #pragma once
 
 #include "image.h"
@@ -8,11 +8,11 @@
 namespace native310 {
 
 struct PlacedImage {
-  Image image;  // of the size of the network input
+  Image image;  // has the size of the network input
   Placement placement;
 };
 
-// Resizes straight to the input, or, with `letterbox`, keeps the aspect ratio and pads with grey.
+// Stretches the image to the input size or, with `letterbox`, keeps the aspect ratio and pads with grey.
 PlacedImage PlaceImage(const Image& image, const InputSize& input_size, bool letterbox);
 
 }  // namespace native310

@@ -1,4 +1,4 @@
-// Where an image lies in the network input, to bring boxes back (Placement of workflow/lib/yolov3/preprocess.py).
+// Where an image lies in the network input (Placement of workflow/lib/yolov3/network/preprocess.py).
 #pragma once
 
 #include <array>

@@ -10,18 +10,23 @@
 namespace native310 {
 namespace {
 
-// All in single precision and in the order of postprocess.py, so that both give the same boxes.
+// All arithmetic is in single precision and in the order of postprocess.py, so that both give the same boxes.
 float Sigmoid(float x) {
   // 1 / (1 + exp(-x)) as exp(-log(1 + exp(-x))), without overflow.
   const float log_sum = x < 0 ? -x + std::log1p(std::exp(x)) : std::log1p(std::exp(-x));
   return std::exp(-log_sum);
 }
 
-// A score is at most its confidence, so most predictions are ruled out by one comparison of logits.
-double LeastLogit(double threshold) {
+// Returns the smallest logit whose sigmoid reaches `threshold`. A score is at most its confidence, so this rules out
+// most predictions by one comparison.
+double MinLogit(double threshold) {
   if (threshold <= 0) return -std::numeric_limits<double>::infinity();
   if (threshold >= 1) return std::numeric_limits<double>::infinity();
   return std::log(threshold / (1 - threshold));
+}
+
+void RequireNumber(float value) {
+  if (std::isnan(value)) throw UserError("the network's output is not a number (NaN)");
 }
 
 class BoxDecoder {
@@ -33,7 +38,7 @@ class BoxDecoder {
                   static_cast<float>(placement.height / placement.share_xy[1])},
         limit_xy_{static_cast<float>(placement.width), static_cast<float>(placement.height)} {}
 
-  // `txywh` points to tx in a raw map whose channels are `cells` apart.
+  // `txywh` points to tx in a raw map; the other values follow at intervals of `cells`.
   std::array<float, 4> Decode(const float* txywh, std::size_t cells, const RawMap& map, std::size_t cell,
                               std::size_t anchor) const {
     const auto columns = static_cast<std::size_t>(map.width);
@@ -66,8 +71,8 @@ class BoxDecoder {
 
 std::vector<Detection> Detect(const RawMaps& maps, const ModelDescription& model, const Placement& placement,
                               const PostprocessSettings& settings) {
-  const auto least_logit = static_cast<float>(LeastLogit(settings.score_threshold));
-  const auto least_score = static_cast<float>(settings.score_threshold);
+  const auto min_logit = static_cast<float>(MinLogit(settings.score_threshold));
+  const auto min_score = static_cast<float>(settings.score_threshold);
   const auto values = static_cast<std::size_t>(model.values_per_anchor());
   const BoxDecoder decoder(model, placement);
   std::vector<Detection> candidates;
@@ -78,20 +83,18 @@ std::vector<Detection> Detect(const RawMaps& maps, const ModelDescription& model
       const float* planes = map.values.data() + anchor * values * cells;
       for (std::size_t cell = 0; cell < cells; ++cell) {
         const float confidence_logit = planes[4 * cells + cell];
-        if (std::isnan(confidence_logit)) throw UserError("the network's output is not a number (NaN)");
-        if (!(confidence_logit >= least_logit)) continue;
+        RequireNumber(confidence_logit);
+        if (!(confidence_logit >= min_logit)) continue;
         std::size_t best = 5;
         for (std::size_t value = 6; value < values; ++value) {
           if (planes[value * cells + cell] > planes[best * cells + cell]) best = value;
         }
         const float score = Sigmoid(confidence_logit) * Sigmoid(planes[best * cells + cell]);
-        if (std::isnan(score)) throw UserError("the network's output is not a number (NaN)");
-        if (!(score >= least_score)) continue;
+        RequireNumber(score);
+        if (!(score >= min_score)) continue;
         const std::array<float, 4> box_xyxy =
             decoder.Decode(planes + cell, cells, map, cell, stride * kAnchorsPerStride + anchor);
-        for (const float coordinate : box_xyxy) {
-          if (std::isnan(coordinate)) throw UserError("the network's output is not a number (NaN)");
-        }
+        std::for_each(box_xyxy.begin(), box_xyxy.end(), RequireNumber);
         candidates.push_back({box_xyxy, score, static_cast<int>(best - 5)});
       }
     }

@@ -1,4 +1,4 @@
-// From raw maps to detections (detect() of workflow/lib/yolov3/postprocess.py).
+// From raw maps to detections (detect() of workflow/lib/yolov3/evaluation/postprocess.py).
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@ namespace native310 {
 struct PostprocessSettings {
   double score_threshold = 0.001;
   double nms_threshold = 0.5;
-  int max_detections = 0;  // an image; 0 keeps all
+  int max_detections = 0;  // per image; 0 for no limit
 };
 
 struct Detection {
@@ -22,7 +22,7 @@ struct Detection {
   int label;                      // class index
 };
 
-// Decodes, thresholds, suppresses class by class; best first. Throws UserError if the output is not a number.
+// Decodes, applies the score threshold and class-wise suppression; best first. Throws UserError if an output is NaN.
 std::vector<Detection> Detect(const RawMaps& maps, const ModelDescription& model, const Placement& placement,
                               const PostprocessSettings& settings);
 

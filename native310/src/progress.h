@@ -10,7 +10,7 @@ namespace native310 {
 class Progress {
  public:
   explicit Progress(std::size_t total);
-  // Ends a line that is being rewritten.
+  // Ends the line, which a terminal shows rewritten in place.
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;

@@ -10,7 +10,7 @@ namespace native310 {
 RawMapCollector::RawMapCollector(std::string model, const InputSpec& spec, int channels)
     : model_(std::move(model)), spec_(spec), channels_(channels) {}
 
-RawMapCollector::Found RawMapCollector::Find(const std::vector<OutputView>& outputs, int height, int width) const {
+RawMapCollector::Match RawMapCollector::Find(const std::vector<OutputView>& outputs, int height, int width) const {
   const std::vector<std::int64_t> nchw = {spec_.batch, channels_, height, width};
   const std::vector<std::int64_t> nhwc = {spec_.batch, height, width, channels_};
   for (const OutputView& output : outputs) {
@@ -21,11 +21,9 @@ RawMapCollector::Found RawMapCollector::Find(const std::vector<OutputView>& outp
   }
   std::string shapes;
   for (const OutputView& output : outputs) {
-    std::string shape;
-    for (const std::int64_t extent : output.shape) shape += (shape.empty() ? "" : " x ") + std::to_string(extent);
-    shapes += (shapes.empty() ? "" : ", ") + shape;
+    shapes += (shapes.empty() ? "" : ", ") + ToString(output.shape);
   }
-  throw UserError("model " + model_ + " gives outputs of shapes " + shapes + " but a raw map of " +
+  throw UserError("model " + model_ + " has outputs of shapes " + shapes + " but a raw map of " +
                   std::to_string(channels_) + " channels on a grid of " + std::to_string(height) + " x " +
                   std::to_string(width) +
                   " is needed: export it with keep_detect off, and with the classes of its description");
@@ -37,12 +35,12 @@ void RawMapCollector::Collect(const std::vector<OutputView>& outputs, int positi
     map.channels = channels_;
     map.height = spec_.size.height / kStrides[index];
     map.width = spec_.size.width / kStrides[index];
-    const Found found = Find(outputs, map.height, map.width);
+    const Match match = Find(outputs, map.height, map.width);
     const auto channels = static_cast<std::size_t>(channels_);
     const std::size_t cells = static_cast<std::size_t>(map.height) * static_cast<std::size_t>(map.width);
     map.values.resize(channels * cells);
-    const float* source = found.output->data + static_cast<std::size_t>(position) * map.values.size();
-    if (found.layout == Layout::kNchw) {
+    const float* source = match.output->data + static_cast<std::size_t>(position) * map.values.size();
+    if (match.layout == Layout::kNchw) {
       std::memcpy(map.values.data(), source, map.values.size() * sizeof(float));
       continue;
     }

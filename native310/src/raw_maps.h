@@ -1,4 +1,4 @@
-// The outputs of an engine, in whatever order and layout, as raw maps of the strides 8, 16 and 32.
+// Converts the outputs of an engine, in any order and layout, to raw maps of the strides 8, 16 and 32.
 #pragma once
 
 #include <string>
@@ -17,12 +17,12 @@ class RawMapCollector {
   void Collect(const std::vector<OutputView>& outputs, int position, RawMaps* maps) const;
 
  private:
-  struct Found {
+  struct Match {
     const OutputView* output;
     Layout layout;
   };
 
-  Found Find(const std::vector<OutputView>& outputs, int height, int width) const;
+  Match Find(const std::vector<OutputView>& outputs, int height, int width) const;
 
   std::string model_;
   InputSpec spec_;

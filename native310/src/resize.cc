@@ -8,8 +8,7 @@ namespace {
 
 std::uint8_t ToByte(float value) { return static_cast<std::uint8_t>(std::clamp(std::nearbyintf(value), 0.0F, 255.0F)); }
 
-// --- area average, by a whole factor each way
-// -------------------------------------------------------------------------
+// --- area average by whole factors ---
 
 Image ShrinkByWholeFactors(const Image& image, int factor_x, int factor_y, int width, int height) {
   Image shrunk(width, height);
@@ -24,7 +23,7 @@ Image ShrinkByWholeFactors(const Image& image, int factor_x, int factor_y, int w
           const std::uint8_t* source = image.Row(y * factor_y + row) + x * factor_x * kImageChannels + channel;
           for (int column = 0; column < factor_x; ++column) sum += source[column * kImageChannels];
         }
-        // OpenCV rounds the mean of 2 x 2 pixels up at a half, other means to the even neighbour.
+        // OpenCV rounds halves up in the mean of 2 x 2 pixels, and to even in other means.
         target[x * kImageChannels + channel] = factor_x == 2 && factor_y == 2
                                                    ? static_cast<std::uint8_t>((sum + 2) >> 2)
                                                    : ToByte(static_cast<float>(sum) * scale);
@@ -34,21 +33,20 @@ Image ShrinkByWholeFactors(const Image& image, int factor_x, int factor_y, int w
   return shrunk;
 }
 
-// --- area average, by any factor
-// --------------------------------------------------------------------------------------
+// --- area average by any factors ---
 
-// A source pixel's share in a target pixel.
+// The weight of a source pixel in a target pixel.
 struct Share {
   int target;
   int source;
   float weight;
 };
 
-// The source pixels that each target pixel covers, whole or in part, in order; parts under 1/1000 of a pixel are left
-// out.
+// The source pixels that each target pixel covers, in whole or in part, in order; parts below 1/1000 of a pixel are
+// ignored.
 std::vector<Share> AreaShares(int source_size, int target_size) {
-  constexpr double kLeastPart = 1e-3;
-  // As OpenCV gets it, by way of the inverse: the last bit counts.
+  constexpr double kMinPart = 1e-3;
+  // Computed through the inverse, as in OpenCV, to be equal to the last bit.
   const double scale = 1.0 / (static_cast<double>(target_size) / source_size);
   std::vector<Share> shares;
   for (int target = 0; target < target_size; ++target) {
@@ -57,13 +55,13 @@ std::vector<Share> AreaShares(int source_size, int target_size) {
     const double covered = std::min(scale, source_size - begin);
     const int last_whole = std::min(static_cast<int>(std::floor(end)), source_size - 1);
     const int first_whole = std::min(static_cast<int>(std::ceil(begin)), last_whole);
-    if (first_whole - begin > kLeastPart) {
+    if (first_whole - begin > kMinPart) {
       shares.push_back({target, first_whole - 1, static_cast<float>((first_whole - begin) / covered)});
     }
     for (int source = first_whole; source < last_whole; ++source) {
       shares.push_back({target, source, static_cast<float>(1.0 / covered)});
     }
-    if (end - last_whole > kLeastPart) {
+    if (end - last_whole > kMinPart) {
       const double part = std::min(std::min(end - last_whole, 1.0), covered);
       shares.push_back({target, last_whole, static_cast<float>(part / covered)});
     }
@@ -98,12 +96,11 @@ Image ShrinkByArea(const Image& image, int width, int height) {
   return shrunk;
 }
 
-// --- bilinear, in fixed point
-// -----------------------------------------------------------------------------------------
+// --- bilinear, in fixed point ---
 
 constexpr int kWeightOne = 1 << 11;
 
-// A target pixel's two source pixels and their weights, which add up to about kWeightOne.
+// The two source pixels of a target pixel and their weights, whose sum is about kWeightOne.
 struct Tap {
   int first;
   int second;
@@ -135,7 +132,7 @@ std::vector<Tap> LinearTaps(int source_size, int target_size, bool clamps_weight
 
 Image ResizeLinear(const Image& image, int width, int height) {
   const std::vector<Tap> columns = LinearTaps(image.width, width, true);
-  // OpenCV repeats the border row instead of moving all weight to one; the sum is rounded differently.
+  // OpenCV repeats the border row instead of giving one row all the weight, which rounds differently.
   const std::vector<Tap> rows = LinearTaps(image.height, height, false);
   Image resized(width, height);
   std::vector<int> lines[2];

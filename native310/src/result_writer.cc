@@ -18,18 +18,18 @@ bool IsRawMap(const std::filesystem::path& name) {
          stem.back() <= '2';
 }
 
-bool IsResult(const std::filesystem::path& name) {
+bool IsJsonResult(const std::filesystem::path& name) {
   return "/" + name.string() == kDetectionsName || "/" + name.string() == kBenchmarkName;
 }
 
-// Removes results of an earlier run, which may have been of other images or of another model, and what a killed run
-// left of them half-written.
-void RemoveOlder(const std::string& folder, bool (*is_ours)(const std::filesystem::path& name)) {
+// Removes the results of an earlier run, which may be of other images or of another model, and temporary files that a
+// killed run left behind.
+void RemoveOlder(const std::string& folder, bool (*is_result)(const std::filesystem::path& name)) {
   std::error_code ignored;
   std::vector<std::filesystem::path> older;
   for (const auto& file : std::filesystem::directory_iterator(folder, ignored)) {
     const std::filesystem::path name = file.path().filename();
-    if (is_ours(name) || is_ours(FinalName(name.string()))) older.push_back(file.path());
+    if (is_result(name) || is_result(FinalName(name.string()))) older.push_back(file.path());
   }
   for (const std::filesystem::path& file : older) RemoveFile(file.string());
 }
@@ -51,7 +51,7 @@ std::string CocoResult(std::int64_t image_id, std::int64_t category_id, const De
 ResultWriter::ResultWriter(const std::string& folder, bool writes_raw, std::vector<std::int64_t> category_ids)
     : folder_(folder), writes_raw_(writes_raw), category_ids_(std::move(category_ids)) {
   PrepareFolder(folder);
-  RemoveOlder(folder, IsResult);
+  RemoveOlder(folder, IsJsonResult);
   RemoveOlder(folder + kRawFolder, IsRawMap);
   if (writes_raw) PrepareFolder(folder + kRawFolder);
   json_ = std::make_unique<OutputFile>(folder + kDetectionsName);

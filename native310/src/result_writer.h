@@ -15,12 +15,12 @@ namespace native310 {
 
 class ResultWriter {
  public:
-  // Makes the folder and takes away the results of an earlier run. Throws UserError, as all functions here do, if
-  // something cannot be written.
+  // Creates the folder and removes the results of an earlier run. All functions here throw UserError if something
+  // cannot be written.
   ResultWriter(const std::string& folder, bool writes_raw, std::vector<std::int64_t> category_ids);
 
   void Write(const ImageInfo& image, const RawMaps& maps, const std::vector<Detection>& detections);
-  // detections.json appears now.
+  // Completes detections.json.
   void Finish();
 
   std::int64_t detections() const { return detections_; }
@@ -33,7 +33,8 @@ class ResultWriter {
   std::int64_t detections_ = 0;
 };
 
-// One COCO result as the workflow writes it (coco_results.py): bbox in xywh pixels to 1/100 px, the score to 5 digits.
+// Returns a COCO result as JSON: bbox in xywh, rounded to 1/100 pixel, and the score, rounded to 5 decimals, as in
+// workflow/lib/yolov3/evaluation/coco_results.py.
 std::string CocoResult(std::int64_t image_id, std::int64_t category_id, const Detection& detection);
 
 }  // namespace native310

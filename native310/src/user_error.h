@@ -1,4 +1,4 @@
-// Errors that a user can mend: one sentence that says what was found, where, and what to do.
+// Errors that the user can fix: one sentence that says what is wrong, where, and what to do.
 #pragma once
 
 #include <stdexcept>

@@ -1,4 +1,4 @@
-// Writes what the network would see of a JPEG file, for comparison with Python:
+// Writes the network input of a JPEG file before normalisation, for comparison with Python:
 //   dump_image IMAGE.jpg HEIGHT WIDTH LETTERBOX(0|1) OUTPUT
 // OUTPUT receives uint8 [height, width, 3]; the placement goes to standard output.
 #include <cstdio>

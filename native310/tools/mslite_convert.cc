@@ -1,6 +1,6 @@
 // Converts an ONNX or MindIR file for MindSpore Lite, with the options of the vendor's converter_lite:
 //   mslite_convert --fmk ONNX --modelFile x.onnx --outputFile y --saveType MINDIR_LITE [--configFile c]
-// The vendor's archive has converter_lite, which is then run; the wheel has only its library and no header for it.
+// With the vendor's archive this runs converter_lite; the wheel has only the converter's library, without a header.
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +18,7 @@
 #include "include/api/status.h"
 #include "include/api/types.h"
 
-// The class that libmindspore_converter.so of release 2.0.0 exports; the wheel has no header that declares it.
+// The class that libmindspore_converter.so of release 2.0.0 exports; no header of the wheel declares it.
 namespace mindspore {
 namespace converter {
 enum MS_API FmkType : int { kFmkTypeOnnx = 2, kFmkTypeMs = 3 };
@@ -71,7 +71,7 @@ Options ParseOptions(int argc, char** argv) {
       throw UsageError("option " + name + " has no value: give one");
     }
     if (name.rfind("--", 0) != 0 || options.count(name.substr(2)) == 0) {
-      throw UsageError("unknown option " + name + ": --help lists all");
+      throw UsageError("unknown option " + name + ": see --help for all options");
     }
     options[name.substr(2)] = value;
   }
@@ -80,7 +80,7 @@ Options ParseOptions(int argc, char** argv) {
     throw UsageError("--saveType must be MINDIR_LITE or MINDIR");
   }
   if (options["modelFile"].empty() || options["outputFile"].empty()) {
-    throw UsageError("--modelFile and --outputFile are needed");
+    throw UsageError("--modelFile and --outputFile are required");
   }
   return options;
 }
@@ -91,8 +91,8 @@ std::vector<std::string> ConverterCommand() { return {CONVERTER_PROGRAM}; }
 
 #else
 
-// The converter's library ends the process on some broken files, so the conversion has one of its own: this program,
-// called with this word first.
+// The converter's library ends its process on some corrupt files, so the conversion runs in a second process: this
+// program, called with this option first.
 constexpr char kInProcess[] = "--in_process";
 
 std::vector<std::string> ConverterCommand() { return {fs::read_symlink("/proc/self/exe").string(), kInProcess}; }
@@ -109,7 +109,7 @@ bool ConvertInProcess(const Options& options) {
 
 #endif
 
-// Runs the converter in a process of its own and returns whether it ended well.
+// Runs the converter in a process of its own and returns whether it succeeded.
 bool Convert(const Options& options, const std::string& output) {
 #ifndef CONVERTER_PROGRAM
   if (!options.at("optimize").empty() && options.at("optimize") != "general") {
@@ -117,21 +117,21 @@ bool Convert(const Options& options, const std::string& output) {
                              " needs converter_lite of the vendor's archive: point MSLITE_HOME at one and build again");
   }
 #endif
-  std::vector<std::string> words = ConverterCommand();
+  std::vector<std::string> command = ConverterCommand();
   for (const auto& [name, value] : options) {
-    if (!value.empty()) words.push_back("--" + name + "=" + (name == "outputFile" ? output : value));
+    if (!value.empty()) command.push_back("--" + name + "=" + (name == "outputFile" ? output : value));
   }
   std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
+  for (std::string& word : command) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error("the converter cannot be started: free some memory");
   if (child == 0) {
 #ifdef CONVERTER_PROGRAM
-    // The vendor's program finds the libraries beside it only so, as its manual says.
-    const std::string libraries = (fs::path(words[0]).parent_path().parent_path() / "lib").string();
-    const char* others = std::getenv("LD_LIBRARY_PATH");
-    setenv("LD_LIBRARY_PATH", (others == nullptr ? libraries : libraries + ":" + others).c_str(), 1);
+    // The vendor's program needs this to find the libraries beside it, as its manual says.
+    const std::string libraries = (fs::path(command[0]).parent_path().parent_path() / "lib").string();
+    const char* inherited = std::getenv("LD_LIBRARY_PATH");
+    setenv("LD_LIBRARY_PATH", (inherited == nullptr ? libraries : libraries + ":" + inherited).c_str(), 1);
 #endif
     execv(arguments[0], arguments.data());
     _exit(127);
@@ -140,14 +140,14 @@ bool Convert(const Options& options, const std::string& output) {
   return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-// Removes what a failed conversion left, and whatever the vendor's library wrote beside its output.
+// A temporary folder beside the output; removed in the end with all that the converter wrote to it.
 class WorkFolder {
  public:
   explicit WorkFolder(const fs::path& beside) : path_(beside.string() + ".converting." + std::to_string(getpid())) {
     std::error_code error;
     fs::create_directories(path_, error);
     if (error) {
-      throw std::runtime_error("folder " + path_.string() + " cannot be made (" + error.message() +
+      throw std::runtime_error("folder " + path_.string() + " cannot be created (" + error.message() +
                                "): choose another --outputFile");
     }
   }
@@ -175,19 +175,19 @@ void Run(const Options& options) {
   if (output.extension() == extension) output.replace_extension();
   const fs::path final_path = output.string() + extension;
   const WorkFolder work(output);
-  const fs::path made = work.path() / output.filename();
-  const bool is_converted = Convert(options, made.string());
-  const fs::path made_file = made.string() + extension;
-  if (!is_converted || !fs::exists(made_file)) {
+  const fs::path converted = work.path() / output.filename();
+  const bool is_converted = Convert(options, converted.string());
+  const fs::path converted_file = converted.string() + extension;
+  if (!is_converted || !fs::exists(converted_file)) {
     throw std::runtime_error("MindSpore Lite cannot convert " + options.at("modelFile") +
-                             ": check that it is a whole " + options.at("fmk") +
+                             ": check that it is a complete " + options.at("fmk") +
                              " file with a fixed input shape (GLOG_v=1 shows the converter's own log)");
   }
-  // The converter makes files that only their owner reads; a result is as readable as any other file of the user.
+  // The converter writes files that only their owner can read; the result gets the permissions of any other new file.
   const mode_t mask = umask(0);
   umask(mask);
-  chmod(made_file.c_str(), 0666 & ~mask);
-  fs::rename(made_file, final_path);
+  chmod(converted_file.c_str(), 0666 & ~mask);
+  fs::rename(converted_file, final_path);
 }
 
 }  // namespace

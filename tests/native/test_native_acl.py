@@ -1,4 +1,4 @@
-"""Engine acl over an AscendCL of ours: order of calls, leaks, and every call failing in turn."""
+"""Engine acl over a fake AscendCL: order of calls, leaks, and every call failing in turn."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from native_helpers import SIZE, Program, assert_ran, assert_refused, random_raw_maps, write_bins, write_fake_model
 
-# SPEC 8, with what is given back in the opposite order.
+# The first call of each function, in the order of CANN's samples; resources are released in the opposite order.
 ORDER = (
     *("aclInit", "aclrtSetDevice", "aclrtCreateContext", "aclrtCreateStream", "aclrtGetRunMode", "aclmdlLoadFromFile"),
     *("aclmdlCreateDesc", "aclmdlGetDesc", "aclmdlGetInputSizeByIndex", "aclrtMalloc", "aclmdlCreateDataset"),
@@ -53,7 +53,7 @@ def test_every_call_fails_in_turn(case) -> None:
             shutil.rmtree(output)
             result, output, report = case(FAKE_ACL_FAIL=f"{function}:{call}")
             if function == "aclmdlGetInputFormat":
-                assert_ran(result, output)  # the shape tells the layout; the format is only asked where it does not
+                assert_ran(result, output)  # the shape decides the layout; the format is only a hint
             else:
                 assert_refused(result, output)
             assert report["calls"][function] >= call

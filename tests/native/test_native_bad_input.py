@@ -161,7 +161,7 @@ def test_an_empty_index(case: Case) -> None:
     ("values", "part"),
     [
         ({"format": 2}, "has 2 as format, not 1: write the bins again"),
-        ({"input_size": [96, 64]}, "are 96 x 64 pixels but the model takes 64 x 96"),
+        ({"input_size": [96, 64]}, "are 96 x 64 pixels but the model expects 64 x 96"),
         ({"input_size": [64]}, "has an array of 1 as input_size, not an array of 2"),
         ({"input_size": [0, 96]}, "has 0 as input_size[0], not a length in pixels"),
         ({"dtype": "float16"}, 'has "float16" as dtype, not float32 or uint8'),
@@ -243,11 +243,11 @@ def test_what_a_killed_run_left_goes(case: Case) -> None:
 def test_an_output_folder_that_cannot_be_made(case: Case, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     case.output = tmp_path / "file" / "out"
-    assert_refused(case.run(), case.output, "file/out cannot be made")
+    assert_refused(case.run(), case.output, "file/out cannot be created")
     case.output = tmp_path / "file"
-    assert_refused(case.run(), None, "output folder", "cannot be made")
+    assert_refused(case.run(), None, "output folder", "cannot be created")
     case.output = Path("/proc/native310_out")
-    assert_refused(case.run(), None, "/proc/native310_out cannot be made")
+    assert_refused(case.run(), None, "/proc/native310_out cannot be created")
 
 
 def test_an_output_folder_without_permission(case: Case) -> None:
@@ -273,7 +273,7 @@ def test_a_file_that_cannot_grow(case: Case, limit_bytes: int) -> None:
         check=False,
         preexec_fn=limit,
     )
-    assert_refused(result, case.output, "cannot be written (File too large)", "free or change the place")
+    assert_refused(result, case.output, "cannot be written (File too large)", "free some disk space")
 
 
 def test_a_full_disk(case: Case, tmp_path: Path) -> None:
@@ -286,6 +286,6 @@ def test_a_full_disk(case: Case, tmp_path: Path) -> None:
         pytest.skip("mounting a small file system needs root")
     try:
         result = case.run()
-        assert_refused(result, case.output, "cannot be written (No space left on device)", "free or change the place")
+        assert_refused(result, case.output, "cannot be written (No space left on device)", "free some disk space")
     finally:
         subprocess.run(["umount", str(case.output)], check=True)

@@ -195,7 +195,7 @@ def test_bfloat16_is_close_and_of_openvino_only(
     output = tmp_path / "out"
     bins = write_bins(tmp_path / "bins", images, size=SIZE)
     words = ["--model", onnx_model, "--input", bins, "--output", output, "--precision", "bfloat16"]
-    assert_refused(native.run(*words), output, "engine lite does not compute in bfloat16", code=2)
+    assert_refused(native.run(*words), output, "engine lite does not support --precision bfloat16", code=2)
     assert_ran(native.run("--engine", "openvino", *words), output)
     error = errors(output, wanted)[1]
     assert error < INT8_ERROR / 2
@@ -292,7 +292,7 @@ def test_a_lite_model_given_to_openvino(
 ) -> None:
     need(has_engine, "openvino")
     content = convert(converter, onnx_model, tmp_path / "whole", "MINDIR_LITE").read_bytes()
-    assert_refused(*case("openvino", "model.ms", content), "reads .onnx or .xml", "--engine lite")
+    assert_refused(*case("openvino", "model.ms", content), "reads .onnx or .xml files", "--engine lite")
     assert_refused(*case("openvino", "model.onnx", content), "not an ONNX file")
 
 

@@ -249,7 +249,7 @@ def test_coco_made_by_others_is_read_as_pycocotools_reads_it(tmp_path):
 
 
 SPOILT = {
-    "cut in half": (lambda text: text[: len(text) // 2], "not valid JSON.*cut off"),
+    "cut in half": (lambda text: text[: len(text) // 2], "not valid JSON.*truncated"),
     "a list": (lambda text: "[]", "no list images"),
     "not UTF-8": (lambda text: b"\xff\xfe\x00", "not UTF-8"),
 }

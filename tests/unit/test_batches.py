@@ -29,7 +29,7 @@ def assert_same(first, second):
 
 
 def test_shapes_and_types(tmp_path):
-    batch = next(batches(source_of(tmp_path), 0, 1, workers=0))
+    batch = next(batches(source_of(tmp_path), 0, 1, loaders=0))
     assert batch.images.shape == (2, 64, 64, 3)
     assert batch.images.dtype == np.uint8
     boxes_xyxy, _, responsible, *_, objectness = batch.targets
@@ -40,35 +40,35 @@ def test_shapes_and_types(tmp_path):
 
 def test_worker_processes_give_the_same_batches(tmp_path):
     source = source_of(tmp_path)
-    assert_same(list(batches(source, 0, 5, workers=0)), list(batches(source, 0, 5, workers=2)))
+    assert_same(list(batches(source, 0, 5, loaders=0)), list(batches(source, 0, 5, loaders=2)))
 
 
 def test_starting_in_the_middle_gives_the_same_batches(tmp_path):
     source = source_of(tmp_path)
-    assert_same(list(batches(source, 0, 6, workers=0))[4:], list(batches(source, 4, 6, workers=0)))
+    assert_same(list(batches(source, 0, 6, loaders=0))[4:], list(batches(source, 4, 6, loaders=0)))
 
 
 def test_an_epoch_differs_from_the_next(tmp_path):
     source = source_of(tmp_path, images=1, batch_size=1)
-    first, second = batches(source, 0, 2, workers=0)
+    first, second = batches(source, 0, 2, loaders=0)
     assert not np.array_equal(first.images, second.images)
 
 
 def test_the_augmentation_follows_the_seed(tmp_path):
     # With one image only its augmentation can differ.
     sources = [source_of(tmp_path / str(seed), images=1, batch_size=1, sampler_seed=seed) for seed in (5, 6)]
-    first, other = (next(batches(source, 0, 1, workers=0)) for source in sources)
+    first, other = (next(batches(source, 0, 1, loaders=0)) for source in sources)
     assert not np.array_equal(first.images, other.images)
 
 
 def test_more_boxes_than_max_box(tmp_path):
     source = source_of(tmp_path, images=1, boxes_per_image=60, batch_size=1, max_box=50)
-    batch = next(batches(source, 0, 1, workers=0))
+    batch = next(batches(source, 0, 1, loaders=0))
     assert batch.targets[0].shape == (1, 50, 4)
 
 
 def test_multi_scale_gives_multiples_of_32(tmp_path):
-    sizes = {batch.input_size for batch in batches(source_of(tmp_path, shape=0), 0, 6, workers=0)}
+    sizes = {batch.input_size for batch in batches(source_of(tmp_path, shape=0), 0, 6, loaders=0)}
     assert len(sizes) > 1
     assert all(320 <= side <= 608 and side % 32 == 0 for size in sizes for side in size)
 
@@ -78,10 +78,10 @@ def test_no_usable_box_is_told(tmp_path):
         source_of(tmp_path, boxes_per_image=0)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_an_image_that_vanishes_is_told(tmp_path, workers):
+@pytest.mark.parametrize("loaders", [0, 1])
+def test_an_image_that_vanishes_is_told(tmp_path, loaders):
     source = source_of(tmp_path)
     for path in source.split.image_dir.iterdir():
         path.unlink()
     with pytest.raises(InputError, match="does not exist"):
-        list(batches(source, 0, 2, workers=workers))
+        list(batches(source, 0, 2, loaders=loaders))

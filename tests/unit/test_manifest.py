@@ -22,8 +22,21 @@ def test_round_trip_with_absolute_paths(tmp_path):
     written = manifest(tmp_path)
     written.write(tmp_path / "out" / "manifest.json")
     read = Manifest.read(tmp_path / "out" / "manifest.json")
-    assert read == written and read.fingerprint == written.fingerprint
-    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["fingerprint"] == written.fingerprint
+    assert read == written and read.fingerprint("train", "val") == written.fingerprint("train", "val")
+
+
+def test_splits_of_one_data_set_are_put_together(tmp_path):
+    whole = manifest(tmp_path)
+    for name in ("train", "val"):
+        replace(whole, splits={name: whole.splits[name]}).write(tmp_path / f"{name}.json")
+    assert Manifest.read(tmp_path / "train.json", tmp_path / "val.json") == whole
+    only_train = Manifest.read(tmp_path / "train.json")
+    assert only_train.fingerprint("train") == whole.fingerprint("train")
+    with pytest.raises(InputError, match="has no split val"):
+        only_train.split("val")
+    replace(whole, categories=(Category(1, "person"),)).write(tmp_path / "val.json")
+    with pytest.raises(InputError, match="of different data sets"):
+        Manifest.read(tmp_path / "train.json", tmp_path / "val.json")
 
 
 def test_paths_in_the_working_directory_move_with_it(tmp_path, monkeypatch):
@@ -53,8 +66,10 @@ def test_fingerprint_follows_categories_and_splits(tmp_path):
     renamed = replace(first, categories=(Category(1, "persons"), first.categories[1]))
     changed = replace(first, splits={**first.splits, "val": replace(first.splits["val"], fingerprint="x")})
     moved = manifest(tmp_path / "elsewhere")
-    assert len({first.fingerprint, renamed.fingerprint, changed.fingerprint}) == 3
-    assert moved.fingerprint == first.fingerprint
+    prints = [each.fingerprint("train", "val") for each in (first, renamed, changed)]
+    assert len(set(prints)) == 3 and moved.fingerprint("train", "val") == prints[0]
+    # Of a changed validation set the training images know nothing.
+    assert changed.fingerprint("train") == first.fingerprint("train") != renamed.fingerprint("train")
 
 
 @pytest.mark.parametrize(

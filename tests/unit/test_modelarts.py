@@ -309,7 +309,7 @@ def test_a_process_of_the_platform_is_a_worker_on_its_own_device(monkeypatch, bu
     monkeypatch.setattr(mindspore.communication, "get_group_size", lambda: 16)
     monkeypatch.setattr(mindspore, "set_auto_parallel_context", lambda **_: None)
     monkeypatch.setattr(mindspore, "set_seed", lambda _: None)
-    assert worker.start_runtime("Ascend", 1, is_distributed=True) == worker.Worker(11, 16)
+    assert worker.start_runtime("Ascend", 1, is_distributed=True) == worker.Rank(11, 16)
     assert done == [("Ascend", 3), "init"]
     monkeypatch.setenv("RANK_SIZE", "1")
     assert not is_launched()

@@ -11,7 +11,7 @@ from conftest import ROOT, SMALL, changed
 
 from yolov3.config.config import complete_config
 from yolov3.config.options import option_words
-from yolov3.distributed.worker import Worker
+from yolov3.distributed.worker import Rank
 from yolov3.training import batches, loop, step
 from yolov3.weights.checkpoint import read_checkpoint
 
@@ -152,8 +152,8 @@ def test_ranks_train_on_their_shares_of_the_images(train, monkeypatch):
 
     monkeypatch.setenv("MS_ROLE", "MS_WORKER")
     monkeypatch.setattr("yolov3.training.loop.train", trained)
-    for rank in (0, 1):
-        monkeypatch.setattr("yolov3.distributed.worker.start_runtime", lambda *arguments, rank=rank: Worker(rank, 2))
+    for number in (0, 1):
+        monkeypatch.setattr("yolov3.distributed.worker.start_runtime", lambda *_, number=number: Rank(number, 2))
         # The original's option is taken, but the launcher knows better.
         train(is_distributed=1, group_size=2, per_batch_size=4, more=("--rank", "0"))
     assert not shares[0] & shares[1]

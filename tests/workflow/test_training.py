@@ -72,7 +72,7 @@ def test_killed_between_two_checkpoints_and_run_again(finished, undisturbed, tmp
         assert resumed[step] == pytest.approx(loss, rel=1e-3)
 
 
-def test_other_settings_start_afresh(finished, tmp_path):
+def test_other_settings_start_afresh_and_the_former_state_is_kept(finished, tmp_path):
     running = subprocess.Popen(
         command(finished, tmp_path, max_epoch=8, T_max=8), cwd=finished.folder, stderr=subprocess.DEVNULL
     )
@@ -85,8 +85,9 @@ def test_other_settings_start_afresh(finished, tmp_path):
     running.wait()
     again = train(finished, tmp_path, max_epoch=1, T_max=8)
     assert again.returncode == 0, again.stderr
-    assert "training starts afresh" in again.stderr
+    assert "max_epoch was 8, is 1" in again.stderr and "checkpoints_1" in again.stderr
     assert list(curve(tmp_path / "metrics.csv")) == [0, 1, 2]
+    assert (tmp_path / "checkpoints_1" / "last.ckpt").is_file()
 
 
 def test_a_broken_loss_stops_with_a_sentence(finished, tmp_path):

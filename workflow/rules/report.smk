@@ -4,7 +4,7 @@ import json
 
 # Sections that take no part in the run are not shown, so that a change there does not rerun the report.
 UNUSED = {"preflight", *({"shapes", "coco2014", "custom"} - {PLAN.provider})}
-UNUSED |= {"backbone", "train"} if not PLAN.trains else {"weights"}
+UNUSED |= {"backbone", "train"} if not PLAN.has_training else {"weights"}
 UNUSED |= set() if PLAN.has_rank_table else {"rank_table"}
 SHOWN_CONFIG = {section: values for section, values in config.items() if section not in UNUSED}
 SHOWN_SECTIONS = [(name, values) for name, values in SHOWN_CONFIG.items() if isinstance(values, dict)]
@@ -15,9 +15,9 @@ rule report:
     input:
         manifest=rules.download.output.manifest,
         images=present(rules.download_val.output.images),
-        train_metrics=rules.train.output.metrics if PLAN.trains else [],
-        train_summary=rules.train.output.summary if PLAN.trains else [],
-        weights_summary=[] if PLAN.trains else rules.convert_weights.output.summary,
+        train_metrics=rules.train.output.metrics if PLAN.has_training else [],
+        train_summary=rules.train.output.summary if PLAN.has_training else [],
+        weights_summary=[] if PLAN.has_training else rules.convert_weights.output.summary,
         eval_metrics=rules.eval_coco.output.metrics,
         detections=rules.eval_coco.output.detections,
         float_metrics=rules.infer_310.output.metrics,
@@ -41,7 +41,7 @@ rule report:
         general=lambda wildcards: repr(tracked_values(*top_level("device_target", "seed"))),
         weights=lambda wildcards, input: (
             option_words({"train_metrics": input.train_metrics, "train_summary": input.train_summary})
-            if PLAN.trains
+            if PLAN.has_training
             else file_option("weights_summary", input.weights_summary)
         ),
     shell:

@@ -4,15 +4,15 @@
 # Stored in the checkpoint; it changes the training only if that evaluates.
 CARRIED_INPUT = option_words(NETWORK_INPUT[1])
 # Without validation, an edit to post-processing or metrics must not rerun the training.
-VALIDATION_ROOMS = () if PLAN.validates else ("yolov3.evaluation",)
+VALIDATION_ROOMS = () if PLAN.has_validation else ("yolov3.evaluation",)
 
 
 rule train:
     input:
         manifest=rules.download_train.output.manifest,
         images=present(rules.download_train.output.images),
-        validation=rules.download_val.output.manifest if PLAN.validates else [],
-        validation_images=present(rules.download_val.output.images) if PLAN.validates else [],
+        validation=rules.download_val.output.manifest if PLAN.has_validation else [],
+        validation_images=present(rules.download_val.output.images) if PLAN.has_validation else [],
         backbone=rules.convert_backbone.output.checkpoint if PLAN.has_backbone else [],
         anchors=rules.cluster_anchors.output.anchors if PLAN.clusters_anchors else [],
         rank_table=rules.rank_table.output.table if PLAN.has_rank_table else [],
@@ -28,7 +28,7 @@ rule train:
     log:
         "logs/train.log",
     benchmark:
-        timed("train", PLAN.trains)
+        timed("train", PLAN.has_training)
     group:
         "train" if config["train"]["is_distributed"] else None
     conda:
@@ -44,7 +44,7 @@ rule train:
             section("network"),
             section("train"),
             top_level("device_target", "seed"),
-            *([section("eval")] if PLAN.validates else []),
+            *([section("eval")] if PLAN.has_validation else []),
             more=CARRIED_INPUT,
             without=VALIDATION_ROOMS,
         ),

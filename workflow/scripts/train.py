@@ -78,7 +78,7 @@ def train_as_rank(arguments: argparse.Namespace) -> None:
     """
     if arguments.group_size > 1 and not arguments.is_distributed:
         raise InputError(f"group_size is {arguments.group_size} but is_distributed is 0: set it to 1")
-    worker = start_runtime(arguments.device_target, arguments.seed, bool(arguments.is_distributed))
+    rank = start_runtime(arguments.device_target, arguments.seed, bool(arguments.is_distributed))
     manifest = manifest_of(arguments)
     fitted = training_input(arguments.testing_shape, arguments.letterbox, arguments.training_shape)
     network_settings = network_settings_from(arguments, manifest.categories, arguments.anchors_file)
@@ -97,8 +97,8 @@ def train_as_rank(arguments: argparse.Namespace) -> None:
             SamplerSettings,
             arguments,
             batch_size=arguments.per_batch_size,
-            rank=worker.rank,
-            group_size=worker.group_size,
+            rank=rank.number,
+            group_size=rank.group_size,
             training_shape=int(arguments.training_shape or 0),
         ),
         settings_from(AugmentSettings, arguments),
@@ -124,7 +124,7 @@ def train_as_rank(arguments: argparse.Namespace) -> None:
         splits.append("val")
         origin["validation"] = dataclasses.asdict(evaluation)
     origin["data"] = manifest.fingerprint(*splits)
-    train(network, source, settings, TrainFiles.under(arguments.ckpt_path, worker), worker, origin, validate)
+    train(network, source, settings, TrainFiles.under(arguments.ckpt_path, rank), rank, origin, validate)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-// A libascendcl without a device: it runs a model of known result, and notes calls out of order, leaks and overruns.
+// A libascendcl without a device: runs a model with a known result; records calls out of order, leaks and overruns.
 //
 // A model file is the line "FAKEOM <batch> <height> <width> <channels> <input type> <output type> <NCHW|NHWC>" (types:
-// float32, uint8; float32, float16), then float32 values of the raw maps [channels, h, w] of strides 32, 16 and 8, in
+// float32, uint8; float32, float16), then the float32 raw maps [channels, height, width] of strides 32, 16 and 8, in
 // this order. Output of an image = these values + its first input value - its last.
 #include <acl/acl.h>
 
@@ -67,7 +67,7 @@ std::unique_ptr<FakeModel> ReadModel(const char* path) {
   return stream ? std::move(model) : nullptr;
 }
 
-// Round to nearest, ties to even; enough for the finite values that tests use.
+// Rounds to nearest, ties to even; for finite values only.
 std::uint16_t ToHalf(float value) {
   const std::uint16_t sign = std::signbit(value) ? 0x8000 : 0;
   const float magnitude = std::fabs(value);
@@ -252,10 +252,10 @@ aclError aclrtMemcpy(void* target, size_t room, const void* source, size_t count
   if (state.Enter("aclrtMemcpy")) return kFailure;
   const bool to_device = IsOnDevice(target, count);
   const bool from_device = IsOnDevice(source, count);
-  const aclrtMemcpyKind wanted = RunMode() == ACL_DEVICE ? ACL_MEMCPY_DEVICE_TO_DEVICE
-                                 : to_device             ? ACL_MEMCPY_HOST_TO_DEVICE
-                                                         : ACL_MEMCPY_DEVICE_TO_HOST;
-  const bool is_right = state.Require(kind == wanted, "aclrtMemcpy of the wrong kind") &&
+  const aclrtMemcpyKind expected = RunMode() == ACL_DEVICE ? ACL_MEMCPY_DEVICE_TO_DEVICE
+                                   : to_device             ? ACL_MEMCPY_HOST_TO_DEVICE
+                                                           : ACL_MEMCPY_DEVICE_TO_HOST;
+  const bool is_right = state.Require(kind == expected, "aclrtMemcpy of the wrong kind") &&
                         state.Require(to_device != from_device, "aclrtMemcpy outside of device memory") &&
                         state.Require(count <= room, "aclrtMemcpy beyond its target");
   if (is_right) std::memcpy(target, source, count);
@@ -386,7 +386,7 @@ aclDataBuffer* aclCreateDataBuffer(void* data, size_t size) {
 aclError aclDestroyDataBuffer(const aclDataBuffer* buffer) {
   State& state = State::Get();
   const bool fails = state.Enter("aclDestroyDataBuffer");
-  state.Require(state.Has("memory", buffer->data), "memory given back before its buffer");
+  state.Require(state.Has("memory", buffer->data), "memory released before its buffer");
   state.Remove("buffer", buffer);
   delete buffer;
   return Result(!fails);
@@ -397,7 +397,7 @@ aclError aclmdlAddDatasetBuffer(aclmdlDataset* dataset, aclDataBuffer* buffer) {
   if (state.Enter("aclmdlAddDatasetBuffer")) return kFailure;
   dataset->buffers.push_back(buffer);
   return Result(state.Require(state.Has("dataset", dataset) && state.Has("buffer", buffer),
-                              "aclmdlAddDatasetBuffer of what is not alive"));
+                              "aclmdlAddDatasetBuffer with a released handle"));
 }
 
 aclError aclmdlExecute(uint32_t id, const aclmdlDataset* input, aclmdlDataset* output) {

@@ -13,8 +13,8 @@ State& State::Get() {
 bool State::Enter(const std::string& function) {
   const int call = ++calls_[function];
   if (call == 1) order_.push_back(function);
-  const char* wanted = std::getenv("FAKE_ACL_FAIL");
-  return wanted != nullptr && function + ":" + std::to_string(call) == wanted;
+  const char* failing = std::getenv("FAKE_ACL_FAIL");
+  return failing != nullptr && function + ":" + std::to_string(call) == failing;
 }
 
 void State::Violation(const std::string& text) { violations_.push_back(text); }
@@ -27,20 +27,20 @@ bool State::Require(bool is_right, const std::string& text) {
 void State::Add(const std::string& kind, const void* handle) { alive_[kind].insert(handle); }
 
 void State::Remove(const std::string& kind, const void* handle, const std::vector<std::string>& dependents) {
-  Require(alive_[kind].erase(handle) == 1, kind + " given back that is not alive");
+  Require(alive_[kind].erase(handle) == 1, kind + " released that is not alive");
   for (const std::string& dependent : dependents) {
-    Require(!HasAny(dependent), kind + " given back before its " + dependent);
+    Require(!HasAny(dependent), kind + " released before its " + dependent);
   }
 }
 
 bool State::Has(const std::string& kind, const void* handle) const {
-  const auto found = alive_.find(kind);
-  return found != alive_.end() && found->second.count(handle) == 1;
+  const auto handles = alive_.find(kind);
+  return handles != alive_.end() && handles->second.count(handle) == 1;
 }
 
 bool State::HasAny(const std::string& kind) const {
-  const auto found = alive_.find(kind);
-  return found != alive_.end() && !found->second.empty();
+  const auto handles = alive_.find(kind);
+  return handles != alive_.end() && !handles->second.empty();
 }
 
 State::~State() {
@@ -50,8 +50,7 @@ State::~State() {
   for (const auto& [kind, handles] : alive_) {
     if (!handles.empty()) alive[kind] = handles.size();
   }
-  const nlohmann::json report = {
-      {"calls", calls_}, {"order", order_}, {"alive", alive}, {"violations", violations_}};
+  const nlohmann::json report = {{"calls", calls_}, {"order", order_}, {"alive", alive}, {"violations", violations_}};
   std::ofstream(path) << report << "\n";
 }
 

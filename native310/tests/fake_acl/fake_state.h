@@ -1,4 +1,4 @@
-// What the fake AscendCL remembers of its caller: calls, what is alive, what was done wrong.
+// What the fake AscendCL records: calls, live handles, and violations of the interface by the caller.
 #pragma once
 
 #include <cstddef>
@@ -16,14 +16,14 @@ class State {
  public:
   static State& Get();
 
-  // Counts a call; returns whether it is the one to fail. A release that fails has released all the same.
+  // Counts a call; returns whether it is the one that must fail. A release that fails still releases.
   bool Enter(const std::string& function);
   void Violation(const std::string& text);
-  // Notes a violation unless `is_right`, and returns it.
+  // Records a violation unless `is_right`. Returns `is_right`.
   bool Require(bool is_right, const std::string& text);
 
   void Add(const std::string& kind, const void* handle);
-  // A violation if there is no such thing, or if things that it holds up (`dependents`) are still alive.
+  // Records a violation if the handle is not alive, or if a handle of a kind that depends on it is.
   void Remove(const std::string& kind, const void* handle, const std::vector<std::string>& dependents = {});
   bool Has(const std::string& kind, const void* handle) const;
   bool HasAny(const std::string& kind) const;

@@ -1,4 +1,4 @@
-// The least that a unit test needs: TEST(name) { CHECK(condition); }
+// A minimal framework for unit tests: TEST(name) { CHECK(condition); }
 #pragma once
 
 #include <cstdio>
@@ -13,7 +13,7 @@ struct Registration {
 
 void Note(bool is_true, const char* condition, const char* file, int line);
 
-// Runs `action` and returns the message of what it throws, or "" if it throws nothing.
+// Runs `action` and returns the message of its exception, or "" if it throws none.
 std::string MessageOf(const std::function<void()>& action);
 
 }  // namespace testing

@@ -81,7 +81,8 @@ TEST(DeepNestingIsHarmless) {
 }
 
 TEST(WrongTypesAreRejectedWithTheirPlace) {
-  CHECK(Mentions(ErrorOf(R"({"items": [{"id": 1}, {"id": 1.5}]})"), "has 1.5 as items[1].id, not a whole number: write"));
+  CHECK(
+      Mentions(ErrorOf(R"({"items": [{"id": 1}, {"id": 1.5}]})"), "has 1.5 as items[1].id, not a whole number: write"));
   CHECK(Mentions(ErrorOf(R"({"items": [{"id": 9223372036854775808}]})"), "has 9223372036854775808 as items[0].id"));
   CHECK(Mentions(ErrorOf(R"({"items": [{"id": -9223372036854775809}]})"), "as items[0].id, not a whole number"));
   CHECK(Mentions(ErrorOf(R"({"items": [{"id": [1]}]})"), "has an array of 1 as items[0].id"));

@@ -9,7 +9,7 @@ using native310::Detection;
 
 }  // namespace
 
-TEST(AnOverlapOfHalfIsKept) {
+TEST(AnIouEqualToTheThresholdIsKept) {
   // Two boxes of 2 x 1 that share 4/3 x 1: IoU = (4/3) / (8/3) = 0.5, which is not above 0.5.
   const std::vector<Detection> boxes = {{{0, 0, 6, 3}, 0.9F, 0}, {{2, 0, 8, 3}, 0.8F, 0}};
   CHECK(ClassWiseNms(boxes, 0.5, 0).size() == 2);
@@ -35,7 +35,7 @@ TEST(ASuppressedBoxSuppressesNothing) {
   CHECK(kept.size() == 2 && kept[1].score == 0.7F);
 }
 
-TEST(MostDetectionsAreTheBest) {
+TEST(TheBestDetectionsAreKept) {
   const std::vector<Detection> boxes = {{{0, 0, 1, 1}, 0.1F, 0}, {{5, 5, 6, 6}, 0.9F, 0}, {{8, 8, 9, 9}, 0.5F, 1}};
   const std::vector<Detection> kept = ClassWiseNms(boxes, 0.5, 2);
   CHECK(kept.size() == 2 && kept[0].score == 0.9F && kept[1].score == 0.5F);

@@ -7,27 +7,27 @@
 TEST(ValuesKeepTheirOrderAndTheQueueItsBound) {
   native310::BoundedQueue<int> queue(2);
   std::atomic<int> taken{0};
-  std::atomic<int> most{0};
-  std::thread giver([&] {
+  std::atomic<int> max_ahead{0};
+  std::thread producer([&] {
     for (int value = 0; value < 200; ++value) {
       queue.Push(value);
       const int ahead = value + 1 - taken;
-      if (ahead > most) most = ahead;
+      if (ahead > max_ahead) max_ahead = ahead;
     }
     queue.Close();
   });
-  int wanted = 0;
+  int expected = 0;
   while (const auto value = queue.Pop()) {
-    CHECK(*value == wanted++);
+    CHECK(*value == expected++);
     ++taken;
   }
-  giver.join();
-  CHECK(wanted == 200);
+  producer.join();
+  CHECK(expected == 200);
   // Two in the queue, and one popped but not yet counted.
-  CHECK(most <= 3);
+  CHECK(max_ahead <= 3);
 }
 
-TEST(AClosedQueueTakesNothing) {
+TEST(AClosedQueueAcceptsNothing) {
   native310::BoundedQueue<int> queue(1);
   CHECK(queue.Push(1));
   queue.Close();

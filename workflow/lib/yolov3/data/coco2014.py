@@ -2,10 +2,12 @@
 
 import fcntl
 import logging
+import os
 import shutil
 import stat
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -105,8 +107,7 @@ def prepare_coco2014(
     """
     folder = data_dir / "coco2014"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _locked(folder):
         needed = [archive for archive in archives if archive.folder in (ANNOTATIONS_FOLDER, *splits)]
         missing = [archive for archive in needed if not _is_complete(folder, archive)]
         for archive in missing:
@@ -121,6 +122,17 @@ def prepare_coco2014(
                 file.unlink()
     places = folder_places(folder)
     return {split: places[split] for split in splits}
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Wait until no other process holds this lock of the folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def unpack(file: Path, archive: Archive, folder: Path) -> None:

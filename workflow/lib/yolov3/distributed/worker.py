@@ -12,19 +12,19 @@ from yolov3.process import available_cpus
 
 
 @dataclass(frozen=True)
-class Worker:
+class Rank:
     """The position of this process among those that train together."""
 
-    rank: int = 0
+    number: int = 0
     group_size: int = 1
 
     @property
     def is_master(self) -> bool:
         """Whether this rank logs and writes the results."""
-        return self.rank == 0
+        return self.number == 0
 
 
-def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -> Worker:
+def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -> Rank:
     """Select the device and graph mode, set the seed, and start the communication between ranks.
 
     Args:
@@ -49,7 +49,7 @@ def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -
         ) from None
     mindspore.set_seed(seed)
     if not is_distributed:
-        return Worker()
+        return Rank()
     try:
         mindspore.communication.init()
     except RuntimeError as error:
@@ -60,15 +60,15 @@ def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -
     if device_target == "CPU":
         # The default pool of 30 threads is too large for a rank that is bound to a share of the cores.
         mindspore.device_context.cpu.op_tuning.threads_num(available_cpus())
-    worker = Worker(mindspore.communication.get_rank(), mindspore.communication.get_group_size())
+    rank = Rank(mindspore.communication.get_rank(), mindspore.communication.get_group_size())
     mindspore.set_auto_parallel_context(
         parallel_mode=mindspore.ParallelMode.DATA_PARALLEL,
         gradients_mean=True,
-        device_num=worker.group_size,
+        device_num=rank.group_size,
         # Fuse the all-reduces: one per gradient spends most of its time on latency.
         comm_fusion={"allreduce": {"mode": "auto", "config": None}},
     )
-    return worker
+    return rank
 
 
 def _choose_device(device_target: str) -> None:
@@ -80,7 +80,7 @@ def _choose_device(device_target: str) -> None:
             raise
 
 
-def sum_over_workers(value: int) -> int:
+def sum_over_ranks(value: int) -> int:
     """Return the sum of an integer over all ranks, exact below 2**24; every rank must call it."""
     reduced = _Sum()(Tensor(np.array([value], np.float32)))
     return int(reduced.asnumpy()[0])

@@ -73,11 +73,6 @@ class NetworkSettings:
         """Number of values of a prediction: box (4), objectness (1) and class logits (C)."""
         return 5 + self.num_classes
 
-    def anchors_of(self, stride: int) -> tuple[AnchorSize, ...]:
-        """Return the three anchors of a stride, (width, height) in pixels of the input."""
-        first = STRIDES.index(stride) * ANCHORS_PER_STRIDE
-        return self.anchors[first : first + ANCHORS_PER_STRIDE]
-
     def to_json(self) -> str:
         """Return the settings as JSON text, as stored in checkpoints and exports."""
         return json.dumps(asdict(self), ensure_ascii=False)

@@ -52,7 +52,7 @@ def missing_requirements(
 def _check_devices(settings: PreflightSettings, stages: frozenset[str], dev: Path) -> Iterator[str]:
     """Check drivers and device files for training and deployment."""
     target = settings.device_target if stages & NETWORK_STAGES else ""
-    local = settings.local_workers if "train" in stages else 1
+    local = settings.local_ranks if "train" in stages else 1
     npus: set[int] = set()
     if target == "Ascend" and settings.is_distributed and "train" in stages:
         try:

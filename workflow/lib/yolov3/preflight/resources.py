@@ -19,7 +19,7 @@ COPIES_OF_WEIGHTS = 10
 MAX_TRAINING_SHAPE = 608
 # Memory of a training process besides six times its weights; of a process that prepares batches; and, on the CPU, per
 # image of 416 px in the full network. Measured: 2.7 GiB with two images of 224 px, 3.25 GiB with six.
-WORKER_BYTES, LOADER_BYTES, IMAGE_BYTES_416 = GIB, GIB // 2, 0.46 * GIB
+RANK_BYTES, LOADER_BYTES, IMAGE_BYTES_416 = GIB, GIB // 2, 0.46 * GIB
 COPIES_IN_MEMORY = 6
 BATCHES_AHEAD = 4
 
@@ -72,17 +72,17 @@ def _coco2014_needs(
 
 def missing_memory(settings: PreflightSettings) -> Iterator[str]:
     """Yield a sentence if this host has less memory than its training processes need."""
-    workers, loaders = settings.local_workers, settings.loader_workers
+    ranks, loaders = settings.local_ranks, settings.loader_workers
     shape = int(settings.training_shape or MAX_TRAINING_SHAPE)
     batches = (max(loaders, 1) + BATCHES_AHEAD) * settings.per_batch_size * 3 * shape**2
-    worker: float = WORKER_BYTES + COPIES_IN_MEMORY * _weight_bytes(settings) + loaders * LOADER_BYTES + batches
+    rank_bytes: float = RANK_BYTES + COPIES_IN_MEMORY * _weight_bytes(settings) + loaders * LOADER_BYTES + batches
     if settings.device_target == "CPU":
         width = settings.backbone_shape[-1] / FULL_TOP_CHANNELS
-        worker += settings.per_batch_size * IMAGE_BYTES_416 * (shape / 416) ** 2 * width
-    needed = workers * worker
+        rank_bytes += settings.per_batch_size * IMAGE_BYTES_416 * (shape / 416) ** 2 * width
+    needed = ranks * rank_bytes
     total = psutil.virtual_memory().total
     if needed > total:
         yield (
-            f"this host has {total / GIB:.1f} GiB of memory but {workers} workers with {loaders} loaders each need "
+            f"this host has {total / GIB:.1f} GiB of memory but {ranks} ranks with {loaders} loaders each need "
             f"about {needed / GIB:.1f}: lower train.loader_workers, train.per_batch_size or train.group_size"
         )

@@ -72,7 +72,7 @@ class PreflightSettings:
     amct_python: str
 
     @property
-    def local_workers(self) -> int:
+    def local_ranks(self) -> int:
         """Number of training processes on this host."""
         if not self.is_distributed:
             return 1

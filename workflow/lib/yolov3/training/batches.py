@@ -94,38 +94,38 @@ class BatchSource:
         return Batch(input_size, np.stack(images), stacked)
 
 
-_worker_source: BatchSource | None = None
+_loader_source: BatchSource | None = None
 
 
-def _start_worker(source: BatchSource) -> None:
-    global _worker_source
-    _worker_source = source
+def _start_loader(source: BatchSource) -> None:
+    global _loader_source
+    _loader_source = source
     cv2.setNumThreads(1)
 
 
-def _build_in_worker(step: int, epoch: int, indices: np.ndarray, input_size: InputSize) -> Batch:
-    assert _worker_source is not None
-    return _worker_source.build(step, epoch, indices, input_size)
+def _build_in_loader(step: int, epoch: int, indices: np.ndarray, input_size: InputSize) -> Batch:
+    assert _loader_source is not None
+    return _loader_source.build(step, epoch, indices, input_size)
 
 
-def batches(source: BatchSource, first_step: int, last_step: int, workers: int) -> Iterator[Batch]:
+def batches(source: BatchSource, first_step: int, last_step: int, loaders: int) -> Iterator[Batch]:
     """Yield the batches of steps first_step to last_step - 1, prepared ahead.
 
     Args:
         source: source of the batches.
         first_step, last_step: range of steps, counted from 0 over the whole training.
-        workers: number of processes that prepare batches; 0 uses a thread of this process, best with few cores.
+        loaders: number of processes that prepare batches; 0 uses a thread of this process, best with few cores.
     """
     cv2.setNumThreads(1)
     sampler = source.new_sampler()
     executor: Executor
-    if workers:
+    if loaders:
         executor = ProcessPoolExecutor(
-            workers, mp_context=get_context("forkserver"), initializer=_start_worker, initargs=(source,)
+            loaders, mp_context=get_context("forkserver"), initializer=_start_loader, initargs=(source,)
         )
-        build = _build_in_worker
+        build = _build_in_loader
     else:
         executor = ThreadPoolExecutor(1, thread_name_prefix="batches")
         build = source.build
     steps = ((step, *sampler.batch(step), sampler.input_size(step)) for step in range(first_step, last_step))
-    yield from read_ahead(executor, build, steps, max(workers, 1) + BATCHES_AHEAD)
+    yield from read_ahead(executor, build, steps, max(loaders, 1) + BATCHES_AHEAD)

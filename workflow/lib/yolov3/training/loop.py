@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from mindspore import Tensor
 
-from yolov3.distributed.worker import Worker, sum_over_workers
+from yolov3.distributed.worker import Rank, sum_over_ranks
 from yolov3.errors import InputError
 from yolov3.network.grid import prediction_grid
 from yolov3.network.yolo import YOLOv3
@@ -34,7 +34,7 @@ def train(
     source: BatchSource,
     settings: TrainSettings,
     files: TrainFiles,
-    worker: Worker,
+    rank: Rank,
     origin: dict[str, Any],
     validate: Validate | None = None,
 ) -> None:
@@ -45,7 +45,7 @@ def train(
         source: training data of this rank.
         settings: see `TrainSettings`.
         files: output files.
-        worker: position of this process among those that train together.
+        rank: position of this process among those that train together.
         origin: fingerprints of the data and of the initial weights, and settings of the validation, which also
             determine the result.
         validate: function that evaluates the network every `eval_interval` epochs.
@@ -57,32 +57,32 @@ def train(
     rates = learning_rates(settings.schedule, steps_per_epoch)
     smoothing = settings.label_smooth_factor if settings.label_smooth else 0.0
     forward = ForwardLoss(network, YoloLoss(network.settings.num_classes, smoothing), settings.optimizer.loss_scale)
-    train_step = TrainStep(forward, new_optimizer(network, rates, settings.optimizer), worker.group_size)
+    train_step = TrainStep(forward, new_optimizer(network, rates, settings.optimizer), rank.group_size)
 
-    identity = training_identity(settings, network.settings, worker.group_size, origin)
+    identity = training_identity(settings, network.settings, rank.group_size, origin)
     loaded, reason = load_state(files.resume, train_step, identity)
     progress = loaded or Progress(step=0, best_ap=-1.0, best_epoch=0, validation=[], seconds=0.0)
     if loaded:
         logging.log(RESULT, "resuming from %s after %d of %d steps", files.resume, progress.step, len(rates))
-    if worker.group_size > 1:
+    if rank.group_size > 1:
         # This also waits until all ranks have read rank 0's state, so that it can be set aside.
-        _require_equal_steps(progress.step, worker)
+        _require_equal_steps(progress.step, rank)
     if not loaded and files.state.exists():
         set_aside(files.state.parent, reason)
-    is_saving = worker.is_master or not settings.is_save_on_master
+    is_saving = rank.is_master or not settings.is_save_on_master
 
-    loop = _Loop(train_step, source, settings, worker, rates, steps_per_epoch)
-    metrics = MetricsLog(files.running_metrics, progress.step) if worker.is_master else None
+    loop = _Loop(train_step, source, settings, rank, rates, steps_per_epoch)
+    metrics = MetricsLog(files.running_metrics, progress.step) if rank.is_master else None
     started = time.perf_counter() - progress.seconds
     checkpoint_interval = settings.ckpt_interval or steps_per_epoch
-    is_profiled = settings.need_profiler and worker.is_master
+    is_profiled = settings.need_profiler and rank.is_master
     with profiled_steps(files.profile, settings.device_target) if is_profiled else no_profile() as end_step:
         for step, loss_terms in loop.run(progress.step, metrics):
             end_step()
             steps_done = step + 1
             epoch, steps_in_epoch = divmod(steps_done, steps_per_epoch)
             is_validation_due = settings.eval_interval and not steps_in_epoch and epoch % settings.eval_interval == 0
-            if validate and is_validation_due and worker.is_master:
+            if validate and is_validation_due and rank.is_master:
                 _validate(validate, network, steps_done, steps_per_epoch, progress, files.best)
             if is_saving and (steps_done % checkpoint_interval == 0 or steps_done == len(rates)):
                 require_finite_loss(loss_terms.asnumpy(), step, steps_per_epoch)
@@ -91,13 +91,13 @@ def train(
     if is_profiled:
         log_profile(files.profile)
     if is_saving:
-        write_results(network, settings, files, worker, progress, loop.mean_images_per_second)
+        write_results(network, settings, files, rank, progress, loop.mean_images_per_second)
 
 
-def _require_equal_steps(step: int, worker: Worker) -> None:
-    if sum_over_workers(step) != step * worker.group_size:
+def _require_equal_steps(step: int, rank: Rank) -> None:
+    if sum_over_ranks(step) != step * rank.group_size:
         raise InputError(
-            f"rank {worker.rank} resumes from step {step} but other ranks from other steps: set ckpt_path to a folder "
+            f"rank {rank.number} resumes from step {step} but other ranks from other steps: set ckpt_path to a folder "
             "that all hosts share"
         )
 
@@ -147,14 +147,14 @@ class _Loop:
         train_step: TrainStep,
         source: BatchSource,
         settings: TrainSettings,
-        worker: Worker,
+        rank: Rank,
         rates: np.ndarray,
         steps_per_epoch: int,
     ) -> None:
         self.train_step = train_step
         self.source = source
         self.settings = settings
-        self.worker = worker
+        self.rank = rank
         self.rates = rates
         self.steps_per_epoch = steps_per_epoch
         self.mean_images_per_second = 0.0
@@ -162,10 +162,10 @@ class _Loop:
 
     def run(self, first_step: int, metrics: MetricsLog | None) -> Iterator[tuple[int, Tensor]]:
         """Yield (step, loss terms as a tensor, float32 [4]) after each step."""
-        images_per_step = self.settings.per_batch_size * self.worker.group_size
+        images_per_step = self.settings.per_batch_size * self.rank.group_size
         self.train_step.set_train(True)
         data = batches(self.source, first_step, len(self.rates), self.settings.loader_workers)
-        is_shown = None if self.worker.is_master else True
+        is_shown = None if self.rank.is_master else True
         bar = progress_bar(total=len(self.rates), initial=first_step, unit="step", disable=is_shown)
         run_speed, recent_speed = _Speed(images_per_step), _Speed(images_per_step)
         with bar:

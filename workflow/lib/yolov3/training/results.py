@@ -11,7 +11,7 @@ import cv2
 import mindspore
 import numpy as np
 
-from yolov3.distributed.worker import Worker
+from yolov3.distributed.worker import Rank
 from yolov3.files import complete_file, write_json
 from yolov3.network.yolo import YOLOv3
 from yolov3.training.settings import TrainSettings
@@ -47,9 +47,9 @@ class TrainFiles:
     profile: Path
 
     @classmethod
-    def under(cls, folder: Path, worker: Worker) -> "TrainFiles":
+    def under(cls, folder: Path, rank: Rank) -> "TrainFiles":
         """Return the files of a rank; those of rank 0 are the results of the training."""
-        results = folder if worker.is_master else folder / f"rank_{worker.rank}"
+        results = folder if rank.is_master else folder / f"rank_{rank.number}"
         running = results / RUNNING_FOLDER
         return cls(
             checkpoint=results / "yolov3.ckpt",
@@ -67,7 +67,7 @@ def write_results(
     network: YOLOv3,
     settings: TrainSettings,
     files: TrainFiles,
-    worker: Worker,
+    rank: Rank,
     progress: Progress,
     images_per_second: float,
 ) -> None:
@@ -77,17 +77,17 @@ def write_results(
             shutil.copyfile(files.best, temporary)
     else:
         save_checkpoint(files.checkpoint, network, network.settings)
-    if not worker.is_master:
+    if not rank.is_master:
         return
     with complete_file(files.metrics) as temporary:
         shutil.copyfile(files.running_metrics, temporary)
-    write_json(files.summary, _summary(network, settings, worker, progress, images_per_second))
+    write_json(files.summary, _summary(network, settings, rank, progress, images_per_second))
     # A rerun after a finished training must train again, not resume.
     shutil.rmtree(files.state.parent)
 
 
 def _summary(
-    network: YOLOv3, settings: TrainSettings, worker: Worker, progress: Progress, images_per_second: float
+    network: YOLOv3, settings: TrainSettings, rank: Rank, progress: Progress, images_per_second: float
 ) -> dict[str, Any]:
     return {
         "device_target": settings.device_target,
@@ -103,7 +103,7 @@ def _summary(
         "images_per_second": round(images_per_second, 2),
         "steps": progress.step,
         "parameters": sum(parameter.size for parameter in network.trainable_params()),
-        "workers": worker.group_size,
+        "workers": rank.group_size,
         "validation": progress.validation,
         "best_epoch": progress.best_epoch or None,
     }

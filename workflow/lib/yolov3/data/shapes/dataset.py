@@ -18,7 +18,7 @@ from yolov3.files import read_json, write_json
 from yolov3.terminal import progress_bar
 
 JPEG_QUALITY = 90
-SETTINGS_NAME = ".settings.json"
+SETTINGS_SUFFIX = ".settings.json"
 
 
 @dataclass(frozen=True)
@@ -92,15 +92,15 @@ def _draw_split(folder: Path, split: str, identity: dict[str, Any]) -> None:
             annotations.append({"id": len(annotations) + 1, "image_id": index + 1, **annotation})
     categories = [{"id": label + 1, "name": name, "supercategory": "shape"} for label, name in enumerate(CLASS_NAMES)]
     dataset = {"info": {}, "images": images, "annotations": annotations, "categories": categories}
-    write_json(part / SETTINGS_NAME, identity)
     image_dir, annotation_file = folder_places(folder)[split]
     shutil.rmtree(image_dir, ignore_errors=True)
     write_json(annotation_file, dataset, indent=None)
     part.rename(image_dir)
+    write_json(annotation_file.with_suffix(SETTINGS_SUFFIX), identity)
 
 
 def _is_drawn(image_dir: Path, annotation_file: Path, identity: dict[str, Any]) -> bool:
-    settings_file = image_dir / SETTINGS_NAME
+    settings_file = annotation_file.with_suffix(SETTINGS_SUFFIX)
     if not settings_file.is_file() or not annotation_file.is_file() or read_json(settings_file) != identity:
         return False
     return len(list(image_dir.glob("*.jpg"))) == identity["images"]
