@@ -24,39 +24,96 @@ std::string Describe(const Json& value) {
   return value.dump(-1, ' ', true).substr(0, kMaxExcerpt);
 }
 
-// Parses the wanted part of a file. The parser does not recurse, so deep nesting is harmless.
-Json Parse(std::istream& stream, const JsonFile& file, const std::set<std::string>& members,
-           const std::string& streamed, const std::function<void(const JsonObject&)>& read_element) {
-  std::vector<std::set<std::string>> keys;  // of each object that is not complete yet
-  std::string member;                       // the member of the top level that is being read
-  std::size_t elements = 0;
-  const auto is_kept = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start) return true;
-    if (event == Json::parse_event_t::key) {
-      const auto& name = parsed.get_ref<const std::string&>();
-      if (!keys.back().insert(name).second) file.Fail("has the key " + Describe(parsed) + " twice in one object");
-      if (depth == 1) member = name;
-      return depth > 1 || members.count(name) > 0;
-    }
-    if (depth != 2 || !read_element || member != streamed) return true;
-    read_element(JsonObject(file, streamed + "[" + std::to_string(elements++) + "]", std::move(parsed)));
-    return false;
-  };
-  try {
-    return Json::parse(stream, is_kept);
-  } catch (const Json::exception& error) {
-    // A number too large for any type has no position.
-    const auto* parse_error = dynamic_cast<const Json::parse_error*>(&error);
-    const std::string place = parse_error == nullptr ? "" : " at byte " + std::to_string(parse_error->byte);
+// Builds the wanted part of a file from the parser's events. Nothing here recurses, so deep nesting is harmless.
+class Collector : public nlohmann::json_sax<Json> {
+ public:
+  Collector(const JsonFile& file, const std::set<std::string>& members, const std::string& streamed,
+            const std::function<void(const JsonObject&)>& read_element)
+      : file_(file), members_(members), streamed_(streamed), read_element_(read_element) {}
+
+  bool null() override { return Add(nullptr); }
+  bool boolean(bool value) override { return Add(value); }
+  bool number_integer(std::int64_t value) override { return Add(value); }
+  bool number_unsigned(std::uint64_t value) override { return Add(value); }
+  bool number_float(double value, const std::string&) override { return Add(value); }
+  bool string(std::string& value) override { return Add(std::move(value)); }
+  bool binary(Json::binary_t&) override { return true; }  // never in JSON text
+  bool start_object(std::size_t) override { return Open(Json::object()); }
+  bool end_object() override { return Close(); }
+  bool start_array(std::size_t) override { return Open(Json::array()); }
+  bool end_array() override { return Close(); }
+
+  bool key(std::string& name) override {
+    if (skipped_depth_ > 0) return true;
+    Level& level = levels_.back();
+    if (level.value.contains(name)) file_.Fail("has the key " + Describe(name) + " twice in one object");
+    is_skipping_ = levels_.size() == 1 && members_.count(name) == 0;
+    level.key = std::move(name);
+    return true;
+  }
+
+  bool parse_error(std::size_t position, const std::string&, const Json::exception& error) override {
     std::string reason = error.what();
     // Without the library's error number, and without the text read last, which may be long and not even UTF-8.
     reason = reason.substr(0, reason.find("; last read: '"));
     reason = reason.substr(reason.find("] ") + 2, kMaxReason);
-    file.Fail("is not valid JSON" + place + " (" + reason + ")");
+    file_.Fail("is not valid JSON at byte " + std::to_string(position) + " (" + reason + ")");
   }
-}
+
+  JsonObject TakeResult() { return JsonObject(file_, "", std::move(result_)); }
+
+ private:
+  // An object or array that is not complete yet, and the key of the member that is being read.
+  struct Level {
+    Json value;
+    std::string key;
+  };
+
+  bool Open(Json empty) {
+    if (is_skipping_) {
+      ++skipped_depth_;
+      return true;
+    }
+    if (levels_.empty() && empty.is_array()) file_.Fail("has an array as its top level, not an object");
+    levels_.push_back({std::move(empty), ""});
+    return true;
+  }
+
+  bool Close() {
+    if (skipped_depth_ > 0) {
+      --skipped_depth_;
+      return true;
+    }
+    is_skipping_ = false;
+    Json value = std::move(levels_.back().value);
+    levels_.pop_back();
+    return Add(std::move(value));
+  }
+
+  bool Add(Json value) {
+    if (is_skipping_) return true;
+    if (levels_.empty()) {
+      result_ = std::move(value);
+    } else if (Json& parent = levels_.back().value; parent.is_object()) {
+      parent[levels_.back().key] = std::move(value);
+    } else if (read_element_ && levels_.size() == 2 && levels_.front().key == streamed_) {
+      read_element_(JsonObject(file_, streamed_ + "[" + std::to_string(elements_++) + "]", std::move(value)));
+    } else {
+      parent.push_back(std::move(value));
+    }
+    return true;
+  }
+
+  const JsonFile& file_;
+  const std::set<std::string>& members_;
+  const std::string& streamed_;
+  const std::function<void(const JsonObject&)>& read_element_;
+  Json result_;
+  std::vector<Level> levels_;
+  std::size_t elements_ = 0;
+  bool is_skipping_ = false;       // a member that is not wanted
+  std::size_t skipped_depth_ = 0;  // objects and arrays open in that member
+};
 
 }  // namespace
 
@@ -84,11 +141,13 @@ JsonObject ReadJson(const JsonFile& file, const std::set<std::string>& members, 
   if (!stream) {
     throw UserError(file.kind + " " + file.path + " cannot be opened (" + std::strerror(errno) + "): check the path");
   }
+  Collector collector(file, members, streamed, read_element);
   try {
-    return JsonObject(file, "", Parse(stream, file, members, streamed, read_element));
+    Json::sax_parse(stream, &collector);
   } catch (const std::ios_base::failure& error) {
     throw UserError(file.kind + " " + file.path + " cannot be read (" + error.code().message() + "): check the path");
   }
+  return collector.TakeResult();
 }
 
 }  // namespace native310

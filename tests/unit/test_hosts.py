@@ -7,8 +7,10 @@ import pytest
 from yolov3.distributed import run
 from yolov3.distributed.end_reports import HostReports, host_folder
 from yolov3.distributed.hosts import check_master, host_number, read_hosts, slurm_hosts, workers_per_host
+from yolov3.distributed.rank_table import empty_rank_table
 from yolov3.distributed.run import DistributedSettings, run_distributed
 from yolov3.errors import InputError
+from yolov3.files import write_json
 
 TWO = ("198.51.100.1", "198.51.100.2")
 
@@ -76,13 +78,17 @@ def test_one_host_runs_all_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_part_is_one_msrun_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("all.json").write_text("{}", encoding="utf-8")
     settings = DistributedSettings("Ascend", 16, ",".join(TWO), "print", 8200, 60, node_rank="1", rank_table="all.json")
-    assert launched(monkeypatch, settings, tmp_path) == [
+    words = [
         *("msrun", "--worker_num=16", "--local_worker_num=8", "--master_addr=198.51.100.1", "--master_port=8200"),
         *("--node_rank=1", f"--log_dir={tmp_path / 'host_1'}", "--join=True", "--cluster_time_out=60"),
-        *("--rank_table_file=all.json", "--bind_core=True", "train.py", "--lr", "0.1"),
     ]
+    rest = ["--bind_core=True", "train.py", "--lr", "0.1"]
+    write_json("all.json", {**empty_rank_table(), "server_list": [{"server_id": TWO[0]}]})
+    assert launched(monkeypatch, settings, tmp_path) == [*words, "--rank_table_file=all.json", *rest]
+    # Several hosts without a table of their own.
+    write_json("all.json", empty_rank_table())
+    assert launched(monkeypatch, settings, tmp_path) == [*words, *rest]
 
 
 def test_a_part_in_slurm_takes_its_number_and_the_first_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
