@@ -1,4 +1,4 @@
-# The native program and the converter, built from native310/.
+# The native program and the MindSpore Lite converter, built from native310/.
 
 from yolov3.native.build import cann_of_user
 from yolov3.native.mslite_runtime import home_of_user
@@ -18,7 +18,7 @@ rule mslite_runtime:
         "../../envs/main.yaml"
     params:
         run=command("mslite_runtime"),
-        # Not a word of the command, which reads the variable itself: another copy is another runtime.
+        # Only tracked: the script reads the environment variable itself.
         home=home_of_user(),
     shell:
         '{params.run} --output_dir "$(dirname {output.runtime:q})" --log_file {log:q}'
@@ -39,7 +39,7 @@ rule build_native310:
     params:
         run=command("build_native310", more=SOURCE_OPTION),
         sources=native_code("CMakeLists.txt", "cmake/*", "src/*"),
-        # Only engine acl is built with CANN, so that sourcing it changes nothing for the others.
+        # Sourcing CANN's environment must not rebuild the program for other engines.
         cann=cann_of_user() if PLAN.uses_cann else "",
         target="",
     shell:
@@ -47,7 +47,7 @@ rule build_native310:
         ' --build_dir "$(dirname {output.program:q})" --log_file {log:q}'
 
 
-# A program of its own, so that an edit to native310 does not quantize again.
+# Built separately, so that an edit to the native program does not trigger quantization again.
 use rule build_native310 as build_converter with:
     output:
         program="results/native310/converter/mslite_convert",

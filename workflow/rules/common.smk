@@ -1,7 +1,7 @@
 # Shared by all rules: the validated configuration, and helpers for `params`, `input` and `resources`.
 #
-# A stage's command is a parameter of its rule. What Snakemake compares of it are the digest of the code that it runs, the
-# settings that can change its result and the content of the user's files, not the words of the command line.
+# The command of a stage is a parameter of its rule. Snakemake does not compare its text but its identity: the digest of
+# the code, the settings that can change the result, and the content of the user's files.
 
 import sys
 from pathlib import Path
@@ -40,7 +40,7 @@ TIMED_STAGES = {}
 
 
 def section(name, *keys):
-    """Return a section of the config, all of it or the named keys, as options for `command`."""
+    """Return a section of the config (all keys, or those given) as options for `command`."""
     return name, {key: value for key, value in config[name].items() if not keys or key in keys}
 
 
@@ -53,7 +53,7 @@ def top_level(*keys):
 
 
 def command(name, *sections, more="", without=()):
-    """Return the command of a stage; the words of `more` identify no result."""
+    """Return the command of a stage; options in `more` and modules in `without` are not part of its identity."""
     # Only `download` checks the data set; the other stages read its manifest.
     checks = () if name == "download" else ("yolov3.data.checks",)
     return lambda wildcards: stage_command(SCRIPTS / f"{name}.py", (*checks, *without), sections, more)
@@ -141,21 +141,21 @@ def exported(suffix, user):
 
 
 def linked_images(split):
-    """Return the link to the images of a split as an output; folders of the user are not declared."""
+    """Return the link to the images of a split as an output; the user's own folders are not declared."""
     return [] if PLAN.provider == "custom" else declared_folder(f"results/data/{split}/images")
 
 
 def download_command(split):
-    """Return the command for one split; settings of the other split do not count."""
+    """Return the command for one split, without the settings of the other split."""
     other = "val_" if split == "train" else "train_"
     keys = [key for key in config[PLAN.provider] if not key.startswith(other)]
-    # The results name a data set in data_dir by links, so it can be moved.
+    # Manifests refer to data_dir through links, so that data_dir can be moved.
     links = "" if PLAN.provider == "custom" else "--links_dir results/data"
     return command("download", section("data"), section(PLAN.provider, *keys), more=f"--split {split} {links}")
 
 
 def native_model(wildcards):
-    """Return the float model: the export, or what it is converted to for its engine."""
+    """Return the float model that the native program runs; OpenVINO runs the exported ONNX file itself."""
     if PLAN.converts_model:
         return described(f"results/native_model/{EXPORTED}.{PLAN.float_suffix}")
     return exported(PLAN.float_source, f"infer.engine {PLAN.engine}")(wildcards)

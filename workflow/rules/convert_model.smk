@@ -1,4 +1,4 @@
-# The float model for the engine that runs it, converted from the export.
+# The exported float model, converted for the engine that runs it.
 
 OPTIMIZATION = "ascend_oriented" if PLAN.device == "ascend" else "general"
 

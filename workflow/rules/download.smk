@@ -1,4 +1,4 @@
-# The data set: made, fetched or used in place, then checked and described by a manifest for each split.
+# The data set: generated, downloaded or used in place, then checked; one manifest per split describes it.
 
 from yolov3.data.links import follow_moved_places
 from yolov3.data.manifest import folder_places
@@ -26,7 +26,7 @@ rule download_train:
         "{params.run} {params.categories} --manifest {output.manifest:q} --log_file {log:q}"
 
 
-# The labels of both splits follow the categories of the training annotations.
+# Labels of both splits index the categories of the training annotations.
 use rule download_train as download_val with:
     input:
         train=rules.download_train.output.manifest,

@@ -1,8 +1,7 @@
-# The native program over the evaluation images: the float model and the int8 model.
+# Inference and evaluation by the native program: the float model and the int8 model.
 
-# What of the evaluation's settings the native program takes over.
 THRESHOLDS = section("eval", "eval_ignore_threshold", "nms_thresh", "max_detections")
-# The engine of the int8 model may run elsewhere than that of the float model.
+# The int8 model may need another engine and device than the float model.
 INT8_INFERENCE = {"engine": PLAN.int8_engine, "device": PLAN.int8_device}
 if PLAN.int8_engine != "openvino":
     INT8_INFERENCE["precision"] = "float32"

@@ -1,8 +1,8 @@
-# One page that shows what was run and how good it is.
+# An HTML page of the settings, accuracy, timings and detections of a run.
 
 import json
 
-# Sections that took no part in the run are not shown, so a change there changes nothing.
+# Sections that take no part in the run are not shown, so that a change there does not rerun the report.
 UNUSED = {"preflight", *({"shapes", "coco2014", "custom"} - {PLAN.provider})}
 UNUSED |= {"backbone", "train"} if not PLAN.has_training else {"weights"}
 UNUSED |= set() if PLAN.has_rank_table else {"rank_table"}

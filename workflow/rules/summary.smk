@@ -1,4 +1,4 @@
-# What the terminal shows: a line when a stage starts, ends or fails, and at the end of all the results.
+# Terminal output: a line when a stage starts, ends or fails, and a summary of the results at the end.
 
 from snakemake.logging import logger
 
@@ -6,7 +6,7 @@ from yolov3.report.stage_lines import show_stage_lines
 from yolov3.report.summary import summary_text
 
 SHOWN = workflow.output_settings
-# Who asks for more gets Snakemake's own lines, as does a workflow that uses this one as a module.
+# With Snakemake's own options for more output, and in a workflow that uses this one as a module, Snakemake's lines stay.
 if (
     workflow.is_main_process
     and Path(workflow.main_snakefile).parent in (WORKFLOW_DIR, WORKFLOW_DIR.parent)

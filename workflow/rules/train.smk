@@ -1,8 +1,9 @@
-# Training. A killed run leaves its state in results/train/checkpoints, undeclared, so that the next run resumes from it.
+# Training. An interrupted run leaves its state in results/train/checkpoints, which is not a declared output, so that the
+# next run resumes from it.
 
-# The checkpoint carries it; it identifies a training only where section eval does.
+# Stored in the checkpoint; it changes the training only if that evaluates.
 CARRIED_INPUT = option_words(NETWORK_INPUT[1])
-# Without a validation, an edit to the post-processing or to the metrics does not concern the training.
+# Without validation, an edit to post-processing or metrics must not rerun the training.
 VALIDATION_ROOMS = () if PLAN.has_validation else ("yolov3.evaluation",)
 
 

@@ -1,6 +1,6 @@
-"""What the terminal shows of a stage: by hand its whole log; in a workflow what is worth watching, and one bar.
+"""Terminal output of a stage: its log; in a workflow only results, warnings and a progress bar.
 
-The workflow itself shows when a stage starts, ends and fails (`yolov3.report.stage_lines`).
+The workflow itself shows when stages start, end and fail (`yolov3.report.stage_lines`).
 """
 
 import fcntl
@@ -15,15 +15,15 @@ from tqdm import tqdm
 
 from yolov3.log_lines import LOG_FORMAT, WATCHED, stage_line
 
-# Level of what is worth watching in a workflow.
+# Log level of results, which a workflow shows on the terminal.
 RESULT = 25
 
 
 class TerminalHandler(logging.StreamHandler):
-    """Writes log records above a progress bar of this process, not through it.
+    """Writes log records above the progress bar of this process.
 
     Args:
-        stage: name of the stage in a workflow, empty by hand.
+        stage: name of the stage in a workflow, "" outside of one.
         stream: the terminal.
     """
 
@@ -33,7 +33,7 @@ class TerminalHandler(logging.StreamHandler):
         self.setLevel(RESULT if stage else logging.INFO)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record; in a workflow without the error that ends the stage."""
+        """Write a record, except, in a workflow, the error that ends the stage, which the workflow shows."""
         if self.stage and getattr(record, "ends_stage", False):
             return
         try:
@@ -43,14 +43,14 @@ class TerminalHandler(logging.StreamHandler):
                 line = stage_line(self.stage, kind + record.getMessage(), self.stream)
             tqdm.write(line, file=self.stream)
         except Exception:
-            # A terminal that is gone ends no training.
+            # A closed terminal must not end the stage.
             self.handleError(record)
 
 
 def start_logging(log_file: str) -> None:
-    """Log to the terminal and, if `log_file` is not empty, to that file, which is begun again.
+    """Log to the terminal and, if `log_file` is not empty, to that file, which is overwritten.
 
-    In a workflow, what libraries and tools print without the log, and a traceback, go to the file, too.
+    In a workflow, all other output of the process, including tracebacks, goes to the file as well.
     """
     logging.addLevelName(RESULT, "RESULT")
     stage, stream, handlers = "", sys.stderr, list[logging.Handler]()
@@ -70,12 +70,12 @@ def start_logging(log_file: str) -> None:
 
 
 def progress_bar(items: Iterable[Any] | None = None, description: str = "", **options: Any) -> tqdm:
-    """Return a progress bar for the terminal; without one it shows nothing.
+    """Return a progress bar, which shows nothing without a terminal.
 
     Args:
-        items: what is gone through, or None for a bar that is updated.
-        description: text before it; in a workflow the stage's name by default.
-        options: of tqdm.
+        items: items to iterate over, or None to update the bar by hand.
+        description: text before the bar; by default the name of the stage in a workflow.
+        options: options of tqdm.
     """
     handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, TerminalHandler)]
     stage, stream = next(((handler.stage, handler.stream) for handler in handlers if handler.stage), ("", sys.stderr))
@@ -84,16 +84,16 @@ def progress_bar(items: Iterable[Any] | None = None, description: str = "", **op
 
 
 class _Bar(tqdm):
-    """A bar that is drawn while no other process draws one on the same terminal."""
+    """A bar that is drawn only while no other process draws one on the same terminal."""
 
     lock: int | None = None
 
     def display(self, *arguments: Any, **options: Any) -> Any:
-        """Draw the bar, if this process has the terminal or can have it."""
+        """Draw the bar if this process has or gets the lock of the terminal."""
         return self._has_terminal() and super().display(*arguments, **options)
 
     def close(self) -> None:
-        """End the bar; that of another process may be drawn then."""
+        """Close the bar and release the lock of the terminal."""
         super().close()
         if self.lock is not None:
             os.close(self.lock)
@@ -107,6 +107,6 @@ class _Bar(tqdm):
         except BlockingIOError:
             return False
         except OSError:
-            # In a container, a terminal may have no name.
+            # In a container, the terminal may have no name.
             pass
         return True

@@ -1,8 +1,8 @@
-"""Which settings identify a result: those that can change it, where they differ from what results already have.
+"""Commands of stages, and the settings that identify their results: if one changes, the stage runs again.
 
-The schema gives each key a `baseline`, the value at which it does not count: its default when it was added. So a new
-key makes no result again, and a changed default does. `tracked` says otherwise: false for a key that changes how a
-stage runs, not what it computes, and content for a path of which only the content of the file counts.
+A value counts if it differs from the `baseline` of its key in the schema, which is the default at the time when the key
+was added. So adding a key invalidates no results, and changing a default does. Two values of `tracked` change that:
+`false` for keys that change how a stage runs but not what it computes, `content` for paths whose file content counts.
 """
 
 import shlex
@@ -17,7 +17,7 @@ from yolov3.files import sha256_of
 
 
 class Command(str):
-    """A command line whose `repr` is what identifies the result: that is what Snakemake compares of a parameter."""
+    """A command line whose `repr`, by which Snakemake compares parameters, is the identity of its result."""
 
     identity: str
 
@@ -32,10 +32,10 @@ def stage_command(
     """Return the command line of a stage, with all options that differ from their defaults.
 
     Args:
-        program: the stage's script.
-        code_without: modules or rooms that it does not use, see `module_digests`.
-        sections: names of config sections, "" for the keys outside of them, with the values to pass on.
-        more: options that identify no result, as words.
+        program: script of the stage.
+        code_without: modules that it does not use, see `module_digests`.
+        sections: names of config sections, "" for top-level keys, and the values to pass on.
+        more: further options as command-line words, which do not identify the result.
     """
     words = [f"python {shlex.quote(str(program))}", more]
     identity = [f"code {code_digest(program, code_without)}"]
@@ -49,7 +49,7 @@ def stage_command(
 
 
 def tracked_values(section: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Return those of a section's values that identify a result; section "" holds the keys outside of sections."""
+    """Return the values of a section that identify a result; section "" holds the top-level keys."""
     schemas = section_schema(section)
     return {
         key: value
@@ -59,7 +59,7 @@ def tracked_values(section: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def tracked_contents(section: str, values: dict[str, Any]) -> dict[str, str]:
-    """Return the SHA-256 of the files that a section's values name; other values, such as a URL, as they are."""
+    """Return the SHA-256 of each file named by a key with `tracked: content`; values such as URLs stay as they are."""
     schemas = section_schema(section)
     return {
         key: sha256_of(value) if Path(value).is_file() else value

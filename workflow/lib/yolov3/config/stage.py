@@ -1,4 +1,4 @@
-"""What every stage's command line has in common: its log and how it ends."""
+"""Shared by the command lines of all stages: the option for the log, error handling and exit codes."""
 
 import argparse
 import errno
@@ -8,12 +8,12 @@ from collections.abc import Callable
 from yolov3.errors import InputError
 from yolov3.terminal import start_logging
 
-# No space, no permission, or a file where a folder should be.
+# Errors of a full disk, of permissions, and of a file where a folder should be.
 UNWRITABLE = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS),
     *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
 }
-# Of the record of the error that ends a stage.
+# Extra attribute of the log record of the error that ends a stage.
 ENDING = {"ends_stage": True}
 
 
@@ -25,7 +25,7 @@ def stage_parser(description: str) -> argparse.ArgumentParser:
 
 
 def run_stage(run: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
-    """Run a stage and return its exit code: 0, or 1 after one sentence about what the user can fix."""
+    """Run a stage; return exit code 0, 1 after logging an error that the user can fix, or 130 if interrupted."""
     try:
         start_logging(arguments.log_file)
         run(arguments)
@@ -35,12 +35,12 @@ def run_stage(run: Callable[[argparse.Namespace], None], arguments: argparse.Nam
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
-        # A failed copy names its source first, a failed write no file at all.
+        # An error of a copy has its source in `filename`, an error of a write has no file name.
         place = error.filename2 or error.filename or "a result"
         message = "%s cannot be written (%s): free or change the place, then run again"
         logging.error(message, place, error.strerror, extra=ENDING)
         return 1
     except KeyboardInterrupt:
-        logging.error("interrupted: run the same command again to go on", extra=ENDING)
+        logging.error("interrupted: run the same command again to resume", extra=ENDING)
         return 130
     return 0

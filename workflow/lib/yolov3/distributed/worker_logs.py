@@ -1,4 +1,4 @@
-"""The log files of msrun's workers: shown as they grow, and read for why a run failed."""
+"""Log files of the ranks that msrun starts: following them, and finding out why a run failed."""
 
 import codecs
 import logging
@@ -16,10 +16,10 @@ FAILED_WORKER = re.compile(r"Worker process \d+ exit with exception\. Error code
 LOST_WORKER = re.compile(r"The node: (\d+) is timed out")
 LOST_SCHEDULER = re.compile(r"Failed to (?:send heartbeat message to meta server node|reconnect to the meta server)")
 RESUME_ADVICE = "run the same command again to resume from the last checkpoint"
-# MindSpore's messages begin like this, sometimes within another line; they stay in the log file.
+# MindSpore's own messages, which may start within another line, are shown in the log file only.
 MINDSPORE_MESSAGE = re.compile(r"\[(?:DEBUG|INFO|WARNING)\] [A-Z_]+\(\d+[,:].*?[\r\n]", re.DOTALL)
 WORTH_WATCHING = {"RESULT": RESULT, "WARNING": logging.WARNING}
-# Splits after each line end.
+# Matches after each line end.
 LINE_END = re.compile(r"(?<=[\r\n])")
 
 
@@ -65,9 +65,9 @@ def _worker_number(path: Path) -> int:
 
 
 class LogFollower:
-    """Copies the log of the first worker of this host to a stream as it grows, without MindSpore's own messages.
+    """Copies the growing log of the first rank of this host to a stream, without MindSpore's own messages.
 
-    In a workflow the stream is the stage's log; the terminal shows what is worth watching, and the last line in place.
+    In a workflow the stream is the stage's log; the terminal shows results, warnings and, in one place, the last line.
     """
 
     def __init__(self, log_dir: Path, stream: TextIO) -> None:
@@ -82,7 +82,7 @@ class LogFollower:
     def show_new(self, is_end: bool = False) -> None:
         """Show new complete lines, and at the end also an incomplete last line."""
         if self.path is None:
-            # msrun starts the workers in order, so the first log is the lowest rank's.
+            # msrun starts ranks in order, so the first log is that of the lowest rank.
             self.path = next(iter(worker_logs(self.log_dir)), None)
             if self.path is None:
                 return
@@ -90,7 +90,7 @@ class LogFollower:
             log.seek(self.position)
             content = log.read()
         self.position += len(content)
-        # A progress bar ends its lines by carriage returns.
+        # Progress bars end their lines with carriage returns.
         *complete, self.pending = LINE_END.split(self.pending + self.decoder.decode(content, final=is_end))
         for line in [*complete, *([self.pending] if is_end else [])]:
             self._show(MINDSPORE_MESSAGE.sub("", line))
