@@ -26,8 +26,9 @@ SETTINGS = NetworkSettings((8, 16, 16, 16, 16), (1, 1, 1, 1, 1), ANCHORS, ("a", 
 SIZE = (64, 64)
 
 
-def network():
-    mindspore.set_context(mode=mindspore.GRAPH_MODE)
+def network(mode=mindspore.PYNATIVE_MODE):
+    """Computed eagerly unless a mode is given: compiling a step takes much longer than a few steps."""
+    mindspore.set_context(mode=mode)
     mindspore.set_seed(4)
     return YOLOv3(SETTINGS)
 
@@ -43,8 +44,8 @@ def batch():
     return images, Tensor(np.array(prediction_grid(SIZE, ANCHORS))), *stacked
 
 
-def trained(steps=1, rate=0.01, **changes):
-    net = network()
+def trained(steps=1, rate=0.01, mode=mindspore.PYNATIVE_MODE, **changes):
+    net = network(mode)
     settings = OptimizerSettings(
         **{"optimizer": "momentum", "momentum": 0.9, "weight_decay": 0.0, "loss_scale": 1.0, **changes}
     )
@@ -122,7 +123,7 @@ def test_the_decayed_parameters_are_the_convolution_weights():
 
 @pytest.mark.parametrize(("optimizer", "rate"), [("momentum", 0.001), ("adamw", 0.003)])
 def test_the_loss_falls(optimizer, rate):
-    _, losses = trained(steps=8, rate=rate, optimizer=optimizer)
+    _, losses = trained(8, rate, mindspore.GRAPH_MODE, optimizer=optimizer)
     assert losses[-1] < 0.8 * losses[0]
 
 

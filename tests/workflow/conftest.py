@@ -1,5 +1,6 @@
 """One small run of the whole pipeline, which the tests of this folder look at and change."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -129,14 +130,34 @@ def edited(path, old, new):
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
+def made_once(shared):
+    """Make the report in a folder that all workers of this test run share, unless another one has."""
+    project = Project(shared / "project", shared / "my run")
+    with shared.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (project.folder / "terminal.txt").exists():
+            shutil.rmtree(shared, ignore_errors=True)
+            project.folder.mkdir(parents=True)
+            copy_of_the_project(project.root)
+            project.write_config(SMALL)
+            done = project.snakemake("report")
+            (project.folder / "terminal.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
+    return project
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """A project whose report is made, under a path with a space and letters outside ASCII."""
-    base = tmp_path_factory.mktemp("läuft gut")
-    folder = base / "my run"
-    folder.mkdir()
-    project = Project(copy_of_the_project(base / "project"), folder)
-    project.write_config(SMALL)
-    done = project.snakemake("report")
-    (folder / "terminal.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
-    return project
+    """A project whose report is made, under a path with a space and letters outside ASCII; this worker's own copy."""
+    base = tmp_path_factory.getbasetemp()
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    made = made_once((base.parent if is_worker else base) / "läuft gut")
+    return copy_of_a_run(made, tmp_path_factory.mktemp("läuft weiter"))
+
+
+def copy_of_a_run(project, target, parts=("",)):
+    """Copy the sources, and the run or parts of its folder; nothing has to be done again in the copy."""
+    copy = Project(target / "project", target / "my run")
+    shutil.copytree(project.root, copy.root, symlinks=True)
+    for part in parts:
+        shutil.copytree(project.folder / part, copy.folder / part, symlinks=True)
+    return copy

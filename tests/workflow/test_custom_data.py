@@ -4,7 +4,7 @@ import json
 
 import cv2
 import numpy as np
-from conftest import SMALL, Project, changed, copy_of_the_project
+from conftest import SMALL, changed, copy_of_a_run
 
 
 def one_image_one_class(folder):
@@ -24,8 +24,9 @@ def one_image_one_class(folder):
     return folder
 
 
-def project_on(data, folder):
-    project = Project(copy_of_the_project(folder / "project"), folder)
+def project_on(data, finished, folder):
+    """Of the other run, only the native program is there."""
+    project = copy_of_a_run(finished, folder, (".snakemake", "results/native310", "results/benchmarks"))
     places = {
         f"custom.{split}_{kind}": str(path)
         for split in ("train", "val")
@@ -35,28 +36,28 @@ def project_on(data, folder):
     return project
 
 
-def test_one_image_and_one_class(tmp_path):
+def test_one_image_and_one_class(finished, tmp_path):
     data = one_image_one_class(tmp_path / "meine daten")
-    project = project_on(data, tmp_path)
+    project = project_on(data, finished, tmp_path)
     project.snakemake("report")
-    metrics = json.loads((tmp_path / "results" / "eval_coco" / "metrics.json").read_text(encoding="utf-8"))
+    metrics = json.loads((project.folder / "results" / "eval_coco" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["images"] == 1
     assert list(metrics["per_class"]) == ["Kiste <b>"]
-    page = (tmp_path / "results" / "report" / "report.html").read_text(encoding="utf-8")
+    page = (project.folder / "results" / "report" / "report.html").read_text(encoding="utf-8")
     assert "Kiste &lt;b&gt;" in page
     assert "Kiste <b>" not in page
     # The images are used in place.
-    assert not (tmp_path / "dataset").exists()
+    assert not (project.folder / "dataset").exists()
 
 
-def test_cut_annotations_stop_with_a_sentence(tmp_path):
+def test_cut_annotations_stop_with_a_sentence(finished, tmp_path):
     data = one_image_one_class(tmp_path / "daten")
     whole = (data / "annotations.json").read_text(encoding="utf-8")
     (data / "annotations.json").write_text(whole[: len(whole) // 2], encoding="utf-8")
-    project = project_on(data, tmp_path)
+    project = project_on(data, finished, tmp_path)
     done = project.snakemake("download", check=False)
     assert done.returncode == 1
-    log = (tmp_path / "logs" / "download_train.log").read_text(encoding="utf-8")
+    log = (project.folder / "logs" / "download_train.log").read_text(encoding="utf-8")
     assert "is not valid JSON at line 1" in log
     assert "Traceback" not in log + done.stdout + done.stderr
-    assert not (tmp_path / "results" / "data" / "manifest.json").exists()
+    assert not (project.folder / "results" / "data" / "manifest.json").exists()

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import shlex
 
+import mindspore
 import numpy as np
 import pytest
 from conftest import ROOT, SMALL, changed
@@ -29,6 +30,8 @@ def stage():
 def train(finished, tmp_path, monkeypatch):
     """Trains in this process with options changed; returns the folder of the results."""
     monkeypatch.chdir(finished.folder)
+    # Compiling takes most of a training of a few steps, and is tested by the run that is finished.
+    monkeypatch.setattr(mindspore, "GRAPH_MODE", mindspore.PYNATIVE_MODE)
 
     def run(name="out", code=0, more=(), **changes):
         output = tmp_path / name
@@ -106,6 +109,7 @@ def test_loss_scale_is_divided_out(plain, train):
 
 
 def test_sizes_change_every_resize_rate_batches_and_compile_once_each(train, monkeypatch):
+    monkeypatch.setattr(mindspore, "GRAPH_MODE", mindspore.context.GRAPH_MODE)
     monkeypatch.setattr("yolov3.training.sampler.MULTI_SCALE_SIZES", (64, 96))
     sizes, steps = [], []
     build = batches.BatchSource.build
@@ -158,6 +162,22 @@ def test_ranks_train_on_their_shares_of_the_images(train, monkeypatch):
         train(is_distributed=1, group_size=2, per_batch_size=4, more=("--rank", "0"))
     assert not shares[0] & shares[1]
     assert len(shares[0]) == len(shares[1]) == 12
+
+
+@pytest.mark.parametrize(
+    ("number", "is_save_on_master", "saved"),
+    [(0, 1, ["yolov3.ckpt"]), (1, 1, []), (0, 0, ["yolov3.ckpt"]), (1, 0, ["rank_1/yolov3.ckpt"])],
+)
+def test_which_of_two_ranks_saves(train, monkeypatch, number, is_save_on_master, saved):
+    monkeypatch.setenv("MS_ROLE", "MS_WORKER")
+    monkeypatch.setattr("yolov3.distributed.worker.start_runtime", lambda *_: Rank(number, 2))
+    mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+    # What needs the other rank.
+    monkeypatch.setattr("yolov3.training.loop.sum_over_ranks", lambda value: 2 * value)
+    monkeypatch.setattr("mindspore.nn.DistributedGradReducer", lambda *_, **__: lambda gradients: gradients)
+    options = {"is_distributed": 1, "group_size": 2, "per_batch_size": 4}
+    output = train(is_save_on_master=is_save_on_master, **options)
+    assert [path.relative_to(output).as_posix() for path in output.rglob("*.ckpt")] == saved
 
 
 def test_a_group_that_is_not_distributed_is_refused(train, capfd):

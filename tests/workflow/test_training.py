@@ -18,11 +18,14 @@ from yolov3.config.options import option_words
 from yolov3.weights.checkpoint import read_checkpoint
 
 
-def command(project, output, **changes):
+EAGERLY = str(ROOT / "tests" / "workflow" / "eagerly.py")
+
+
+def command(project, output, *, before=(), **changes):
     config = complete_config(changed(SMALL, {f"train.{key}": value for key, value in changes.items()}))
     words = option_words({"seed": 3, "device_target": "CPU", **config["network"], **config["train"], **config["eval"]})
     return [
-        *(sys.executable, str(ROOT / "workflow" / "scripts" / "train.py"), *shlex.split(words)),
+        *(sys.executable, *before, str(ROOT / "workflow" / "scripts" / "train.py"), *shlex.split(words)),
         *("--manifest", str(project.folder / "results" / "data" / "manifest.json")),
         *("--ckpt_path", str(output), "--log_file", str(output / "train.log")),
     ]
@@ -74,7 +77,7 @@ def test_killed_between_two_checkpoints_and_run_again(finished, undisturbed, tmp
 
 def test_other_settings_start_afresh_and_the_former_state_is_kept(finished, tmp_path):
     running = subprocess.Popen(
-        command(finished, tmp_path, max_epoch=8, T_max=8), cwd=finished.folder, stderr=subprocess.DEVNULL
+        command(finished, tmp_path, before=[EAGERLY], max_epoch=8, T_max=8), cwd=finished.folder, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 120
     while not (tmp_path / "checkpoints" / "last.ckpt").exists():
@@ -83,7 +86,7 @@ def test_other_settings_start_afresh_and_the_former_state_is_kept(finished, tmp_
         time.sleep(0.005)
     running.kill()
     running.wait()
-    again = train(finished, tmp_path, max_epoch=1, T_max=8)
+    again = train(finished, tmp_path, before=[EAGERLY], max_epoch=1, T_max=8)
     assert again.returncode == 0, again.stderr
     assert "max_epoch was 8, is 1" in again.stderr and "checkpoints_1" in again.stderr
     assert list(curve(tmp_path / "metrics.csv")) == [0, 1, 2]
@@ -91,7 +94,7 @@ def test_other_settings_start_afresh_and_the_former_state_is_kept(finished, tmp_
 
 
 def test_a_broken_loss_stops_with_a_sentence(finished, tmp_path):
-    done = train(finished, tmp_path, lr=10, loss_scale=1e30, max_epoch=8)
+    done = train(finished, tmp_path, before=[EAGERLY], lr=10, loss_scale=1e30, max_epoch=8)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "the loss is nan" in done.stderr or "the loss is inf" in done.stderr
@@ -160,11 +163,3 @@ def test_the_best_network_of_the_validations_is_the_result(finished, undisturbed
     validated, whole = curve(tmp_path / "metrics.csv"), curve(undisturbed / "metrics.csv")
     assert list(validated) == list(whole)
     assert list(validated.values()) == pytest.approx(list(whole.values()), rel=1e-3)
-
-
-def test_only_the_first_of_two_workers_saves(finished, tmp_path):
-    port = 20000 + os.getpid() % 20000
-    distributed = {"is_distributed": 1, "group_size": 2, "master_port": port, "cluster_time_out": 60}
-    done = train(finished, tmp_path, **distributed, per_batch_size=4, max_epoch=1)
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.ckpt")] == ["yolov3.ckpt"]
