@@ -77,11 +77,10 @@ def write_results(
             shutil.copyfile(files.best, temporary)
     else:
         save_checkpoint(files.checkpoint, network, network.settings)
-    if not rank.is_master:
-        return
-    with complete_file(files.metrics) as temporary:
-        shutil.copyfile(files.running_metrics, temporary)
-    write_json(files.summary, _summary(network, settings, rank, progress, images_per_second))
+    if rank.is_master:
+        with complete_file(files.metrics) as temporary:
+            shutil.copyfile(files.running_metrics, temporary)
+        write_json(files.summary, _summary(network, settings, rank, progress, images_per_second))
     # A rerun after a finished training must train again, not resume.
     shutil.rmtree(files.state.parent)
 
