@@ -171,11 +171,24 @@ def _comma_separated(value: Any) -> str:
 
 
 def _check_across_fields(config: dict[str, Any]) -> None:
-    train, network, data = config["train"], config["network"], config["data"]
-    if train["training_shape"] != "" and int(train["training_shape"]) % 32:
-        raise InputError(f"config key train.training_shape is {train['training_shape']} but must be a multiple of 32")
-    if train["training_shape"] != "" and int(train["training_shape"]) < 32:
-        raise InputError("config key train.training_shape is 0 but must be at least 32")
+    train, network, infer = config["train"], config["network"], config["infer"]
+
+    def refuse(key: str, reason: str, is_refused: bool = True) -> None:
+        section, name = key.split(".")
+        value = config[section][name]
+        if is_refused:
+            raise InputError(f"config key {key} is {value if value != '' else 'empty'} but {reason}")
+
+    def limit(smaller: str, larger: str) -> None:
+        refuse(
+            f"train.{smaller}",
+            f"must not exceed train.{larger}, which is {train[larger]}",
+            train[smaller] > train[larger],
+        )
+
+    side = 32 if train["training_shape"] == "" else int(train["training_shape"])
+    refuse("train.training_shape", "must be a multiple of 32", side % 32 != 0)
+    refuse("train.training_shape", "must be at least 32", side < 32)
     areas = [] if network["anchor_scales"] == "auto" else [w * h for w, h in network["anchor_scales"]]
     areas_by_stride = [sum(areas[first : first + 3]) for first in (0, 3, 6)]
     if areas_by_stride != sorted(areas_by_stride):
@@ -183,49 +196,26 @@ def _check_across_fields(config: dict[str, Any]) -> None:
             "config key network.anchor_scales must grow with the stride: the first three anchors belong to stride 8, "
             "the next three to 16, the last three to 32"
         )
-    if train["scale_min"] > train["scale_max"]:
-        raise InputError(
-            f"config key train.scale_min is {train['scale_min']} but must not exceed "
-            f"train.scale_max, which is {train['scale_max']}"
-        )
-    if train["warmup_epochs"] > train["max_epoch"]:
-        raise InputError(
-            f"config key train.warmup_epochs is {train['warmup_epochs']} but must not exceed "
-            f"train.max_epoch, which is {train['max_epoch']}"
-        )
+    limit("scale_min", "scale_max")
+    limit("warmup_epochs", "max_epoch")
+    limit("eta_min", "lr")
     if train["lr_scheduler"] == "exponential":
         milestones = [int(epoch) for epoch in train["lr_epochs"].split(",")]
-        if milestones != sorted(set(milestones)) or milestones[-1] >= train["max_epoch"]:
-            raise InputError(
-                f"config key train.lr_epochs is {train['lr_epochs']} but must be in ascending order and below "
-                f"train.max_epoch, which is {train['max_epoch']}"
-            )
-    if train["eta_min"] > train["lr"]:
-        raise InputError(
-            f"config key train.eta_min is {train['eta_min']} but must not exceed train.lr, which is {train['lr']}"
-        )
-    if train["group_size"] > 1 and not train["is_distributed"]:
-        raise InputError(
-            f"config key train.group_size is {train['group_size']} but train.is_distributed is 0: set it to 1"
-        )
-    if train["hosts"] and not train["is_distributed"]:
-        raise InputError(f"config key train.hosts is {train['hosts']} but train.is_distributed is 0: set it to 1")
+        is_ascending = milestones == sorted(set(milestones)) and milestones[-1] < train["max_epoch"]
+        rule = f"must be in ascending order and below train.max_epoch, which is {train['max_epoch']}"
+        refuse("train.lr_epochs", rule, not is_ascending)
+    if not train["is_distributed"]:
+        refuse("train.group_size", "train.is_distributed is 0: set it to 1", train["group_size"] > 1)
+        refuse("train.hosts", "train.is_distributed is 0: set it to 1", bool(train["hosts"]))
     if config["weights"]["pretrained"] and network["anchor_scales"] == "auto":
-        raise InputError(
-            "config key network.anchor_scales is auto but weights.pretrained is set: set it to the nine anchors that "
-            "the weights were trained with"
-        )
-    if config["infer"]["precision"] == "bfloat16" and config["infer"]["engine"] != "openvino":
-        raise InputError(
-            f"config key infer.precision is bfloat16 but infer.engine is {config['infer']['engine']}: use openvino"
-        )
-    only_device = DEVICE_OF_ENGINE.get(config["infer"]["engine"], config["infer"]["device"])
-    if config["infer"]["device"] != only_device:
-        raise InputError(
-            f"config key infer.device is {config['infer']['device']} but infer.engine {config['infer']['engine']} runs "
-            f"on {only_device} only: set infer.device to {only_device}, or choose another engine"
-        )
-    if data["provider"] == "custom":
-        for key, value in config["custom"].items():
-            if not value:
-                raise InputError(f"config key custom.{key} is empty but data.provider is custom: set it to a path")
+        remedy = "set it to the nine anchors that the weights were trained with"
+        refuse("network.anchor_scales", f"weights.pretrained is set: {remedy}")
+    if infer["precision"] == "bfloat16" and infer["engine"] != "openvino":
+        refuse("infer.precision", f"infer.engine is {infer['engine']}: use openvino")
+    only_device = DEVICE_OF_ENGINE.get(infer["engine"], infer["device"])
+    if infer["device"] != only_device:
+        remedy = f"set infer.device to {only_device}, or choose another engine"
+        refuse("infer.device", f"infer.engine {infer['engine']} runs on {only_device} only: {remedy}")
+    if config["data"]["provider"] == "custom":
+        for name, value in config["custom"].items():
+            refuse(f"custom.{name}", "data.provider is custom: set it to a path", not value)

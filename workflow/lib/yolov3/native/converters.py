@@ -31,14 +31,11 @@ def convert(
     Raises:
         InputError: a file or the program is missing, or the program fails.
     """
-    program = find_tool(
-        converter, "give --converter the mslite_convert that the runtime stage builds, or a vendor's converter_lite"
-    )
-    if not model.is_file():
-        raise InputError(f"model {model} does not exist: run the export stage first, or check the path")
+    remedy = "give --converter the mslite_convert that the runtime stage builds, or a vendor's converter_lite"
+    program = find_tool(converter, remedy)
+    _require_file(model, "run the export stage first, or check the path")
     for path, suffixes in ((model, FRAMEWORKS), (output, SAVE_TYPES)):
-        if path.suffix not in suffixes:
-            raise InputError(f"model {path} must have a name that ends in {' or '.join(suffixes)}: rename it")
+        _require_suffix(path, tuple(suffixes))
     # The converter has trouble with spaces in paths, and makes its output readable for the owner only.
     with tempfile.TemporaryDirectory(prefix="convert-") as folder:
         work = Path(folder)
@@ -56,14 +53,8 @@ def convert(
             config = work / "config.ini"
             config.write_text(config_text, encoding="utf-8")
             command.append(f"--configFile={config}")
-        lines = run_tool(command, f"check that {model} is a complete file of a supported model, see the log above")
-        converted = work / f"converted{output.suffix}"
-        if not converted.is_file():
-            last_line = lines[-1] if lines else "it printed nothing"
-            raise InputError(f"{Path(program).name} wrote no model from {model} ({last_line}): see the log above")
-        with complete_file(output) as temporary:
-            shutil.copyfile(converted, temporary)
-    return lines
+        remedy = f"check that {model} is a complete file of a supported model, see the log above"
+        return _compile(command, model, work / f"converted{output.suffix}", output, remedy)
 
 
 def compile_om(air: Path, output: Path, soc_version: str, atc: str = "atc", insert_op_conf: str = "") -> list[str]:
@@ -83,10 +74,8 @@ def compile_om(air: Path, output: Path, soc_version: str, atc: str = "atc", inse
         InputError: a file or the program is missing, or the program fails.
     """
     program = find_tool(atc, "install CANN and source its set_env.sh, or give the path of atc")
-    if not air.is_file():
-        raise InputError(f"model {air} does not exist: export it as AIR on an Ascend host, or check the path")
-    if output.suffix != ".om":
-        raise InputError(f"model {output} must have a name that ends in .om: rename it")
+    _require_file(air, "export it as AIR on an Ascend host, or check the path")
+    _require_suffix(output, (".om",))
     with tempfile.TemporaryDirectory(prefix="atc-") as folder:
         compiled = Path(folder) / "model"
         command = [
@@ -96,13 +85,27 @@ def compile_om(air: Path, output: Path, soc_version: str, atc: str = "atc", inse
             f"--model={air.absolute()}",
             f"--output={compiled}",
             f"--soc_version={soc_version}",
+            *([f"--insert_op_conf={insert_op_conf}"] if insert_op_conf else []),
         ]
-        if insert_op_conf:
-            command.append(f"--insert_op_conf={insert_op_conf}")
-        lines = run_tool(command, f"check that {air} is a complete AIR file and soc_version is that of the chip")
-        if not compiled.with_suffix(".om").is_file():
-            last_line = lines[-1] if lines else "it printed nothing"
-            raise InputError(f"atc wrote no model from {air} ({last_line}): see the log above")
-        with complete_file(output) as temporary:
-            shutil.copyfile(compiled.with_suffix(".om"), temporary)
+        remedy = f"check that {air} is a complete AIR file and soc_version is that of the chip"
+        return _compile(command, air, compiled.with_suffix(".om"), output, remedy)
+
+
+def _require_file(model: Path, remedy: str) -> None:
+    if not model.is_file():
+        raise InputError(f"model {model} does not exist: {remedy}")
+
+
+def _require_suffix(model: Path, suffixes: tuple[str, ...]) -> None:
+    if model.suffix not in suffixes:
+        raise InputError(f"model {model} must have a name that ends in {' or '.join(suffixes)}: rename it")
+
+
+def _compile(command: list[str], model: Path, compiled: Path, output: Path, remedy: str) -> list[str]:
+    lines = run_tool(command, remedy)
+    if not compiled.is_file():
+        last_line = lines[-1] if lines else "it printed nothing"
+        raise InputError(f"{Path(command[0]).name} wrote no model from {model} ({last_line}): see the log above")
+    with complete_file(output) as temporary:
+        shutil.copyfile(compiled, temporary)
     return lines
