@@ -97,7 +97,7 @@ class StageLines(logging.Handler):
         elif event == "job_error" and record.jobid in self.jobs:
             self._write_failure(self.jobs[record.jobid], record)
         elif message.startswith("Terminating processes on user request"):
-            self.failures.append(("workflow", "interrupted: run the same command again to go on"))
+            self.failures.append(("workflow", "interrupted: run the same command again to continue"))
         elif exit_of_command := COMMAND_EXIT.search(message):
             self.last_exit = exit_of_command[1]
         elif not (event in SILENT_EVENTS or message.startswith(CHATTER) or self._is_echo(message)):
