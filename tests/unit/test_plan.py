@@ -1,9 +1,9 @@
 import pytest
 
+from yolov3.config import sources
 from yolov3.config.config import complete_config, section_schema
 from yolov3.config.identity import stage_command, tracked_contents, tracked_values
 from yolov3.config.plan import Plan
-from yolov3.config.sources import python_digest
 
 DISTRIBUTED = {"is_distributed": 1, "group_size": 16}
 
@@ -60,7 +60,7 @@ def test_a_command_has_all_options_and_is_identified_by_some(program):
     for other in ([("train", {**train, "lr": 0.4}), ("", {"seed": 4})], [("train", train), ("", {"seed": 5})]):
         assert repr(stage_command(program, (), other)) != repr(command)
     program.write_text("import os\n")
-    python_digest.cache_clear()
+    sources._digest_and_imports.cache_clear()
     assert repr(stage_command(program, (), [("train", train), ("", {"seed": 4})])) != repr(command)
 
 

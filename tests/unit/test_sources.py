@@ -31,7 +31,7 @@ class Box:
 @pytest.fixture
 def digest(tmp_path):
     def write(text):
-        python_digest.cache_clear()
+        sources._digest_and_imports.cache_clear()
         path = tmp_path / "module.py"
         path.write_text(text, encoding="utf-8")
         return python_digest(path)
@@ -126,7 +126,7 @@ def test_a_program_is_part_of_its_code(tmp_path):
     script = tmp_path / "script.py"
     digests = []
     for text in ("a = 1\n", "a = 1  # remark\n", "a = 2\n"):
-        python_digest.cache_clear()
+        sources._digest_and_imports.cache_clear()
         script.write_text(text)
         digests.append(code_digest(script))
     assert digests[0] == digests[1] != digests[2]

@@ -124,7 +124,7 @@ def test_a_job_that_a_cluster_ended_is_shown_with_all_that_snakemake_says(workfl
 def test_an_interrupt_says_how_to_go_on(workflow):
     workflow.log("Terminating processes on user request, this might take some time.")
     workflow.end(is_failed=True)
-    assert workflow.lines == ["workflow: interrupted: run the same command again to go on"]
+    assert workflow.lines == ["workflow: interrupted: run the same command again to continue"]
 
 
 def test_a_logger_plugin_of_the_user_stays(monkeypatch):

@@ -17,7 +17,6 @@ from yolov3.config.config import complete_config
 from yolov3.config.options import option_words
 from yolov3.weights.checkpoint import read_checkpoint
 
-
 EAGERLY = str(ROOT / "tests" / "workflow" / "eagerly.py")
 
 
@@ -77,7 +76,9 @@ def test_killed_between_two_checkpoints_and_run_again(finished, undisturbed, tmp
 
 def test_other_settings_start_afresh_and_the_former_state_is_kept(finished, tmp_path):
     running = subprocess.Popen(
-        command(finished, tmp_path, before=[EAGERLY], max_epoch=8, T_max=8), cwd=finished.folder, stderr=subprocess.DEVNULL
+        command(finished, tmp_path, before=[EAGERLY], max_epoch=8, T_max=8),
+        cwd=finished.folder,
+        stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 120
     while not (tmp_path / "checkpoints" / "last.ckpt").exists():

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 PACKAGE = "yolov3"
 PACKAGE_DIR = Path(__file__).parents[1]
@@ -69,24 +70,45 @@ def files_digest(paths: Iterable[Path]) -> str:
     return _short_digest(repr([(path.name, _significant_text(path)) for path in sorted(paths)]))
 
 
-@cache
 def python_digest(path: Path) -> str:
     """Return a digest of a Python file's syntax tree without docstrings and other bare string statements."""
-    tree = _syntax_tree(path)
-    for node in ast.walk(tree):
-        for name in ("body", "orelse", "finalbody"):
-            if isinstance(block := getattr(node, name, None), list):
-                setattr(node, name, [statement for statement in block if not _is_bare_string(statement)])
-    # Python 3.12 added this field; without it, 3.11 gives the same digest.
-    return _short_digest(ast.dump(tree).replace(", type_params=[]", ""))
+    return _digest_and_imports(path)[0]
 
 
-def _is_bare_string(statement: ast.AST) -> bool:
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
+@cache
+def _digest_and_imports(path: Path) -> tuple[str, list[ast.Import | ast.ImportFrom]]:
+    """Return the digest of a Python file and its import statements, also those inside functions."""
+    words: list[str] = []
+    imports: list[ast.Import | ast.ImportFrom] = []
+
+    def visit(value: Any) -> None:
+        if isinstance(value, ast.AST):
+            if isinstance(value, ast.Import | ast.ImportFrom):
+                imports.append(value)
+            words.append(f"{type(value).__name__}(")
+            for name in value._fields:
+                field = getattr(value, name, None)
+                # Not written, so that Python 3.11 and 3.12, which has more fields, give the same digest.
+                if field is not None and field != []:
+                    words.append(f"{name}=")
+                    visit(field)
+            words.append(")")
+        elif isinstance(value, list):
+            for item in value:
+                if not _is_bare_string(item):
+                    visit(item)
+            words.append("]")
+        else:
+            words.append(repr(value))
+
+    visit(ast.parse(path.read_text(encoding="utf-8"), str(path)))
+    return _short_digest(" ".join(words)), imports
+
+
+def _is_bare_string(statement: Any) -> bool:
+    if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
+        return False
+    return isinstance(statement.value.value, str)
 
 
 def _significant_text(path: Path) -> str:
@@ -106,10 +128,10 @@ def _significant_text(path: Path) -> str:
 def _imports_of(path: Path, module: str) -> frozenset[str]:
     """Return the modules of this package that a file imports, also inside functions, and their parent packages."""
     names: set[str] = set()
-    for node in ast.walk(_syntax_tree(path)):
+    for node in _digest_and_imports(path)[1]:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = _absolute_name(node, path, module)
             names.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
     parts = [name.split(".") for name in names if name.split(".")[0] == PACKAGE]
@@ -122,10 +144,6 @@ def _absolute_name(node: ast.ImportFrom, path: Path, module: str) -> str:
         return node.module or ""
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     return ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
-
-
-def _syntax_tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def _file_of(module: str) -> Path:
