@@ -156,7 +156,7 @@ def test_headline_stages_and_config(run):
     for text in ("3 min 12 s", "55.5", "62 001 757", "2.10.0", "default:", "0.001"):
         assert text in page.text, text
     # The stage without a benchmark file is left out.
-    assert [row[0] for row in page.tables["stage-table"]] == ["Stage", "Training", "Total"]
+    assert [row[0] for row in page.tables["stage-table"]] == ["Stage", "Train", "Total"]
     assert page.tables["stage-table"][1][1] == "1 h 02 min"
     assert "2 keys, 1 changed" in page.text
 

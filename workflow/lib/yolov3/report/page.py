@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
 
 from yolov3.config.config import config_schema
 from yolov3.data.manifest import Manifest
@@ -22,43 +21,21 @@ NONE = "–"
 # Longer tables start collapsed.
 MAX_OPEN_ROWS = 20
 
-METRIC_MEANINGS = {
-    "AP": "mean over IoU 0.50 to 0.95",
-    "AP50": "IoU 0.50",
-    "AP75": "IoU 0.75",
-    "APs": "small, under 32² px",
-    "APm": "medium, up to 96² px",
-    "APl": "large",
-    "AR1": "recall, 1 detection per image",
-    "AR10": "recall, 10 per image",
-    "AR100": "recall, 100 per image",
-    "ARs": "recall, small",
-    "ARm": "recall, medium",
-    "ARl": "recall, large",
-}
-# The original documentation's result of the full network on COCO val2014 at 416, in the order of METRIC_MEANINGS.
-PUBLISHED = (0.311, 0.528, 0.322, 0.127, 0.323, 0.428, 0.259, 0.398, 0.423, 0.224, 0.442, 0.551)
-# The same after post-training quantization, on Ascend 310; in float the Ascend 310 reached PUBLISHED.
-PUBLISHED_INT8 = (0.306, 0.524, 0.314, 0.122, 0.319, 0.423, 0.256, 0.395, 0.419, 0.219, 0.438, 0.548)
-
-STAGE_NAMES = {
-    "download": "Data set",
-    "fetch_backbone": "Fetch backbone",
-    "convert_backbone": "Convert backbone",
-    "rank_table": "Rank table",
-    "train": "Training",
-    "convert_weights": "Convert weights",
-    "eval_coco": "Evaluation",
-    "export": "Export",
-    "mslite_runtime": "MindSpore Lite",
-    "build_native310": "Build native program",
-    "build_converter": "Build converter",
-    "preprocess_bins": "Prepare images",
-    "calibration_bins": "Prepare calibration images",
-    "convert_model": "Convert model",
-    "post_quant": "Quantization",
-    "infer_310": "Native inference, float",
-    "quant_infer_310": "Native inference, int8",
+# Metric -> meaning, then the original documentation's results of the full network on COCO val2014 at 416: in float on
+# Ascend 910 and 310 alike, and after post-training quantization on Ascend 310.
+METRICS = {
+    "AP": ("mean over IoU 0.50 to 0.95", (0.311, 0.306)),
+    "AP50": ("IoU 0.50", (0.528, 0.524)),
+    "AP75": ("IoU 0.75", (0.322, 0.314)),
+    "APs": ("small, under 32² px", (0.127, 0.122)),
+    "APm": ("medium, up to 96² px", (0.323, 0.319)),
+    "APl": ("large", (0.428, 0.423)),
+    "AR1": ("recall, 1 detection per image", (0.259, 0.256)),
+    "AR10": ("recall, 10 per image", (0.398, 0.395)),
+    "AR100": ("recall, 100 per image", (0.423, 0.419)),
+    "ARs": ("recall, small", (0.224, 0.219)),
+    "ARm": ("recall, medium", (0.442, 0.438)),
+    "ARl": ("recall, large", (0.551, 0.548)),
 }
 
 
@@ -120,11 +97,6 @@ def read_config(text: str) -> dict[str, Any]:
 
 def write_page(content: ReportContent, settings: ReportSettings, path: str | Path) -> None:
     """Write the page atomically; equal content gives equal bytes."""
-    write_text(path, page(content, settings))
-
-
-def page(content: ReportContent, settings: ReportSettings) -> str:
-    """Return the page as HTML."""
     template = Path(__file__).with_name("report.html.j2")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(template.parent),
@@ -137,32 +109,21 @@ def page(content: ReportContent, settings: ReportSettings) -> str:
     environment.filters |= {"accuracy": accuracy_text, "duration": duration_text, "count": count_text}
     accuracy = content.accuracies[0]
     training = content.origin if isinstance(content.origin, Training) else None
-    return environment.get_template(template.name).render(
+    text = environment.get_template(template.name).render(
+        vars(content),
         settings=settings,
-        manifest=content.manifest,
         training=training,
-        weights=content.origin,
         device=training.device_target if training else content.config.get("device_target", ""),
         accuracy=accuracy,
-        accuracies=content.accuracies,
-        native_runs=content.native_runs,
         class_losses=class_losses(content.accuracies),
-        metric_rows=[
-            (name, meaning, [entry.numbers[name] for entry in content.accuracies], published, published_int8)
-            for (name, meaning), published, published_int8 in zip(
-                METRIC_MEANINGS.items(), PUBLISHED, PUBLISHED_INT8, strict=True
-            )
-        ],
-        stage_times=[(STAGE_NAMES.get(time.stage, time.stage), time) for time in content.stage_times],
-        run_seconds=sum(time.seconds for time in content.stage_times),
-        evaluation_parts=_evaluation_parts(accuracy),
-        training_charts=_training_charts(training) if training else [],
-        precision_recall_charts=_precision_recall_charts(accuracy),
+        metrics=METRICS,
+        training_charts=plots.training_charts(training) if training else [],
+        precision_recall_charts=plots.precision_recall_charts(accuracy.precision_recall),
         class_charts=plots.class_charts(accuracy.per_class),
         classes_open=len(accuracy.per_class) <= MAX_OPEN_ROWS,
-        pictures=content.pictures,
         config_sections=config_sections(content.config),
     )
+    write_text(path, text)
 
 
 def accuracy_text(value: float) -> str:
@@ -196,36 +157,3 @@ def _value_text(value: Any) -> str:
     if value == "":
         return "(empty)"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _evaluation_parts(accuracy: Accuracy) -> list[tuple[str, float, float]]:
-    """Return (name, seconds, share of the time) for each part of the evaluation."""
-    parts = {"waiting for images": "read", "network": "network", "post-processing": "postprocess"}
-    total = sum(accuracy.seconds[key] for key in parts.values())
-    return [
-        (name, accuracy.seconds[key], accuracy.seconds[key] / total if total else 0.0) for name, key in parts.items()
-    ]
-
-
-def _training_charts(training: Training) -> list[tuple[str, Markup]]:
-    charts = []
-    if len(training.steps["iter"]):
-        charts = [
-            ("Loss", plots.loss_chart(training)),
-            ("Parts of the loss", plots.loss_parts_chart(training)),
-            ("Learning rate", plots.learning_rate_chart(training)),
-            ("Speed", plots.speed_chart(training)),
-        ]
-    if training.validation:
-        charts.insert(2, ("Validation accuracy", plots.validation_chart(training)))
-    return charts
-
-
-def _precision_recall_charts(accuracy: Accuracy) -> list[tuple[str, Markup]]:
-    curves = accuracy.precision_recall
-    if not curves.classes:
-        return []
-    return [
-        ("Mean over the classes", plots.mean_precision_recall_chart(curves)),
-        ("Every class at IoU 0.50", plots.class_precision_recall_chart(curves)),
-    ]

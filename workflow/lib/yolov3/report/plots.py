@@ -8,6 +8,7 @@ import io
 import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -32,6 +33,8 @@ MAX_NAME_LETTERS = 22
 # More bars are split into two charts.
 MAX_BARS = 25
 SMOOTHING_PARTS = 25
+LEGEND = {"loc": "outside upper center"}
+PRECISION_RECALL_AXES = {"xlim": (0, 1), "ylim": (0, 1.02), "xlabel": "recall", "ylabel": "precision"}
 
 SETTINGS = {
     "svg.hashsalt": "yolov3",
@@ -61,74 +64,65 @@ SETTINGS = {
 }
 
 
-def loss_chart(training: Training) -> Markup:
-    """Return a chart of the total loss over the steps, logarithmic."""
-
-    def draw(axes: Axes) -> None:
-        _draw_noisy(axes, training.steps["iter"], training.steps["loss"], COLOURS[0], "total")
-        _use_log_scale(axes, [training.steps["loss"]])
-        axes.set_xlabel("step")
-        axes.set_ylabel("loss")
-
-    return _svg("loss", "Total training loss over the steps, logarithmic scale", draw)
-
-
-def loss_parts_chart(training: Training) -> Markup:
-    """Return a chart of the four parts of the loss over the steps, logarithmic."""
-    parts = {"centre": "loss_xy", "size": "loss_wh", "confidence": "loss_confidence", "class": "loss_class"}
-
-    def draw(axes: Axes) -> None:
-        for colour, (label, column) in zip(COLOURS, parts.items(), strict=False):
-            _draw_noisy(axes, training.steps["iter"], training.steps[column], colour, label)
-        _use_log_scale(axes, [training.steps[column] for column in parts.values()])
-        axes.set_xlabel("step")
-        axes.set_ylabel("loss")
-        axes.figure.legend(loc="outside upper center", ncols=4, handlelength=1, columnspacing=0.8, handletextpad=0.4)
-
-    return _svg("loss-parts", "The four parts of the training loss over the steps, logarithmic scale", draw)
+def training_charts(training: Training) -> list[tuple[str, Markup]]:
+    """Return (heading, chart) for what the training logged."""
+    steps, charts = training.steps, []
+    if len(steps["iter"]):
+        parts = {"centre": "loss_xy", "size": "loss_wh", "confidence": "loss_confidence", "class": "loss_class"}
+        total_text = "Total training loss over the steps, logarithmic scale"
+        parts_text = "The four parts of the training loss over the steps, logarithmic scale"
+        speed_text = "Training speed in images per second over the steps"
+        charts = [
+            ("Loss", _svg("loss", total_text, _draw_losses, steps, {"total": "loss"})),
+            ("Parts of the loss", _svg("loss-parts", parts_text, _draw_losses, steps, parts)),
+            ("Learning rate", _svg("learning-rate", "Learning rate over the steps", _draw_learning_rate, steps)),
+            ("Speed", _svg("speed", speed_text, _draw_speed, steps)),
+        ]
+    if training.validation:
+        text = "AP and AP50 on the validation images over the epochs"
+        charts.insert(2, ("Validation accuracy", _svg("validation", text, _draw_validation, training)))
+    return charts
 
 
-def learning_rate_chart(training: Training) -> Markup:
-    """Return a chart of the learning rate over the steps."""
-
-    def draw(axes: Axes) -> None:
-        axes.plot(training.steps["iter"], training.steps["lr"], color=COLOURS[2])
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel("step")
-        axes.set_ylabel("learning rate")
-
-    return _svg("learning-rate", "Learning rate over the steps", draw)
-
-
-def speed_chart(training: Training) -> Markup:
-    """Return a chart of the training speed over the steps."""
-
-    def draw(axes: Axes) -> None:
-        _draw_noisy(axes, training.steps["iter"], training.steps["images_per_second"], COLOURS[3], "speed")
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel("step")
-        axes.set_ylabel("images/s")
-
-    return _svg("speed", "Training speed in images per second over the steps", draw)
+def _draw_losses(axes: Axes, steps: dict[str, np.ndarray], columns: dict[str, str]) -> None:
+    """Draw losses over the steps, logarithmic; `columns` is label -> column of the log."""
+    for colour, (label, column) in zip(COLOURS, columns.items(), strict=False):
+        _draw_noisy(axes, steps["iter"], steps[column], colour, label)
+    axes.set(xlabel="step", ylabel="loss")
+    # Without a positive value a logarithmic axis has no limits.
+    if any((steps[column] > 0).any() for column in columns.values()):
+        axes.set_yscale("log", nonpositive="mask")
+        # Ticks between powers of ten too, since the range may include only one of those.
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.grid(visible=True, which="minor", axis="y", linewidth=0.35)
+        axes.tick_params(which="minor", color=LINE)
+    if len(columns) > 1:
+        axes.figure.legend(**LEGEND, ncols=4, handlelength=1, columnspacing=0.8, handletextpad=0.4)
 
 
-def validation_chart(training: Training) -> Markup:
-    """Return a chart of AP and AP50 on the validation images over the epochs."""
+def _draw_learning_rate(axes: Axes, steps: dict[str, np.ndarray]) -> None:
+    axes.plot(steps["iter"], steps["lr"], color=COLOURS[2])
+    axes.set(xlabel="step", ylabel="learning rate", ylim=(0, None))
+
+
+def _draw_speed(axes: Axes, steps: dict[str, np.ndarray]) -> None:
+    _draw_noisy(axes, steps["iter"], steps["images_per_second"], COLOURS[3], "speed")
+    axes.set(xlabel="step", ylabel="images/s", ylim=(0, None))
+
+
+def _draw_validation(axes: Axes, training: Training) -> None:
     epochs = [point.epoch for point in training.validation]
-
-    def draw(axes: Axes) -> None:
-        for colour, name in zip(COLOURS, ("AP", "AP50"), strict=False):
-            # -1 means no ground truth.
-            values = [value if value >= 0 else np.nan for value in (getattr(p, name) for p in training.validation)]
-            axes.plot(epochs, values, color=colour, marker="o", markersize=4, label=name)
-        if training.best_epoch is not None:
-            axes.axvline(training.best_epoch, color=INK, linewidth=1, linestyle=":", label="best checkpoint")
-        axes.set_ylim(0, 1)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel("epoch")
-        axes.figure.legend(loc="outside upper center", ncols=3, handlelength=1.4, columnspacing=1)
-
-    return _svg("validation", "AP and AP50 on the validation images over the epochs", draw)
+    for colour, name in zip(COLOURS, ("AP", "AP50"), strict=False):
+        # -1 means no ground truth.
+        values = [value if value >= 0 else np.nan for value in (getattr(p, name) for p in training.validation)]
+        axes.plot(epochs, values, color=colour, marker="o", markersize=4, label=name)
+    if training.best_epoch is not None:
+        axes.axvline(training.best_epoch, color=INK, linewidth=1, linestyle=":", label="best checkpoint")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="epoch", ylim=(0, 1))
+    axes.figure.legend(**LEGEND, ncols=3, handlelength=1.4, columnspacing=1)
 
 
 def class_charts(per_class: tuple[ClassAccuracy, ...]) -> list[Markup]:
@@ -136,81 +130,68 @@ def class_charts(per_class: tuple[ClassAccuracy, ...]) -> list[Markup]:
     rows = [entry for entry in per_class if entry.AP >= 0]
     in_first = len(rows) if len(rows) <= MAX_BARS else (len(rows) + 1) // 2
     return [
-        _class_chart(f"classes-{number}", part)
+        _svg(f"classes-{number}", "AP and AP50 by class", _draw_classes, part, height=0.9 + 0.25 * len(part))
         for number, part in enumerate((rows[:in_first], rows[in_first:]), start=1)
         if part
     ]
 
 
-def _class_chart(chart_name: str, rows: list[ClassAccuracy]) -> Markup:
-    """Return a chart with a bar of AP, and behind it one of AP50, for each class."""
+def _draw_classes(axes: Axes, rows: list[ClassAccuracy]) -> None:
+    """Draw a bar of AP, and behind it one of AP50, for each class."""
     places = np.arange(len(rows))
-
-    def draw(axes: Axes) -> None:
-        axes.barh(places, [row.AP50 for row in rows], 0.72, color=COLOURS[0], alpha=0.35, label="AP50")
-        axes.barh(places, [row.AP for row in rows], 0.72, color=COLOURS[0], label="AP")
-        for place, row in zip(places, rows, strict=True):
-            axes.text(max(row.AP50, row.AP) + 0.015, place, f"{row.AP:.3f}", va="center", fontsize=10)
-        axes.set_yticks(places, [_shortened(row.name) for row in rows])
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.set_xlim(0, 1.12)
-        axes.set_xticks(np.linspace(0, 1, 6))
-        axes.grid(visible=False, axis="y")
-        axes.tick_params(axis="y", length=0)
-        handles, labels = axes.get_legend_handles_labels()
-        axes.figure.legend(handles[::-1], labels[::-1], loc="outside upper center", ncols=2, handlelength=1.2)
-
-    return _svg(chart_name, "AP and AP50 by class", draw, height=0.9 + 0.25 * len(rows))
+    axes.barh(places, [row.AP50 for row in rows], 0.72, color=COLOURS[0], alpha=0.35, label="AP50")
+    axes.barh(places, [row.AP for row in rows], 0.72, color=COLOURS[0], label="AP")
+    for place, row in zip(places, rows, strict=True):
+        axes.text(max(row.AP50, row.AP) + 0.015, place, f"{row.AP:.3f}", va="center", fontsize=10)
+    axes.set_yticks(places, [_shortened(row.name) for row in rows])
+    axes.set(xlim=(0, 1.12), xticks=np.linspace(0, 1, 6), ylim=(len(rows) - 0.4, -0.6))
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    handles, labels = axes.get_legend_handles_labels()
+    axes.figure.legend(handles[::-1], labels[::-1], **LEGEND, ncols=2, handlelength=1.2)
 
 
-def mean_precision_recall_chart(curves: PrecisionRecall) -> Markup:
-    """Return a chart of precision over recall at two IoU thresholds, as the mean over the classes."""
-
-    def draw(axes: Axes) -> None:
-        for colour, (iou, precision) in zip(COLOURS, curves.mean.items(), strict=False):
-            axes.plot(curves.recall, precision, color=colour, label=f"IoU {iou}")
-        _draw_precision_recall_axes(axes)
-        axes.figure.legend(loc="outside upper center", ncols=2, handlelength=1.4)
-
-    return _svg("precision-recall", "Precision over recall, mean over the classes, at IoU 0.50 and 0.75", draw)
-
-
-def class_precision_recall_chart(curves: PrecisionRecall) -> Markup:
-    """Return a chart of precision over recall at IoU 0.50, a thin line per class and a thick one for their mean."""
+def precision_recall_charts(curves: PrecisionRecall) -> list[tuple[str, Markup]]:
+    """Return (heading, chart) of precision over recall: the mean at two IoU thresholds, and each class at IoU 0.50."""
+    if not curves.classes:
+        return []
     has_legend = len(curves.classes) <= MAX_LEGEND_ENTRIES
-
-    def draw(axes: Axes) -> None:
-        for index, (name, precision) in enumerate(curves.classes.items()):
-            style = (
-                {"color": COLOURS[index], "label": _shortened(name)}
-                if has_legend
-                else {"color": COLOURS[0], "alpha": 0.35}
-            )
-            axes.plot(curves.recall, precision, linewidth=1.1, **style)
-        axes.plot(curves.recall, curves.mean["0.50"], color=INK, linewidth=2, label="mean")
-        _draw_precision_recall_axes(axes)
-        axes.figure.legend(loc="outside upper center", ncols=3, handlelength=1.2, columnspacing=1)
-
-    rows = np.ceil((len(curves.classes) + 1) / 3) if has_legend else 1
-    name = "Precision over recall at IoU 0.50 of every class"
-    return _svg("precision-recall-classes", name, draw, height=HEIGHT + 0.21 * (rows - 1))
+    legend_rows = np.ceil((len(curves.classes) + 1) / 3) if has_legend else 1
+    means_text = "Precision over recall, mean over the classes, at IoU 0.50 and 0.75"
+    text, height = "Precision over recall at IoU 0.50 of every class", HEIGHT + 0.21 * (legend_rows - 1)
+    classes = _svg("precision-recall-classes", text, _draw_class_precision, curves, has_legend, height=height)
+    return [
+        ("Mean over the classes", _svg("precision-recall", means_text, _draw_mean_precision, curves)),
+        ("Every class at IoU 0.50", classes),
+    ]
 
 
-def _draw_precision_recall_axes(axes: Axes) -> None:
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1.02)
-    axes.set_xlabel("recall")
-    axes.set_ylabel("precision")
+def _draw_mean_precision(axes: Axes, curves: PrecisionRecall) -> None:
+    for colour, (iou, precision) in zip(COLOURS, curves.mean.items(), strict=False):
+        axes.plot(curves.recall, precision, color=colour, label=f"IoU {iou}")
+    axes.set(**PRECISION_RECALL_AXES)
+    axes.figure.legend(**LEGEND, ncols=2, handlelength=1.4)
+
+
+def _draw_class_precision(axes: Axes, curves: PrecisionRecall, has_legend: bool) -> None:
+    """Draw a thin line per class and a thick one for their mean."""
+    for index, (name, precision) in enumerate(curves.classes.items()):
+        style: dict[str, Any] = {"color": COLOURS[0], "alpha": 0.35}
+        if has_legend:
+            style = {"color": COLOURS[index], "label": _shortened(name)}
+        axes.plot(curves.recall, precision, linewidth=1.1, **style)
+    axes.plot(curves.recall, curves.mean["0.50"], color=INK, linewidth=2, label="mean")
+    axes.set(**PRECISION_RECALL_AXES)
+    axes.figure.legend(**LEGEND, ncols=3, handlelength=1.2, columnspacing=1)
 
 
 def _draw_noisy(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str, label: str) -> None:
     """Draw the values as a thin line and their moving average as a thick one, or only the values if they are few."""
     window = len(y) // SMOOTHING_PARTS
-    if window < 2:
-        axes.plot(x, y, color=colour, label=label)
-        return
-    axes.plot(x, y, color=colour, alpha=0.3, linewidth=0.8)
-    axes.plot(x, moving_average(y, window), color=colour, label=label)
+    if window > 1:
+        axes.plot(x, y, color=colour, alpha=0.3, linewidth=0.8)
+        y = moving_average(y, window)
+    axes.plot(x, y, color=colour, label=label)
 
 
 def moving_average(values: np.ndarray, window: int) -> np.ndarray:
@@ -219,26 +200,14 @@ def moving_average(values: np.ndarray, window: int) -> np.ndarray:
     return np.convolve(values, weights, "same") / np.convolve(np.ones(len(values)), weights, "same")
 
 
-def _use_log_scale(axes: Axes, curves: list[np.ndarray]) -> None:
-    # Without a positive value a logarithmic axis has no limits.
-    if any((values > 0).any() for values in curves):
-        axes.set_yscale("log", nonpositive="mask")
-        # Ticks between powers of ten too, since the range may include only one of those.
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.grid(visible=True, which="minor", axis="y", linewidth=0.35)
-        axes.tick_params(which="minor", color=LINE)
-
-
 def _shortened(name: str) -> str:
     # matplotlib leaves names with a leading underscore out of legends.
     name = name if len(name) <= MAX_NAME_LETTERS else f"{name[: MAX_NAME_LETTERS - 1]}…"
     return f"\u200b{name}" if name.startswith("_") else name
 
 
-def _svg(name: str, description: str, draw: Callable[[Axes], None], height: float = HEIGHT) -> Markup:
-    """Draw on new axes and return the SVG element; `name` prefixes its ids to keep them unique on the page."""
+def _svg(name: str, text: str, draw: Callable[..., None], *arguments: Any, height: float = HEIGHT) -> Markup:
+    """Call `draw(axes, *arguments)` and return the SVG element; `name` prefixes its ids to keep them unique on a page."""
     with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
         # Class names may have letters that are missing in the font used for layout; the reader's fonts have them.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
@@ -246,24 +215,22 @@ def _svg(name: str, description: str, draw: Callable[[Axes], None], height: floa
         figure.patch.set_visible(False)
         axes = figure.add_subplot()
         axes.patch.set_visible(False)
-        draw(axes)
+        draw(axes, *arguments)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", metadata={"Date": None})
-    return _for_page(stream.getvalue(), name, description)
+    return _for_page(stream.getvalue(), name, text)
 
 
 def _for_page(document: str, name: str, description: str) -> Markup:
     """Convert an SVG document to an element of a page, without namespaces, metadata and style sheet."""
     root = ElementTree.fromstring(document)
     for parent in list(root.iter()):
+        parent.tag = parent.tag.rpartition("}")[2]
         for child in list(parent):
             if child.tag.rpartition("}")[2] in ("metadata", "style"):
                 parent.remove(child)
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
-        attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
-        element.attrib.clear()
-        element.attrib.update({key: _attribute(key, value, name) for key, value in attributes.items()})
+        attributes = {key.rpartition("}")[2]: value for key, value in parent.attrib.items()}
+        parent.attrib = {key: _attribute(key, value, name) for key, value in attributes.items()}
     # The page sets the size; the view box keeps the proportions.
     for attribute in ("width", "height", "version"):
         root.attrib.pop(attribute, None)
