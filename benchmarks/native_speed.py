@@ -12,7 +12,8 @@ import multiprocessing
 import os
 import subprocess
 import tempfile
-import time
+import timeit
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,15 @@ WARMUP = 3
 CALIBRATION_IMAGES = 8
 # Random weights give every box a score of about 0.25; above this threshold about as few remain as after training.
 SCORE_THRESHOLD = 0.5
+# Pairs of runs whose times are compared, and the largest ratio that is wanted.
+RATIOS = (
+    ("native, lite", "ONNX Runtime", 0.7),
+    ("native, openvino", "ONNX Runtime", 0.7),
+    ("native, openvino, bfloat16", "ONNX Runtime", 0.7),
+    ("native, lite", "bare Lite Predict", 1.05),
+    ("native, openvino, int8", "native, lite", 0.6),
+    ("native, openvino, int8", "native, openvino", 0.6),
+)
 
 BARE_CMAKE = """cmake_minimum_required(VERSION 3.16)
 project(bare_predict LANGUAGES CXX)
@@ -116,10 +126,16 @@ def build_bare_predict(native: Path, work: Path) -> Path:
     return source / "build/bare_predict"
 
 
-def native_time(program: Path, engine: str, model: Path, work: Path, threads: int, precision: str = "float32") -> float:
-    """Return the milliseconds per image of a whole run."""
-    with tempfile.TemporaryDirectory(dir=work) as output:
-        options = {"engine": engine, "model": model, "input": work / "bins", "output": output, "threads": threads}
+def native_time(program: Path, engine: str, model: Path, threads: int, precision: str = "float32") -> float:
+    """Return the milliseconds per image of a whole run on the bins beside the model."""
+    with tempfile.TemporaryDirectory(dir=model.parent) as output:
+        options = {
+            "engine": engine,
+            "model": model,
+            "input": model.parent / "bins",
+            "output": output,
+            "threads": threads,
+        }
         options |= {"warmup": WARMUP, "raw": 0, "precision": precision, "score_threshold": SCORE_THRESHOLD}
         words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
         subprocess.run([program, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -137,19 +153,8 @@ def onnxruntime_time(session: onnxruntime.InferenceSession, images: list[np.ndar
     name = session.get_inputs()[0].name
     for _ in range(WARMUP):
         session.run(None, {name: images[0]})
-    seconds = []
-    for image in images:
-        start = time.perf_counter()
-        session.run(None, {name: image})
-        seconds.append(time.perf_counter() - start)
+    seconds = [timeit.timeit(partial(session.run, None, {name: image}), number=1) for image in images]
     return 1000 * float(np.median(seconds))
-
-
-def print_ratio(text: str, times: list[float], base_times: list[float], limit: float) -> None:
-    rounds = np.divide(times, base_times)
-    ratio = np.median(times) / np.median(base_times)
-    verdict = "reached" if ratio <= limit else "MISSED"
-    print(f"{text:52s} {ratio:.3f} (rounds {rounds.min():.3f} to {rounds.max():.3f}), at most {limit}: {verdict}")
 
 
 def main() -> None:
@@ -170,19 +175,18 @@ def main() -> None:
         bare = build_bare_predict(arguments.native, work)
         files = [work / "bins" / entry["file"] for entry in read_json(work / "bins/index.json", "index")["images"]]
         images = [np.fromfile(file, np.float32).reshape(1, 3, SIZE, SIZE) for file in files]
+        onnx = work / "float.onnx"
         session_options = onnxruntime.SessionOptions()
         session_options.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(work / "float.onnx", session_options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(onnx, session_options, providers=["CPUExecutionProvider"])
         times: dict[str, list[float]] = {}
         runs = {
-            "native, lite": lambda: native_time(program, "lite", work / "float.ms", work, threads),
+            "native, lite": lambda: native_time(program, "lite", work / "float.ms", threads),
             "bare Lite Predict": lambda: bare_predict_time(bare, work / "float.ms", files[0], threads, len(files)),
             "ONNX Runtime": lambda: onnxruntime_time(session, images),
-            "native, openvino": lambda: native_time(program, "openvino", work / "float.onnx", work, threads),
-            "native, openvino, bfloat16": lambda: native_time(
-                program, "openvino", work / "float.onnx", work, threads, "bfloat16"
-            ),
-            "native, openvino, int8": lambda: native_time(program, "openvino", work / "int8.onnx", work, threads),
+            "native, openvino": lambda: native_time(program, "openvino", onnx, threads),
+            "native, openvino, bfloat16": lambda: native_time(program, "openvino", onnx, threads, "bfloat16"),
+            "native, openvino, int8": lambda: native_time(program, "openvino", work / "int8.onnx", threads),
         }
         for _ in range(arguments.rounds):
             for name, run in runs.items():
@@ -190,14 +194,12 @@ def main() -> None:
     print(f"{arguments.rounds} rounds of {arguments.images} images, {threads} threads, ms per image")
     for name, values in times.items():
         print(f"{name:34s} median {np.median(values):7.1f}   rounds {' '.join(f'{value:7.1f}' for value in values)}")
-    print_ratio("native, lite / ONNX Runtime", times["native, lite"], times["ONNX Runtime"], 0.7)
-    print_ratio("native, openvino / ONNX Runtime", times["native, openvino"], times["ONNX Runtime"], 0.7)
-    print_ratio(
-        "native, openvino, bfloat16 / ONNX Runtime", times["native, openvino, bfloat16"], times["ONNX Runtime"], 0.7
-    )
-    print_ratio("native, lite / bare Lite Predict", times["native, lite"], times["bare Lite Predict"], 1.05)
-    print_ratio("int8 / float (lite)", times["native, openvino, int8"], times["native, lite"], 0.6)
-    print_ratio("int8 / float (openvino)", times["native, openvino, int8"], times["native, openvino"], 0.6)
+    for name, base, limit in RATIOS:
+        ratio = np.median(times[name]) / np.median(times[base])
+        rounds = np.divide(times[name], times[base])
+        verdict = "reached" if ratio <= limit else "MISSED"
+        text = f"{name} / {base}"
+        print(f"{text:52s} {ratio:.3f} (rounds {rounds.min():.3f} to {rounds.max():.3f}), at most {limit}: {verdict}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,7 +39,7 @@ SIZE_WH = (640, 480)
 OUTLINE = [round(10.37 * index, 2) for index in range(44)]
 
 
-def write_split(folder: Path, name: str, images: int, seed: int) -> tuple[Path, Path]:
+def write_split(folder: Path, name: str, images: int, seed: int) -> None:
     """Write a split whose images are links to one JPEG."""
     rng = np.random.default_rng(seed)
     image_dir = folder / name
@@ -71,24 +72,23 @@ def write_split(folder: Path, name: str, images: int, seed: int) -> tuple[Path, 
         "annotations": annotations,
         "categories": [{"id": number, "name": f"class {number}"} for number in range(1, CLASSES + 1)],
     }
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps(dataset), encoding="utf-8")
-    return image_dir, path
+    (folder / f"{name}.json").write_text(json.dumps(dataset), encoding="utf-8")
 
 
 def write_data(folder: Path) -> None:
     """Write both splits and the manifest."""
-    places = {"train": write_split(folder, "train", TRAIN_IMAGES, 1), "val": write_split(folder, "val", VAL_IMAGES, 2)}
-    check_dataset("custom", places, CheckSettings("header", False)).write(folder / "manifest.json")
+    write_split(folder, "train", TRAIN_IMAGES, 1)
+    write_split(folder, "val", VAL_IMAGES, 2)
+    describe(folder).write(folder / "manifest.json")
 
 
-def describe(folder: Path) -> None:
+def describe(folder: Path) -> Manifest:
     places = {name: (folder / name, folder / f"{name}.json") for name in ("train", "val")}
-    check_dataset("custom", places, CheckSettings("header", False))
+    return check_dataset("custom", places, CheckSettings("header", False))
 
 
-def detections(folder: Path) -> np.ndarray:
-    """Return detections, float64 [K, 7] as in `read_results`: one near each true box, and random ones."""
+def write_detections(folder: Path) -> None:
+    """Write detections: one near each true box, and random ones."""
     rng = np.random.default_rng(3)
     split = load_split(Manifest.read(folder / "manifest.json"), "val")
     rows = np.empty((VAL_IMAGES * DETECTIONS, 7))
@@ -105,11 +105,7 @@ def detections(folder: Path) -> np.ndarray:
         rows[first : first + count, 3:5] = boxes_xyxy[:count, 2:] - boxes_xyxy[:count, :2]
         rows[first : first + count, 5] = 0.9
         rows[first : first + count, 6] = labels[:count] + 1
-    return rows
-
-
-def write_detections(folder: Path) -> None:
-    write_results(folder / "detections.json", detections(folder))
+    write_results(folder / "detections.json", rows)
 
 
 def evaluate(folder: Path) -> None:
@@ -141,7 +137,7 @@ def private_memory(process: psutil.Process) -> int:
     return total
 
 
-def measure(part: Callable[[Path], None], folder: Path) -> None:
+def measure(part: Callable[[Path], Any], folder: Path) -> None:
     """Run a part in a process of its own and print its time and peak memory, including its descendants."""
     process = multiprocessing.get_context("fork").Process(target=part, args=(folder,))
     started, peak = time.perf_counter(), 0

@@ -83,7 +83,7 @@ def test_a_checkpoint_keeps_it_and_an_older_one_has_none(tmp_path):
     mindspore.save_checkpoint(entries, str(tmp_path / "old.ckpt"), append_dict=texts)
     assert read_checkpoint(tmp_path / "old.ckpt").settings == UNKNOWN
     detector = load_detector(tmp_path / "old.ckpt")
-    assert (detector.input_size, detector.letterbox) == ((416, 416), False)
+    assert (detector.model.input_size, detector.model.letterbox) == ((416, 416), False)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_stages_run_a_checkpoint_as_it_was_trained(samples, tmp_path, capfd):
 
 def test_detect_takes_a_path_or_rgb_pixels(samples, tmp_path):
     detector = load_detector(samples[1], score=0.4, max_detections=5)
-    assert (detector.input_size, detector.letterbox) == ((96, 96), True)
+    assert (detector.model.input_size, detector.model.letterbox) == ((96, 96), True)
     image_rgb = np.random.default_rng(3).integers(0, 256, (70, 90, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "street.png"), image_rgb[..., ::-1])
     detections, of_path = detector.detect(image_rgb), detector.detect(str(tmp_path / "street.png"))

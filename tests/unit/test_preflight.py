@@ -14,7 +14,7 @@ from yolov3.config.config import complete_config
 from yolov3.preflight import checks, resources
 from yolov3.preflight.checks import missing_requirements
 from yolov3.preflight.files import FILE_OF_STAGE, missing_files
-from yolov3.preflight.settings import KEYS, PreflightSettings
+from yolov3.preflight.settings import PreflightSettings, values_of
 
 ROOT = Path(__file__).parents[2]
 GIB = 2**30
@@ -22,9 +22,7 @@ GIB = 2**30
 
 def settings(config="config.yaml", devices_here=True, **changes):
     config = complete_config(yaml.safe_load((ROOT / "config" / config).read_text(encoding="utf-8")))
-    values = {key: config[section][key] for section, keys in KEYS.items() for key in keys}
-    values |= {"preflight": config["preflight"], "device_target": config["device_target"], **changes}
-    return PreflightSettings(devices_here=devices_here, **values)
+    return PreflightSettings(**values_of(config, devices_here) | changes)
 
 
 @pytest.fixture

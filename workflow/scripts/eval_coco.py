@@ -57,12 +57,11 @@ def run(arguments: argparse.Namespace) -> None:
         )
     coco = coco_result(ground_truth(manifest, "val"), result.rows)
     total = time.perf_counter() - started
-    inference = sum(vars(result.seconds).values())
     metrics = {
         **coco.metrics,
         "images": len(split),
-        "seconds": {**vars(result.seconds), "total": total},
-        "images_per_second": len(split) / inference,
+        "seconds": {**result.seconds, "total": total},
+        "images_per_second": len(split) / sum(result.seconds.values()),
     }
     logging.info("%d images, %d detections in %.1f s: %s", len(split), len(result.rows), total, result.seconds)
     logging.info("\n%s", coco.summary)

@@ -21,7 +21,7 @@ from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.distributed.worker import start_runtime
 from yolov3.native.run import NativeRunSettings
-from yolov3.prediction.detector import Classes, load_detector, read_description
+from yolov3.prediction.detector import load_detector, read_description
 from yolov3.prediction.native import native_detections
 from yolov3.prediction.predict import find_images, predict_files
 from yolov3.process import available_cpus
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     files = find_images(arguments.input, without=arguments.output)
     folder = arguments.input if arguments.input.is_dir() else arguments.input.parent
     if arguments.ckpt.suffix in NATIVE_ENGINES:
-        description = read_description(arguments.ckpt, arguments.testing_shape, arguments.letterbox)
+        model = read_description(arguments.ckpt, arguments.testing_shape, arguments.letterbox)
         engine = NATIVE_ENGINES[arguments.ckpt.suffix]
         run_settings = settings_from(
             NativeRunSettings,
@@ -63,8 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
             threads=available_cpus(),
             eval_ignore_threshold=arguments.score,
         )
-        detect = native_detections(arguments.program, arguments.ckpt, description, files, run_settings)
-        classes = Classes(description.class_names, description.category_ids)
+        detect = native_detections(arguments.program, arguments.ckpt, model, files, run_settings)
     else:
         start_runtime(arguments.device_target, arguments.seed)
         detector = load_detector(
@@ -75,13 +74,13 @@ def run(arguments: argparse.Namespace) -> None:
             testing_shape=arguments.testing_shape,
             letterbox=arguments.letterbox,
         )
-        classes = detector.classes
+        model = detector.model
 
         def detect(path: Path, image: np.ndarray) -> Detections:
             return detector.detect(image)
 
     with progress_bar(total=len(files)) as bar:
-        predictions = predict_files(files, folder, detect, classes, arguments.output, on_image=bar.update)
+        predictions = predict_files(files, folder, detect, model, arguments.output, on_image=bar.update)
     count = sum(len(prediction["detections"]) for prediction in predictions)
     logging.info("%d detections in %d images: %s", count, len(predictions), arguments.output)
 

@@ -5,16 +5,17 @@ preflight.py --device_target Ascend --is_distributed 1 --group_size 8 --provider
 """
 
 import argparse
+import dataclasses
 import logging
 import sys
 from pathlib import Path
 
-from yolov3.config.config import training_input
+from yolov3.config.config import config_schema, training_input
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.errors import InputError
 from yolov3.preflight.checks import missing_requirements
-from yolov3.preflight.settings import KEYS, PreflightSettings
+from yolov3.preflight.settings import PreflightSettings
 from yolov3.terminal import RESULT
 
 
@@ -24,9 +25,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--results_dir", type=Path, default=Path("results"), help="folder of all results")
     parser.add_argument("--devices_here", type=int, choices=(0, 1), default=1, help="0 if a cluster runs the stages")
     parser.add_argument("--dev", type=Path, default=Path("/dev"), help="folder of the device files")
-    add_options(parser, "", only=("preflight", "device_target"))
-    for section, keys in KEYS.items():
-        add_options(parser, section, only=keys)
+    names = tuple(field.name for field in dataclasses.fields(PreflightSettings))
+    sections = [name for name, rule in config_schema()["properties"].items() if rule.get("type") == "object"]
+    for section in ("", *sections):
+        add_options(parser, section, only=names)
     return run_stage(run, parser.parse_args(argv))
 
 

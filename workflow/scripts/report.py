@@ -24,7 +24,7 @@ from yolov3.report.data import (
     read_training,
     read_weights_source,
 )
-from yolov3.report.gallery import NamedDetections, chosen_images, gallery, read_detections
+from yolov3.report.gallery import chosen_images, gallery, read_detections
 from yolov3.report.native import read_native_run
 from yolov3.report.page import ReportContent, ReportSettings, read_config, write_page
 
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     programs = [(PROGRAM, arguments.eval_metrics, arguments.detections)]
     programs += [(name, Path(metrics), Path(detections)) for name, metrics, detections in arguments.native]
     named_detections = [
-        NamedDetections(name, read_detections(detections, manifest, image_ids, settings.gallery_score))
+        (name, read_detections(detections, manifest, image_ids, settings.gallery_score))
         for name, _, detections in programs
     ]
     class_names = tuple(category.name for category in manifest.categories)

@@ -49,11 +49,7 @@ def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
 
 
 def read_json(path: str | Path, what: str = "JSON file") -> Any:
-    """Read a JSON file.
-
-    Args:
-        path: file to read.
-        what: kind of the file for error messages, such as "annotation file".
+    """Read a JSON file; `what` is its kind for error messages, such as "annotation file".
 
     Raises:
         InputError: the file is missing, unreadable, or not valid JSON.

@@ -84,38 +84,25 @@ def draw_detections(image_rgb: np.ndarray, detections: Detections, class_names: 
         left, top, right, bottom = (round(float(value)) for value in box)
         draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=OUTLINE_COLOUR, width=line + 2)
         draw.rectangle((left, top, right, bottom), outline=colour, width=line)
-    writer = _LabelWriter(draw, width, height, text_pixels)
+    padding = text_pixels // 3
+    # Leaves room for accents and descenders.
+    label_height = round(1.4 * text_pixels)
+    places = LabelPlaces(width, height, label_height)
     for box, colour, label, score in zip(boxes_xyxy, colours, detections.labels, detections.scores, strict=True):
-        writer.write(class_names[label], f"{score:.2f}", colour, box)
+        text, font = _fitting_text(class_names[label], f"{score:.2f}", text_pixels, width - 2 * padding)
+        text_width = font.getlength(text) + 2 * padding
+        if place := places.place(text_width, float(box[0]), float(box[1]), float(box[3] - box[1])):
+            x, y = (round(value) for value in place)
+            corners = (x, y, x + round(text_width) - 1, y + label_height - 1)
+            draw.rounded_rectangle(corners, text_pixels // 5, fill=colour, outline=OUTLINE_COLOUR)
+            draw.text((x + padding, y + label_height / 2), text, fill=TEXT_COLOUR, font=font, anchor="lm")
     return np.asarray(picture)
 
 
-class _LabelWriter:
-    """Write labels where there is room for them, in the order given."""
-
-    def __init__(self, draw: ImageDraw.ImageDraw, width: int, height: int, text_pixels: int) -> None:
-        self.draw, self.width, self.text_pixels = draw, width, text_pixels
-        self.padding = text_pixels // 3
-        # Leaves room for accents and descenders.
-        self.label_height = round(1.4 * text_pixels)
-        self.places = LabelPlaces(width, height, self.label_height)
-
-    def write(self, name: str, score: str, colour: str, box_xyxy: np.ndarray) -> None:
-        """Write name and score at a box if there is room; shorten a name that is wider than the picture."""
-        name = shortened(name)
-        font = font_for(f"{name} {score}…", self.text_pixels)
-        while len(name) > 2 and self._width_of(f"{name} {score}", font) > self.width:
-            name = shortened(name, len(name) - 1)
-        text = f"{name} {score}"
-        text_width = self._width_of(text, font)
-        left, top, _, bottom = (float(value) for value in box_xyxy)
-        place = self.places.place(text_width, left, top, bottom - top)
-        if place is None:
-            return
-        x, y = (round(value) for value in place)
-        corners = (x, y, x + round(text_width) - 1, y + self.label_height - 1)
-        self.draw.rounded_rectangle(corners, self.text_pixels // 5, fill=colour, outline=OUTLINE_COLOUR)
-        self.draw.text((x + self.padding, y + self.label_height / 2), text, fill=TEXT_COLOUR, font=font, anchor="lm")
-
-    def _width_of(self, text: str, font: ImageFont.FreeTypeFont) -> float:
-        return font.getlength(text) + 2 * self.padding
+def _fitting_text(name: str, score: str, pixels: int, max_width: float) -> tuple[str, ImageFont.FreeTypeFont]:
+    """Return name and score, with the name shortened to fit the width, and the font for them."""
+    name = shortened(name)
+    font = font_for(f"{name} {score}…", pixels)
+    while len(name) > 2 and font.getlength(f"{name} {score}") > max_width:
+        name = shortened(name, len(name) - 1)
+    return f"{name} {score}", font

@@ -41,15 +41,12 @@ class LabelPlaces:
         label_left = float(np.clip(left, 0, max(0.0, self.width - label_width)))
         places = [(label_left, float(np.clip(y, 0, max(0.0, self.height - step)))) for y in tops]
         free = [place for place in places if not self._is_taken(*place, label_width)]
-        if not free or self._is_covered():
+        covered = (self.taken_xyxy[:, 2:] - self.taken_xyxy[:, :2]).prod(axis=1).sum()
+        if not free or covered > MAX_COVERED_SHARE * self.width * self.height:
             return None
         x, y = free[0]
         self.taken_xyxy = np.vstack([self.taken_xyxy, [x, y, x + label_width, y + step]])
         return x, y
-
-    def _is_covered(self) -> bool:
-        covered = float((self.taken_xyxy[:, 2:] - self.taken_xyxy[:, :2]).prod(axis=1).sum())
-        return covered > MAX_COVERED_SHARE * self.width * self.height
 
     def _is_taken(self, left: float, top: float, width: float) -> bool:
         taken = self.taken_xyxy

@@ -76,8 +76,14 @@ def coco_result(ground_truth: dict[str, Any], rows: np.ndarray) -> CocoResult:
     metrics: dict[str, Any] = {name: float(value) for name, value in zip(METRIC_NAMES, evaluation.stats, strict=True)}
     names = [category["name"] for category in categories]
     precision = evaluation.eval["precision"][:, :, :, ALL_AREAS, MAX_DETECTIONS]
-    counts = [int(len(boxes.truth) - boxes.truth[:, 6].sum()) for boxes in classes]
-    metrics["per_class"] = _per_class(names, precision, counts)
+    metrics["per_class"] = {
+        name: {
+            "AP": float(precision[:, :, index].mean()),
+            "AP50": float(precision[IOU_50, :, index].mean()),
+            "boxes": int((boxes.truth[:, 6] == 0).sum()),
+        }
+        for index, (name, boxes) in enumerate(zip(names, classes, strict=True))
+    }
     metrics["precision_recall"] = _precision_recall(names, precision, evaluation.params.recThrs)
     return CocoResult(metrics, f"{RESULT_HEADING}\n{output.getvalue()}")
 
@@ -125,23 +131,9 @@ def _indexed(boxes: list[dict[str, Any]], category_id: int) -> COCO:
     for box in boxes:
         box["category_id"] = category_id
     coco = COCO()
-    coco.dataset = {
-        "categories": [{"id": category_id}],
-        "annotations": boxes,
-    }
+    coco.dataset = {"categories": [{"id": category_id}], "annotations": boxes}
     coco.createIndex()
     return coco
-
-
-def _per_class(names: list[str], precision: np.ndarray, counts: list[int]) -> dict[str, dict[str, float]]:
-    return {
-        name: {
-            "AP": float(precision[:, :, index].mean()),
-            "AP50": float(precision[IOU_50, :, index].mean()),
-            "boxes": counts[index],
-        }
-        for index, name in enumerate(names)
-    }
 
 
 def _precision_recall(names: list[str], precision: np.ndarray, recalls: np.ndarray) -> dict[str, Any]:

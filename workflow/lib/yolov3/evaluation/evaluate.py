@@ -32,26 +32,17 @@ class EvaluationSettings:
     postprocess: PostprocessSettings
 
 
-@dataclass
-class InferenceSeconds:
-    """Wall time of inference on a data set in seconds; `read` is the time that the network waited for images."""
-
-    read: float = 0.0
-    network: float = 0.0
-    postprocess: float = 0.0
-
-
 @dataclass(frozen=True)
 class InferenceResult:
     """Detections of all images, and the time that inference took.
 
     Attributes:
         rows: float64 [M, 7], see `coco_rows`.
-        seconds: wall time by phase.
+        seconds: wall time by phase: "read" (the network waited for images), "network" and "postprocess".
     """
 
     rows: np.ndarray
-    seconds: InferenceSeconds
+    seconds: dict[str, float]
 
 
 def detect_split(
@@ -68,12 +59,10 @@ def detect_split(
         infer: function from float32 [N, 3, H, W] to raw maps of strides 8, 16, 32, each float32
             [N, 3 * (5 + C), gh, gw].
         network: anchors, classes and normalisation of the network.
-        split: the images.
         category_ids: COCO category id of each class index.
-        settings: see `EvaluationSettings`.
         on_images: called after each batch with its number of images.
     """
-    seconds = InferenceSeconds()
+    seconds = {"read": 0.0, "network": 0.0, "postprocess": 0.0}
     all_rows = [np.zeros((0, 7))]
     input_size = (settings.testing_shape, settings.testing_shape)
     clock = time.perf_counter()
@@ -84,20 +73,14 @@ def detect_split(
         return clock - before
 
     for indices, images, placements in _input_batches(split, network.mean_std, settings):
-        seconds.read += lap()
+        seconds["read"] += lap()
         raw_maps = infer(images)
-        seconds.network += lap()
+        seconds["network"] += lap()
         for position, index in enumerate(indices):
-            detections = detect(
-                tuple(raw[position] for raw in raw_maps),
-                input_size,
-                network.anchors,
-                placements[position],
-                settings.postprocess,
-            )
-            image_id = int(split.image_ids[index])
-            all_rows.append(coco_rows(detections, image_id, category_ids))
-        seconds.postprocess += lap()
+            raw = tuple(maps[position] for maps in raw_maps)
+            detections = detect(raw, input_size, network.anchors, placements[position], settings.postprocess)
+            all_rows.append(coco_rows(detections, int(split.image_ids[index]), category_ids))
+        seconds["postprocess"] += lap()
         on_images(len(indices))
     return InferenceResult(np.concatenate(all_rows), seconds)
 

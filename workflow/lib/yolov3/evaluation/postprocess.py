@@ -72,7 +72,6 @@ def detect(
     Args:
         raw_maps, input_size, anchors: see `select_candidates`.
         placement: position of the image in the network input.
-        settings: see `PostprocessSettings`.
     """
     candidates = select_candidates(raw_maps, input_size, anchors, settings.eval_ignore_threshold)
     return _suppress(*candidates, placement, settings)
@@ -86,7 +85,6 @@ def detect_decoded(
     Args:
         decoded_maps: float32 [gh, gw, 3, 5 + C] of strides 8, 16, 32, see `DetectionDecoder`.
         placement: position of the image in the network input.
-        settings: see `PostprocessSettings`.
     """
     rows = np.concatenate([decoded.reshape(-1, decoded.shape[-1]) for decoded in decoded_maps])
     labels = rows[:, 5:].argmax(axis=1)

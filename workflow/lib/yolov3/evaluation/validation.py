@@ -9,12 +9,7 @@ from yolov3.network.yolo import YOLOv3
 
 
 class Validator:
-    """Evaluates a network on the validation images.
-
-    Args:
-        manifest: the data set.
-        settings: settings of the evaluation, as in stage eval_coco.
-    """
+    """Evaluates a network on the validation images of a data set, with the settings of stage eval_coco."""
 
     def __init__(self, manifest: Manifest, settings: EvaluationSettings) -> None:
         self.split = load_split(manifest, "val")

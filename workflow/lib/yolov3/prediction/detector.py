@@ -19,26 +19,11 @@ from yolov3.errors import InputError
 from yolov3.evaluation.postprocess import PostprocessSettings, detect, detect_decoded
 from yolov3.export.description import ModelDescription
 from yolov3.export.runners import Runner, mindir_runner, onnx_runner
-from yolov3.network.grid import InputSize
 from yolov3.network.inference import inference_of
 from yolov3.network.preprocess import normalise, place_image
-from yolov3.network.settings import AnchorSize, MeanStd
 from yolov3.weights.checkpoint import load_network
 
 EXPORTED_RUNNERS = {".mindir": mindir_runner, ".onnx": onnx_runner}
-
-
-@dataclass(frozen=True)
-class Classes:
-    """The classes of a network.
-
-    Attributes:
-        names: class names in the order of the class logits.
-        category_ids: COCO category ids in the same order; empty if the data set is not known.
-    """
-
-    names: tuple[str, ...]
-    category_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -59,24 +44,12 @@ class Detector:
 
     Attributes:
         run: function from float32 [N, 3, H, W] to the network's outputs.
-        classes: the classes of the network.
-        anchors: nine (width, height) in pixels of the input.
-        input_size: (height, width) of the input in pixels.
-        batch_size: N, which is fixed in an exported model.
-        letterbox: whether images keep their aspect ratio.
-        mean_std: normalisation of the images.
-        is_decoded: whether the outputs are those of a `DetectionDecoder`.
+        model: input, anchors and classes of the network; its `category_ids` are empty if the data set is not known.
         settings: score threshold, NMS threshold and maximum number of detections.
     """
 
     run: Runner
-    classes: Classes
-    anchors: tuple[AnchorSize, ...]
-    input_size: InputSize
-    batch_size: int
-    letterbox: bool
-    mean_std: MeanStd
-    is_decoded: bool
+    model: ModelDescription
     settings: PostprocessSettings
 
     def detect(self, image: np.ndarray | str | Path) -> NamedDetections:
@@ -92,15 +65,16 @@ class Detector:
         pixels = image if isinstance(image, np.ndarray) else read_image_rgb(image)
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
             raise InputError(f"the image is {pixels.dtype} {list(pixels.shape)}: pass uint8 [H, W, 3] in RGB order")
-        placed, placement = place_image(pixels, self.input_size, self.letterbox)
-        images = np.zeros((self.batch_size, 3, *self.input_size), np.float32)
-        images[0] = normalise(placed, self.mean_std)
+        model = self.model
+        placed, placement = place_image(pixels, model.input_size, model.letterbox)
+        images = np.zeros((model.batch_size, 3, *model.input_size), np.float32)
+        images[0] = normalise(placed, model.mean_std)
         outputs = tuple(output[0] for output in self.run(images))
-        if self.is_decoded:
+        if model.keep_detect:
             detections = detect_decoded(outputs, placement, self.settings)
         else:
-            detections = detect(outputs, self.input_size, self.anchors, placement, self.settings)
-        return NamedDetections(**vars(detections), class_names=self.classes.names)
+            detections = detect(outputs, model.input_size, model.anchors, placement, self.settings)
+        return NamedDetections(**vars(detections), class_names=model.class_names)
 
 
 def load_detector(
@@ -134,33 +108,24 @@ def load_detector(
     settings = PostprocessSettings(score, nms, max_detections)
     path = Path(path)
     if path.suffix == ".ckpt":
-        network, network_settings = load_network(path)
-        network_input = input_as_trained(path, network_settings, testing_shape, letterbox)
-        return Detector(
-            run=inference_of(network),
-            classes=Classes(network_settings.class_names, network_settings.category_ids),
-            anchors=network_settings.anchors,
-            input_size=(network_input["testing_shape"],) * 2,
+        network, stored = load_network(path)
+        fitted = input_as_trained(path, stored, testing_shape, letterbox)
+        model = ModelDescription(
+            input_size=(fitted["testing_shape"],) * 2,
             batch_size=1,
-            letterbox=network_input["letterbox"],
-            mean_std=network_settings.mean_std,
-            is_decoded=False,
-            settings=settings,
+            input_name="",
+            anchors=stored.anchors,
+            class_names=stored.class_names,
+            category_ids=stored.category_ids,
+            letterbox=fitted["letterbox"],
+            keep_detect=False,
+            **vars(stored.mean_std),
         )
+        return Detector(inference_of(network), model, settings)
     if path.suffix not in EXPORTED_RUNNERS:
         raise InputError(f"model {path} has an unsupported format: use a .ckpt, .mindir, .onnx, .ms or .om file")
-    description = read_description(path, testing_shape, letterbox)
-    return Detector(
-        run=EXPORTED_RUNNERS[path.suffix](path),
-        classes=Classes(description.class_names, description.category_ids),
-        anchors=description.anchors,
-        input_size=description.input_size,
-        batch_size=description.batch_size,
-        letterbox=description.letterbox,
-        mean_std=description.mean_std,
-        is_decoded=description.keep_detect,
-        settings=settings,
-    )
+    model = read_description(path, testing_shape, letterbox)
+    return Detector(EXPORTED_RUNNERS[path.suffix](path), model, settings)
 
 
 def read_description(path: Path, testing_shape: int | None, letterbox: bool | None) -> ModelDescription:

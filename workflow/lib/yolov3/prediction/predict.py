@@ -13,8 +13,8 @@ from yolov3.data.images import read_image_rgb
 from yolov3.drawing.detections import draw_detections
 from yolov3.errors import InputError
 from yolov3.evaluation.coco_results import coco_rows
+from yolov3.export.description import ModelDescription
 from yolov3.files import complete_file, write_json
-from yolov3.prediction.detector import Classes
 
 PREDICTIONS_NAME = "predictions.json"
 JPEG_QUALITY = 92
@@ -63,7 +63,7 @@ def predict_files(
     files: list[Path],
     folder: Path,
     detect: Callable[[Path, np.ndarray], Detections],
-    classes: Classes,
+    model: ModelDescription,
     output_dir: Path,
     on_image: Callable[[], Any] = lambda: None,
 ) -> list[dict[str, Any]]:
@@ -76,8 +76,7 @@ def predict_files(
         files: image files in `folder`.
         folder: base folder of the file names; the pictures have the same subfolders.
         detect: function (path, pixels uint8 [H, W, 3] RGB) -> detections.
-        classes: classes of the detections.
-        output_dir: folder of the results.
+        model: names the classes of the detections.
         on_image: called after each file.
 
     Returns:
@@ -88,7 +87,6 @@ def predict_files(
         InputError: a picture would overwrite an image; or, after all others are done, images could not be read.
     """
     pictures = picture_paths(files, folder, output_dir)
-    _refuse_output_over_input(files, pictures)
     predictions, unreadable = [], []
     for path in files:
         try:
@@ -100,10 +98,10 @@ def predict_files(
             continue
         detections = detect(path, image)
         with complete_file(pictures[path]) as temporary:
-            picture = Image.fromarray(draw_detections(image, detections, classes.names))
+            picture = Image.fromarray(draw_detections(image, detections, model.class_names))
             # The default, chroma at half the resolution, would blur thin lines.
             picture.save(temporary, quality=JPEG_QUALITY, subsampling=0)
-        predictions.append(prediction_of(path.relative_to(folder).as_posix(), image, detections, classes))
+        predictions.append(prediction_of(path.relative_to(folder).as_posix(), image, detections, model))
         on_image()
     if len(files) == len(unreadable) == 1:
         raise InputError(unreadable[0])
@@ -115,17 +113,17 @@ def predict_files(
     return predictions
 
 
-def prediction_of(file: str, image_rgb: np.ndarray, detections: Detections, classes: Classes) -> dict[str, Any]:
+def prediction_of(file: str, image_rgb: np.ndarray, detections: Detections, model: ModelDescription) -> dict[str, Any]:
     """Return the entry of an image in predictions.json; boxes are rounded to 1/100 pixel, scores to 5 digits."""
-    rows = coco_rows(detections, 0, range(len(classes.names))).tolist()
+    rows = coco_rows(detections, 0, range(len(model.class_names))).tolist()
     return {
         "file": file,
         "width": image_rgb.shape[1],
         "height": image_rgb.shape[0],
         "detections": [
             {
-                "name": classes.names[int(label)],
-                "category_id": classes.category_ids[int(label)] if classes.category_ids else None,
+                "name": model.class_names[int(label)],
+                "category_id": model.category_ids[int(label)] if model.category_ids else None,
                 "score": score,
                 "bbox_xywh": bbox,
             }
@@ -135,7 +133,12 @@ def prediction_of(file: str, image_rgb: np.ndarray, detections: Detections, clas
 
 
 def picture_paths(files: list[Path], folder: Path, output_dir: Path) -> dict[Path, Path]:
-    """Return a distinct path in `output_dir` for the picture of each file: the file's name with suffix .jpg or .png."""
+    """Return a distinct path in `output_dir` for the picture of each file: the file's name with suffix .jpg or .png.
+
+    Raises:
+        InputError: a picture would overwrite one of the files.
+    """
+    images = {path.resolve() for path in files}
     taken: set[Path] = set()
     pictures = {}
     for path in files:
@@ -144,14 +147,8 @@ def picture_paths(files: list[Path], folder: Path, output_dir: Path) -> dict[Pat
         # As for a.tif beside a.png, or a.jpeg beside a.jpg.
         while picture in taken:
             picture = picture.with_name(f"{picture.name}{suffix}")
+        if picture.resolve() in images:
+            raise InputError(f"the picture of {path} would overwrite the image {picture}: choose another output folder")
         taken.add(picture)
         pictures[path] = picture
     return pictures
-
-
-def _refuse_output_over_input(files: list[Path], pictures: dict[Path, Path]) -> None:
-    """Raise InputError if a picture would overwrite one of the images."""
-    images = {path.resolve() for path in files}
-    for path, picture in pictures.items():
-        if picture.resolve() in images:
-            raise InputError(f"the picture of {path} would overwrite the image {picture}: choose another output folder")

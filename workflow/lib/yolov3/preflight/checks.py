@@ -22,15 +22,11 @@ PLUGIN_OF = {"Ascend": "libmindspore_ascend", "GPU": "libmindspore_gpu"}
 
 
 def missing_requirements(
-    settings: PreflightSettings,
-    results_dir: Path,
-    stages: frozenset[str] = ALL_STAGES,
-    dev: Path = Path("/dev"),
+    settings: PreflightSettings, results_dir: Path, stages: frozenset[str] = ALL_STAGES, dev: Path = Path("/dev")
 ) -> list[str]:
     """Return a sentence with advice for each missing requirement; [] if nothing is missing.
 
     Args:
-        settings: see `PreflightSettings`.
         results_dir: folder of all results; it need not exist.
         stages: rules that are going to run; requirements of other rules are not checked.
         dev: folder of the device files.

@@ -18,12 +18,7 @@ NO_FILES = ("", "fresh", "none")
 
 
 def missing_files(config: dict[str, Any], stages: Collection[str]) -> list[str]:
-    """Return a sentence for each file that a stage needs and that does not exist.
-
-    Args:
-        config: as `config.complete_config` returns it.
-        stages: rules that are going to run.
-    """
+    """Return a sentence for each file that one of the rules `stages` needs and that does not exist."""
     if not config["preflight"]:
         return []
     sentences = []

@@ -1,32 +1,11 @@
 """Settings of a configuration that determine what a host needs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from yolov3.config.config import network_input
 from yolov3.distributed.hosts import read_hosts, slurm_nodes
 
-# Section of the config -> keys that are checked, besides the top-level ones.
-KEYS = {
-    "data": ("provider", "data_dir"),
-    "coco2014": ("keep_archives",),
-    "network": ("backbone_shape",),
-    "rank_table": ("device_num", "visible_devices"),
-    "train": (
-        "is_distributed",
-        "group_size",
-        "hosts",
-        "host_launcher",
-        "loader_workers",
-        "per_batch_size",
-        "training_shape",
-    ),
-    "eval": ("testing_shape",),
-    "export": ("file_format", "keep_detect", "export_batch_size"),
-    "bins": ("bins_dtype",),
-    "quantize": ("quant_backend", "amct_python"),
-    "infer": ("engine", "device", "device_id", "raw_maps"),
-}
 # Rules that run the network in MindSpore, that run the native program, that download, and all with requirements.
 NETWORK_STAGES = frozenset({"train", "eval_coco", "export"})
 NATIVE_STAGES = frozenset({"infer_310", "quant_infer_310"})
@@ -36,7 +15,7 @@ ALL_STAGES = NETWORK_STAGES | NATIVE_STAGES | DOWNLOADS | {"preprocess_bins", "c
 
 @dataclass(frozen=True)
 class PreflightSettings:
-    """What to check; the other fields are the config's keys of the same names.
+    """What to check; the other fields are the config's keys of the same names, each of one section.
 
     Attributes:
         preflight: False skips all checks.
@@ -81,12 +60,9 @@ class PreflightSettings:
 
 
 def values_of(config: dict[str, Any], devices_here: bool) -> dict[str, Any]:
-    """Return the values of a config for the fields of `PreflightSettings`, by name.
-
-    Args:
-        config: complete config, as `config.complete_config` returns it.
-        devices_here: whether the stages run on this host.
-    """
-    values = {key: config[section][key] for section, keys in KEYS.items() for key in keys}
-    values["testing_shape"] = network_input(config)["testing_shape"]
-    return {**values, **{key: config[key] for key in ("preflight", "device_target")}, "devices_here": int(devices_here)}
+    """Return the values of a config, as `complete_config` returns it, for the fields of `PreflightSettings` by name."""
+    values = dict(config)
+    for section in config.values():
+        values |= section if isinstance(section, dict) else {}
+    values |= {"testing_shape": network_input(config)["testing_shape"], "devices_here": int(devices_here)}
+    return {field.name: values[field.name] for field in fields(PreflightSettings)}

@@ -12,16 +12,7 @@ from yolov3.errors import InputError
 from yolov3.evaluation.coco_metrics import METRIC_NAMES
 from yolov3.files import read_json
 
-STEP_COLUMNS = (
-    "iter",
-    "loss",
-    "loss_xy",
-    "loss_wh",
-    "loss_confidence",
-    "loss_class",
-    "lr",
-    "images_per_second",
-)
+STEP_COLUMNS = ("iter", "loss", "loss_xy", "loss_wh", "loss_confidence", "loss_class", "lr", "images_per_second")
 
 
 @dataclass(frozen=True)
@@ -143,6 +134,10 @@ class _Fields:
             raise self.error(prefix or "the whole file", "is not an object")
         self.value = value
 
+    @classmethod
+    def read(cls, path: str | Path, what: str) -> "_Fields":
+        return cls(Path(path), what, read_json(path, what))
+
     def error(self, key: str, problem: str) -> InputError:
         return InputError(f"{self.what} {self.path}: {key} {problem}: make the file again with this version")
 
@@ -179,8 +174,7 @@ def read_accuracy(name: str, path: str | Path) -> Accuracy:
     Raises:
         InputError: the file is missing, or a key is missing or not a number.
     """
-    path = Path(path)
-    fields = _Fields(path, "metrics file", read_json(path, "metrics file"))
+    fields = _Fields.read(path, "metrics file")
     classes = fields.within("per_class")
     per_class = [
         ClassAccuracy(class_name, entry.number("AP"), entry.number("AP50"), int(entry.number("boxes")))
@@ -201,8 +195,7 @@ def read_accuracy(name: str, path: str | Path) -> Accuracy:
 
 
 def _precision_recall(fields: _Fields) -> PrecisionRecall:
-    recall = fields.curve("recall")
-    classes, mean = fields.within("classes"), fields.within("mean")
+    recall, classes, mean = fields.curve("recall"), fields.within("classes"), fields.within("mean")
     # The mean is null if no class has ground truth.
     means = {iou: mean.curve(iou, len(recall) if mean.get(iou) else 0) for iou in ("0.50", "0.75")}
     return PrecisionRecall(recall, {name: classes.curve(name, len(recall)) for name in classes.value}, means)
@@ -214,14 +207,13 @@ def read_training(metrics_path: str | Path, summary_path: str | Path) -> Trainin
     Raises:
         InputError: a file is missing, or a column or key is missing or not a number.
     """
-    path = Path(summary_path)
-    fields = _Fields(path, "training summary", read_json(path, "training summary"))
+    fields = _Fields.read(summary_path, "training summary")
     validation = []
     points = fields.get("validation")
     if not isinstance(points, list):
         raise fields.error("validation", f"is {points!r} but must be a list")
     for index, point in enumerate(points):
-        entry = _Fields(path, "training summary", point, f"validation[{index}]")
+        entry = _Fields(fields.path, fields.what, point, f"validation[{index}]")
         numbers = (int(entry.number("epoch")), int(entry.number("iter")), entry.number("AP"), entry.number("AP50"))
         validation.append(ValidationPoint(*numbers))
     return Training(
@@ -245,8 +237,7 @@ def read_weights_source(path: str | Path) -> WeightsSource:
     Raises:
         InputError: the file is missing, or a key is missing or not a number.
     """
-    path = Path(path)
-    fields = _Fields(path, "weights summary", read_json(path, "weights summary"))
+    fields = _Fields.read(path, "weights summary")
     seen = None if fields.get("seen") is None else int(fields.number("seen"))
     return WeightsSource(str(fields.get("file")), str(fields.get("format")), int(fields.number("parameters")), seen)
 
@@ -258,21 +249,18 @@ def _read_steps(path: Path) -> dict[str, np.ndarray]:
             names, rows = reader.fieldnames or [], list(reader)
     except FileNotFoundError:
         raise InputError(f"training log {path} does not exist: run the training first") from None
-    for column in STEP_COLUMNS:
+    columns = {column: np.empty(len(rows)) for column in STEP_COLUMNS}
+    for column, values in columns.items():
         if column not in names:
             raise InputError(f"training log {path} has no column {column}: make it again with this version")
-    columns: dict[str, np.ndarray] = {}
-    for column in STEP_COLUMNS:
-        values = []
-        for number, row in enumerate(rows, start=2):
+        for index, row in enumerate(rows):
             try:
-                values.append(float(row[column]))
+                values[index] = float(row[column])
             except (TypeError, ValueError):
                 raise InputError(
-                    f"training log {path}, line {number}: {column} is {row[column]!r} but must be a number: "
+                    f"training log {path}, line {index + 2}: {column} is {row[column]!r} but must be a number: "
                     "run the training again"
                 ) from None
-        columns[column] = np.array(values, np.float64)
     return columns
 
 

@@ -35,14 +35,6 @@ GALLERY_BYTES = 1_600_000
 
 
 @dataclass(frozen=True)
-class NamedDetections:
-    """Name of a program and its detections by image id."""
-
-    name: str
-    by_image: dict[int, Detections]
-
-
-@dataclass(frozen=True)
 class Label:
     """A text on a filled box, in units of the drawing."""
 
@@ -83,8 +75,7 @@ class Picture:
     Attributes:
         file_name: name in the annotations.
         view_box: left, top, width, height of the drawing; the image is at 0, 0.
-        width: width of the image in units of the drawing.
-        height: height of the image in units of the drawing.
+        width, height: size of the image in units of the drawing.
         data_uri: the image as a JPEG data URI.
         drawings: one per program.
     """
@@ -104,13 +95,7 @@ def chosen_images(count: int, max_chosen: int) -> list[int]:
 
 
 def read_detections(path: Path, manifest: Manifest, image_ids: list[int], min_score: float) -> dict[int, Detections]:
-    """Read the detections of some images from COCO results.
-
-    Args:
-        path: file of COCO results, see `read_results`.
-        manifest: data set, for its categories.
-        image_ids: COCO ids of the images.
-        min_score: detections with a lower score are left out.
+    """Read the detections of some images, with at least `min_score`, from a file of COCO results of a data set.
 
     Returns:
         Detections by image id, with an entry for each of `image_ids`.
@@ -129,9 +114,14 @@ def read_detections(path: Path, manifest: Manifest, image_ids: list[int], min_sc
 
 
 def gallery(
-    split: CocoSplit, indices: list[int], class_names: tuple[str, ...], programs: list[NamedDetections]
+    split: CocoSplit,
+    indices: list[int],
+    class_names: tuple[str, ...],
+    programs: list[tuple[str, dict[int, Detections]]],
 ) -> list[Picture]:
     """Return pictures of the images at `indices` of a split, each with one drawing per program.
+
+    A program is given by its name and its detections by image id.
 
     Raises:
         InputError: an image cannot be read.
@@ -144,8 +134,8 @@ def gallery(
         view_height = max(height * scale, MIN_VIEW_HEIGHT)
         view_box = ((width * scale - VIEW_WIDTH) / 2, (height * scale - view_height) / 2, VIEW_WIDTH, view_height)
         drawings = tuple(
-            _drawing(program.name, split, index, program.by_image[int(split.image_ids[index])], class_names, scale)
-            for program in programs
+            _drawing(name, split, index, by_image[int(split.image_ids[index])], class_names, scale)
+            for name, by_image in programs
         )
         data_uri = _data_uri(read_image_rgb(split.path(index), (width, height)), max_bytes)
         pictures.append(Picture(split.file_names[index], view_box, width * scale, height * scale, data_uri, drawings))
@@ -189,14 +179,14 @@ def _drawing(
     matches = match(detections, boxes_xyxy, labels)
     missed = np.setdiff1d(np.arange(len(labels)), matches)
     extra = int((matches < 0).sum())
-    width, height = split.sizes_wh[index] * scale
-    places = LabelPlaces(float(width), float(height), LABEL_HEIGHT)
+    width, height = (split.sizes_wh[index] * scale).tolist()
+    places = LabelPlaces(width, height, LABEL_HEIGHT)
     predicted_titles = [
         f"{class_names[label]} {score:.2f}" for label, score in zip(detections.labels, detections.scores, strict=True)
     ]
     true_titles = [class_names[label] for label in labels]
     predicted = [
-        _mark(box * scale, colour_of(int(label)), title, places)
+        _mark(box * scale, colour_of(int(label)), title, places, title)
         for box, label, title in zip(detections.boxes_xyxy, detections.labels, predicted_titles, strict=True)
     ]
     # A true box that was found has the prediction's label beside it; only missed ones get a label of their own.
@@ -210,26 +200,21 @@ def _drawing(
         f"Missed: {_counted([true_titles[row] for row in missed])}."
     )
     caption = f"{len(labels) - len(missed)} of {len(labels)} found" if len(labels) else "no true boxes"
+    caption += f", {extra} extra" if extra else ""
     # Worst first, so that the best prediction is drawn on top.
-    return Drawing(
-        name, tuple(true_marks), tuple(predicted[::-1]), f"{caption}, {extra} extra" if extra else caption, description
-    )
+    return Drawing(name, tuple(true_marks), tuple(predicted[::-1]), caption, description)
 
 
 def _counted(names: list[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(Counter(names).items())) or "none"
 
 
-def _mark(box_xyxy: np.ndarray, colour: str, title: str, places: LabelPlaces, text: str | None = None) -> Mark:
+def _mark(box_xyxy: np.ndarray, colour: str, title: str, places: LabelPlaces, text: str) -> Mark:
+    """Return the mark of a box, with `text` as its label if it is not empty and there is room for it."""
     left, top, width, height = (round(float(value), 1) for value in xyxy_to_xywh(box_xyxy))
-    text = title if text is None else text
-    label = _label(text, left, top, height, places) if text else None
-    return Mark(left, top, width, height, colour, title, label)
-
-
-def _label(text: str, left: float, top: float, height: float, places: LabelPlaces) -> Label | None:
     text = shortened(text)
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    width = LABEL_PADDING + wide * WIDE_LETTER_WIDTH + (len(text) - wide) * LETTER_WIDTH
-    place = places.place(width, left, top, height)
-    return Label(text, round(place[0], 1), round(place[1], 1), round(width, 1)) if place else None
+    label_width = LABEL_PADDING + wide * WIDE_LETTER_WIDTH + (len(text) - wide) * LETTER_WIDTH
+    place = places.place(label_width, left, top, height) if text else None
+    label = Label(text, round(place[0], 1), round(place[1], 1), round(label_width, 1)) if place else None
+    return Mark(left, top, width, height, colour, title, label)

@@ -53,12 +53,10 @@ class ReportContent:
     """Content of the page.
 
     Attributes:
-        manifest: data set.
         origin: the training, or the source of weights that were not trained here.
         accuracies: one evaluation per column of the COCO table; the first is shown in detail.
         native_runs: timings of the native program; empty if it was not run.
         stage_times: in the order of the run.
-        pictures: gallery.
         config: resolved configuration.
     """
 

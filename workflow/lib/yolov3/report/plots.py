@@ -207,7 +207,7 @@ def _shortened(name: str) -> str:
 
 
 def _svg(name: str, text: str, draw: Callable[..., None], *arguments: Any, height: float = HEIGHT) -> Markup:
-    """Call `draw(axes, *arguments)` and return the SVG element; `name` prefixes its ids to keep them unique on a page."""
+    """Call `draw(axes, *arguments)` and return the SVG element; `name` prefixes its ids to keep them unique."""
     with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
         # Class names may have letters that are missing in the font used for layout; the reader's fonts have them.
         warnings.filterwarnings("ignore", message="Glyph .* missing")

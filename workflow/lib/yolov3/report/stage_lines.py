@@ -19,7 +19,13 @@ CHATTER = (
 )
 # Events that stage lines stand for, or that are of interest in the log file only.
 SILENT_EVENTS = (
-    *("workflow_started", "resources_info", "job_started", "progress", "shellcmd", "group_info", "group_error"),
+    "workflow_started",
+    "resources_info",
+    "job_started",
+    "progress",
+    "shellcmd",
+    "group_info",
+    "group_error",
 )
 # What Snakemake says of the command of a stage that fails: the name of a signal, or "exit status 1".
 COMMAND_EXIT = re.compile(
@@ -30,11 +36,7 @@ FAILURE_ECHOES = ("Exiting because a job execution failed", "WorkflowError:\nAt 
 
 
 def show_stage_lines(logger: logging.Logger) -> None:
-    """Show the lines of stages in place of Snakemake's own on the terminal, unless a logger plugin does.
-
-    Args:
-        logger: Snakemake's.
-    """
+    """Show lines of stages in place of those that Snakemake's logger writes on the terminal, if no plugin does."""
     for handler in list(logger.handlers):
         if isinstance(handler, logging.StreamHandler) and handler.name == SNAKEMAKE_HANDLER:
             logger.removeHandler(handler)
@@ -56,11 +58,7 @@ class _Job:
 
 
 class StageLines(logging.Handler):
-    """Writes the lines.
-
-    Args:
-        handler: Snakemake's, which writes all that there is no stage line for.
-    """
+    """Writes the lines by Snakemake's handler, which itself writes all that there is no stage line for."""
 
     def __init__(self, handler: logging.StreamHandler) -> None:
         super().__init__()
@@ -83,6 +81,7 @@ class StageLines(logging.Handler):
     # Snakemake's records have attributes of their own.
     def _write_record(self, record: Any) -> None:
         event, message = str(getattr(record, "event", None) or ""), str(record.msg)
+        is_echo = bool(self.failures) and message.startswith(FAILURE_ECHOES)
         if event == "run_info":
             self.stages = record.stats["total"]
             self._write("workflow", f"stages to run: {self.stages}")
@@ -100,7 +99,7 @@ class StageLines(logging.Handler):
             self.failures.append(("workflow", "interrupted: run the same command again to continue"))
         elif exit_of_command := COMMAND_EXIT.search(message):
             self.last_exit = exit_of_command[1]
-        elif not (event in SILENT_EVENTS or message.startswith(CHATTER) or self._is_echo(message)):
+        elif not (event in SILENT_EVENTS or message.startswith(CHATTER) or is_echo):
             self._write_as_snakemake(record)
 
     def close(self) -> None:
@@ -110,9 +109,6 @@ class StageLines(logging.Handler):
                 self._write(*failure)
         self.failures.clear()
         super().close()
-
-    def _is_echo(self, message: str) -> bool:
-        return bool(self.failures) and message.startswith(FAILURE_ECHOES)
 
     def _write_failure(self, job: _Job, record: logging.LogRecord) -> None:
         reason = _reason(job)

@@ -13,12 +13,7 @@ GLUE = "\0"
 
 
 def summary_text(results: Path, stages: Iterable[str]) -> str:
-    """Return the lines.
-
-    Args:
-        results: folder of all results.
-        stages: those whose time is shown, if it was measured.
-    """
+    """Return the lines for the folder of all results, with the times of those of `stages` that were measured."""
     lines = [f"{'':14}{'AP':8}{'AP50':8}images/s"]
     for program, folder in PROGRAMS.items():
         metrics = json.loads((results / folder / "metrics.json").read_text(encoding="utf-8"))
