@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
             network_settings,
             split,
             [category.id for category in manifest.categories],
-            evaluation_settings_from(arguments, **fitted),
+            evaluation_settings_from(arguments, fitted),
             on_images=bar.update,
         )
     coco = coco_result(ground_truth(manifest, "val"), result.rows)

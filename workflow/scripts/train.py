@@ -119,7 +119,7 @@ def train_as_rank(arguments: argparse.Namespace) -> None:
         from yolov3.evaluation.evaluate import evaluation_settings_from
         from yolov3.evaluation.validation import Validator
 
-        evaluation = evaluation_settings_from(arguments, **fitted)
+        evaluation = evaluation_settings_from(arguments, fitted)
         validate = Validator(manifest, evaluation)
         splits.append("val")
         origin["validation"] = dataclasses.asdict(evaluation)

@@ -20,12 +20,7 @@ RESULT = 25
 
 
 class TerminalHandler(logging.StreamHandler):
-    """Writes log records above the progress bar of this process.
-
-    Args:
-        stage: name of the stage in a workflow, "" outside of one.
-        stream: the terminal.
-    """
+    """Writes log records above this process's progress bar on a terminal; `stage` is "" outside of a workflow."""
 
     def __init__(self, stage: str, stream: TextIO) -> None:
         super().__init__(stream)

@@ -46,7 +46,6 @@ class _ClassBoxes:
     """Boxes of one class, in pixels of the image.
 
     Attributes:
-        category_id: COCO category id.
         truth: float64 [G, 7]: image id, left, top, width, height, area, crowd (0 or 1).
         rows: detections, float64 [M, 7], see `coco_results.coco_rows`.
     """
@@ -57,12 +56,7 @@ class _ClassBoxes:
 
 
 def coco_result(ground_truth: dict[str, Any], rows: np.ndarray) -> CocoResult:
-    """Compute the COCO metrics of detections.
-
-    Args:
-        ground_truth: COCO data set of the evaluated images.
-        rows: detections, float64 [M, 7], see `coco_results.coco_rows`.
-    """
+    """Compute the COCO metrics of detections, float64 [M, 7] (`coco_results.coco_rows`), on a COCO data set."""
     categories = sorted(ground_truth["categories"], key=lambda category: category["id"])
     classes = _boxes_by_class(ground_truth, [category["id"] for category in categories], rows)
     evaluation = COCOeval(iouType="bbox")

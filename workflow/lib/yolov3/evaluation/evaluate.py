@@ -107,12 +107,7 @@ def _input_batches(
     return read_ahead(ThreadPoolExecutor(1, thread_name_prefix="images"), build, batches, BATCHES_AHEAD)
 
 
-def evaluation_settings_from(arguments: argparse.Namespace, testing_shape: int, letterbox: bool) -> EvaluationSettings:
+def evaluation_settings_from(arguments: argparse.Namespace, network_input: dict[str, Any]) -> EvaluationSettings:
     """Build the settings of an evaluation from the options of config section `eval` and the resolved network input."""
-    return settings_from(
-        EvaluationSettings,
-        arguments,
-        testing_shape=testing_shape,
-        letterbox=letterbox,
-        postprocess=settings_from(PostprocessSettings, arguments),
-    )
+    postprocess = settings_from(PostprocessSettings, arguments)
+    return settings_from(EvaluationSettings, arguments, postprocess=postprocess, **network_input)

@@ -37,8 +37,6 @@ def missing_requirements(
     problems += _check_formats(settings, stages)
     if settings.devices_here:
         problems += _check_devices(settings, stages, dev)
-        if stages & NETWORK_STAGES:
-            problems += _check_back_end(settings)
         problems += _check_tools(settings, stages)
         if "train" in stages:
             problems += missing_memory(settings)
@@ -46,7 +44,7 @@ def missing_requirements(
 
 
 def _check_devices(settings: PreflightSettings, stages: frozenset[str], dev: Path) -> Iterator[str]:
-    """Check drivers and device files for training and deployment."""
+    """Check drivers, device files and MindSpore's back end for training and deployment."""
     target = settings.device_target if stages & NETWORK_STAGES else ""
     local = settings.local_ranks if "train" in stages else 1
     npus: set[int] = set()
@@ -75,14 +73,11 @@ def _check_devices(settings: PreflightSettings, stages: frozenset[str], dev: Pat
         if shutil.which("nvidia-smi") is None:
             yield "device_target is GPU but nvidia-smi is not found: install the NVIDIA driver, or change device_target"
         yield from _device_files(dev, "nvidia", set(range(local)))
-
-
-def _check_back_end(settings: PreflightSettings) -> Iterator[str]:
-    plugin = PLUGIN_OF.get(settings.device_target)
+    plugin = PLUGIN_OF.get(target)
     if plugin and not _has_plugin(plugin):
         yield (
-            f"device_target is {settings.device_target} but the MindSpore of this Python has no back end for it "
-            f"({plugin}.so): install the build for it from mindspore.cn/install into this environment"
+            f"device_target is {target} but the MindSpore of this Python has no back end for it ({plugin}.so): install "
+            "the build for it from mindspore.cn/install into this environment"
         )
 
 

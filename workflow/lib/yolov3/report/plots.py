@@ -218,12 +218,8 @@ def _svg(name: str, text: str, draw: Callable[..., None], *arguments: Any, heigh
         draw(axes, *arguments)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", metadata={"Date": None})
-    return _for_page(stream.getvalue(), name, text)
-
-
-def _for_page(document: str, name: str, description: str) -> Markup:
-    """Convert an SVG document to an element of a page, without namespaces, metadata and style sheet."""
-    root = ElementTree.fromstring(document)
+    # An element of a page has no namespaces, metadata and style sheet.
+    root = ElementTree.fromstring(stream.getvalue())
     for parent in list(root.iter()):
         parent.tag = parent.tag.rpartition("}")[2]
         for child in list(parent):
@@ -234,7 +230,7 @@ def _for_page(document: str, name: str, description: str) -> Markup:
     # The page sets the size; the view box keeps the proportions.
     for attribute in ("width", "height", "version"):
         root.attrib.pop(attribute, None)
-    root.attrib.update({"class": "chart", "role": "img", "aria-label": description})
+    root.attrib.update({"class": "chart", "role": "img", "aria-label": text})
     return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
