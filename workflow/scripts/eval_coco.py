@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
         "seconds": {**result.seconds, "total": total},
         "images_per_second": len(split) / sum(result.seconds.values()),
     }
-    logging.info("%d images, %d detections in %.1f s: %s", len(split), len(result.rows), total, result.seconds)
+    parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in result.seconds.items())
+    logging.info("%d images, %d detections in %.1f s: %s", len(split), len(result.rows), total, parts)
     logging.info("\n%s", coco.summary)
     logging.log(RESULT, "AP %(AP).4f, AP50 %(AP50).4f, %(images_per_second).1f images/s", metrics)
     write_results(arguments.output_dir / "detections.json", result.rows)
