@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdlib>
@@ -51,70 +52,64 @@ struct Option {
   std::string name;
   std::string value;  // placeholder in the usage text
   std::string help;
-  std::function<void(Args*, const std::string& text)> set;
+  std::function<void(const std::string& name, const std::string& text)> set;
 };
 
-const std::vector<Option>& Options() {
-  static const std::vector<Option> options = {
-      {"--model", "FILE", "model: .ms or .mindir (lite), .onnx or .xml (openvino), .om (acl); FILE.json describes it",
-       [](Args* args, const std::string& text) { args->engine_options.model_path = text; }},
-      {"--input", "PATH",
-       "folder with index.json and bins, folder of JPEG files, one JPEG file, or a .txt list of them",
-       [](Args* args, const std::string& text) { args->input = text; }},
-      {"--output", "FOLDER", "folder for the results",
-       [](Args* args, const std::string& text) { args->output = text; }},
-      {"--engine", "NAME", "lite, openvino or acl (default lite)",
-       [](Args* args, const std::string& text) {
-         args->engine = ParseChoice("--engine", text, {"lite", "openvino", "acl"});
-       }},
-      {"--device", "NAME", "cpu or ascend (default cpu; engine acl: ascend)",
-       [](Args* args, const std::string& text) {
-         args->engine_options.device = ParseChoice("--device", text, {"cpu", "ascend"});
-       }},
-      {"--device_id", "N", "number of the Ascend device (default 0)",
-       [](Args* args, const std::string& text) {
-         args->engine_options.device_id = ParseInteger("--device_id", text, 0);
-       }},
-      {"--threads", "N", "CPU threads of the network (default: all available)",
-       [](Args* args, const std::string& text) { args->engine_options.threads = ParseInteger("--threads", text, 1); }},
-      {"--precision", "NAME", "float32 (default) or bfloat16 (openvino only; faster on CPUs that support it)",
-       [](Args* args, const std::string& text) {
-         args->engine_options.precision = ParseChoice("--precision", text, {"float32", "bfloat16"});
-       }},
-      {"--warmup", "N", "runs of the network before timing starts (default 3)",
-       [](Args* args, const std::string& text) { args->warmup = ParseInteger("--warmup", text, 0); }},
-      {"--annotations", "FILE",
-       "COCO annotations with the ids of the JPEG files (default: the number at the end of the name)",
-       [](Args* args, const std::string& text) { args->annotations = text; }},
-      {"--raw", "0|1", "1 (default) writes the raw maps to result_Files/, 0 does not",
-       [](Args* args, const std::string& text) { args->writes_raw = ParseChoice("--raw", text, {"0", "1"}) == "1"; }},
-      {"--score_threshold", "X", "minimum score of a detection, 0 to 1 (default 0.001)",
-       [](Args* args, const std::string& text) {
-         args->postprocess.score_threshold = ParseFraction("--score_threshold", text);
-       }},
-      {"--nms_threshold", "X", "IoU above which the weaker of two boxes is dropped, 0 to 1 (default 0.5)",
-       [](Args* args, const std::string& text) {
-         args->postprocess.nms_threshold = ParseFraction("--nms_threshold", text);
-       }},
-      {"--max_detections", "N", "maximum number of detections per image (default 0: no limit)",
-       [](Args* args, const std::string& text) {
-         args->postprocess.max_detections = ParseInteger("--max_detections", text, 0);
-       }},
-  };
-  return options;
+auto Text(std::string* target) {
+  return [target](const std::string&, const std::string& text) { *target = text; };
 }
 
-const Option& FindOption(const std::string& name) {
-  for (const Option& option : Options()) {
-    if (option.name == name) return option;
-  }
-  throw UsageError("unknown option " + name + ": see --help for all options");
+auto Integer(int* target, int min_value) {
+  return [=](const std::string& name, const std::string& text) { *target = ParseInteger(name, text, min_value); };
+}
+
+auto Fraction(double* target) {
+  return [target](const std::string& name, const std::string& text) { *target = ParseFraction(name, text); };
+}
+
+auto Choice(std::string* target, const std::vector<std::string>& choices) {
+  return [=](const std::string& name, const std::string& text) { *target = ParseChoice(name, text, choices); };
+}
+
+// The options, which set members of `args`.
+std::vector<Option> Options(Args* args) {
+  EngineOptions* engine = &args->engine_options;
+  return {
+      {"--model", "FILE", "model: .ms or .mindir (lite), .onnx or .xml (openvino), .om (acl); FILE.json describes it",
+       Text(&engine->model_path)},
+      {"--input", "PATH",
+       "folder with index.json and bins, folder of JPEG files, one JPEG file, or a .txt list of them",
+       Text(&args->input)},
+      {"--output", "FOLDER", "folder for the results", Text(&args->output)},
+      {"--engine", "NAME", "lite, openvino or acl (default lite)", Choice(&args->engine, {"lite", "openvino", "acl"})},
+      {"--device", "NAME", "cpu or ascend (default cpu; engine acl: ascend)",
+       Choice(&engine->device, {"cpu", "ascend"})},
+      {"--device_id", "N", "number of the Ascend device (default 0)", Integer(&engine->device_id, 0)},
+      {"--threads", "N", "CPU threads of the network (default: all available)", Integer(&engine->threads, 1)},
+      {"--precision", "NAME", "float32 (default) or bfloat16 (openvino only; faster on CPUs that support it)",
+       Choice(&engine->precision, {"float32", "bfloat16"})},
+      {"--warmup", "N", "runs of the network before timing starts (default 3)", Integer(&args->warmup, 0)},
+      {"--annotations", "FILE",
+       "COCO annotations with the ids of the JPEG files (default: the number at the end of the name)",
+       Text(&args->annotations)},
+      {"--raw", "0|1", "1 (default) writes the raw maps to result_Files/, 0 does not",
+       [args](const std::string& name, const std::string& text) {
+         args->writes_raw = ParseChoice(name, text, {"0", "1"}) == "1";
+       }},
+      {"--score_threshold", "X", "minimum score of a detection, 0 to 1 (default 0.001)",
+       Fraction(&args->postprocess.score_threshold)},
+      {"--nms_threshold", "X", "IoU above which the weaker of two boxes is dropped, 0 to 1 (default 0.5)",
+       Fraction(&args->postprocess.nms_threshold)},
+      {"--max_detections", "N", "maximum number of detections per image (default 0: no limit)",
+       Integer(&args->postprocess.max_detections, 0)},
+  };
 }
 
 }  // namespace
 
 Args ParseArgs(int argc, const char* const* argv) {
   Args args;
+  const std::vector<Option> options = Options(&args);
   args.engine_options.threads = AvailableCpus();
   for (int index = 1; index < argc; ++index) {
     std::string name = argv[index];
@@ -128,12 +123,14 @@ Args ParseArgs(int argc, const char* const* argv) {
       value = name.substr(equals + 1);
       name.resize(equals);
     }
-    const Option& option = FindOption(name);
+    const auto option =
+        std::find_if(options.begin(), options.end(), [&](const Option& known) { return known.name == name; });
+    if (option == options.end()) throw UsageError("unknown option " + name + ": see --help for all options");
     if (equals == std::string::npos) {
-      if (++index == argc) throw UsageError("option " + name + " has no value: give " + option.value);
+      if (++index == argc) throw UsageError("option " + name + " has no value: give " + option->value);
       value = argv[index];
     }
-    option.set(&args, value);
+    option->set(name, value);
   }
   if (args.engine_options.model_path.empty() || args.input.empty() || args.output.empty()) {
     throw UsageError("--model, --input and --output are required: see --help");
@@ -150,7 +147,8 @@ std::string Usage() {
   std::string usage =
       "usage: native310 --model FILE --input PATH --output FOLDER [options]\n"
       "Runs a YOLOv3 network over images and writes raw maps, detections and timings.\n\n";
-  for (const Option& option : Options()) {
+  Args args;
+  for (const Option& option : Options(&args)) {
     std::string left = "  " + option.name + " " + option.value;
     left.resize(std::max<std::size_t>(left.size() + 2, 26), ' ');
     usage += left + option.help + "\n";

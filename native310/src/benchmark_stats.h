@@ -1,4 +1,4 @@
-// Timings of a run, and benchmark.json.
+// Timings of a run.
 #pragma once
 
 #include <chrono>
@@ -49,10 +49,9 @@ struct RunReport {
   double load_seconds = 0;  // until the model was ready, without warm-up
   LatencyStats network;     // of one call of the network, that is, one batch
   LatencyStats whole;       // of one batch: reading, network, post-processing and writing, without waiting
-};
 
-// Returns the text of benchmark.json.
-std::string BenchmarkJson(const RunReport& report);
+  double ImagesPerSecond() const { return seconds > 0 ? static_cast<double>(images) / seconds : 0; }
+};
 
 // Returns the main figures as text for the terminal.
 std::string BenchmarkText(const RunReport& report);

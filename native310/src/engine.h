@@ -2,6 +2,7 @@
 // symbols of the vendors' libraries never clash and a missing SDK disables only its own engine.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,6 @@ struct EngineOptions {
 
 class Engine {
  public:
-  Engine() = default;
-  Engine(const Engine&) = delete;
-  Engine& operator=(const Engine&) = delete;
   virtual ~Engine() = default;
 
   virtual const InputSpec& input() const = 0;
@@ -32,6 +30,10 @@ class Engine {
   // Releases the resources of the engine. Throws UserError if that fails, which a destructor could not report.
   virtual void Close() {}
 };
+
+// Loads the module of an engine and creates the engine. Throws UserError if the engine was not built, its libraries are
+// missing, or it cannot use the model or the device.
+std::unique_ptr<Engine> LoadEngine(const std::string& name, const EngineOptions& options);
 
 }  // namespace native310
 

@@ -1,10 +1,9 @@
-#include "engine_loader.h"
-
 #include <dlfcn.h>
 
 #include <cstdlib>
 #include <filesystem>
 
+#include "engine.h"
 #include "user_error.h"
 
 namespace native310 {
@@ -18,14 +17,10 @@ std::string HowToBuild(const std::string& engine) {
   return "pip install openvino and set OpenVINO_DIR to the folder openvino/cmake of that package";
 }
 
-fs::path ModulePath(const std::string& name) {
-  return fs::read_symlink("/proc/self/exe").parent_path() / ("libnative310_engine_" + name + ".so");
-}
-
 }  // namespace
 
 std::unique_ptr<Engine> LoadEngine(const std::string& name, const EngineOptions& options) {
-  const fs::path module = ModulePath(name);
+  const fs::path module = fs::read_symlink("/proc/self/exe").parent_path() / ("libnative310_engine_" + name + ".so");
   if (!fs::exists(module)) {
     throw UserError("engine " + name + " is not in this build: " + HowToBuild(name) + ", then run CMake again");
   }

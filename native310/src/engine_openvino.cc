@@ -79,11 +79,8 @@ class OpenvinoEngine : public Engine {
  private:
   // OpenVINO's messages begin with locations in its source code; the reason comes last.
   static std::string LastLine(std::string message) {
-    while (!message.empty() && (message.back() == '\n' || message.back() == ' ' || message.back() == '.')) {
-      message.pop_back();
-    }
-    const std::size_t newline = message.find_last_of('\n');
-    return FirstLine(newline == std::string::npos ? message : message.substr(newline + 1));
+    message.erase(message.find_last_not_of("\n .") + 1);
+    return FirstLine(message.substr(message.rfind('\n') + 1));
   }
 
   std::string path_;

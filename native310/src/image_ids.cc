@@ -1,17 +1,11 @@
 #include "image_ids.h"
 
-#include <cctype>
 #include <filesystem>
 
 #include "json_reader.h"
 #include "user_error.h"
 
 namespace native310 {
-namespace {
-
-constexpr std::size_t kMaxDigits = 18;
-
-}  // namespace
 
 std::unordered_map<std::string, AnnotatedImage> ReadAnnotatedImages(const std::string& path) {
   const JsonFile file = {"annotation file", path, "check --annotations"};
@@ -29,9 +23,9 @@ std::unordered_map<std::string, AnnotatedImage> ReadAnnotatedImages(const std::s
 
 std::int64_t IdFromName(const std::string& file_name) {
   const std::string stem = std::filesystem::path(file_name).stem().string();
-  std::size_t first = stem.size();
-  while (first > 0 && std::isdigit(static_cast<unsigned char>(stem[first - 1])) != 0) --first;
+  const std::size_t first = stem.find_last_not_of("0123456789") + 1;
   const std::size_t significant = stem.find_first_not_of('0', first);
+  constexpr std::size_t kMaxDigits = 18;
   if (first == stem.size() || (significant != std::string::npos && stem.size() - significant > kMaxDigits)) {
     throw UserError("image " + file_name + " has no id: end its name with a number, or give --annotations");
   }

@@ -3,12 +3,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "network_io.h"
 #include "placement.h"
 
 namespace native310 {
+
+struct ModelDescription;
 
 struct ImageInfo {
   std::int64_t id = 0;
@@ -18,9 +21,6 @@ struct ImageInfo {
 
 class ImageSource {
  public:
-  ImageSource() = default;
-  ImageSource(const ImageSource&) = delete;
-  ImageSource& operator=(const ImageSource&) = delete;
   virtual ~ImageSource() = default;
 
   virtual std::size_t size() const = 0;
@@ -28,5 +28,10 @@ class ImageSource {
   // Writes image `index` to `target`, which holds spec.ImageBytes() bytes. Throws UserError if it cannot be read.
   virtual ImageInfo Read(std::size_t index, const InputSpec& spec, void* target) = 0;
 };
+
+// Opens --input: a folder with index.json holds bins; any other folder, a .txt list and a single file are read as JPEG
+// files. Throws UserError if there is nothing to read.
+std::unique_ptr<ImageSource> OpenSource(const std::string& input, const std::string& annotations,
+                                        const ModelDescription& model);
 
 }  // namespace native310

@@ -1,11 +1,12 @@
 #include "jpeg_source.h"
 
+#include <strings.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <unordered_map>
 
-#include "image_ids.h"
 #include "jpeg_reader.h"
 #include "place_image.h"
 #include "user_error.h"
@@ -15,25 +16,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string LowerSuffix(const fs::path& path) {
-  std::string suffix = path.extension().string();
-  std::transform(suffix.begin(), suffix.end(), suffix.begin(),
-                 [](char letter) { return static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter + 32 : letter); });
-  return suffix;
-}
+bool HasSuffix(const fs::path& path, const char* suffix) { return strcasecmp(path.extension().c_str(), suffix) == 0; }
 
 std::vector<std::string> PathsOf(const std::string& input) {
   std::vector<std::string> paths;
   if (fs::is_directory(input)) {
     for (const fs::directory_entry& file : fs::directory_iterator(input)) {
-      const std::string suffix = LowerSuffix(file.path());
-      if (suffix == ".jpg" || suffix == ".jpeg") paths.push_back(file.path().string());
+      if (HasSuffix(file, ".jpg") || HasSuffix(file, ".jpeg")) paths.push_back(file.path().string());
     }
     std::sort(paths.begin(), paths.end());
-  } else if (LowerSuffix(input) == ".txt") {
+  } else if (HasSuffix(input, ".txt")) {
     std::ifstream list(input);
     for (std::string line; std::getline(list, line);) {
-      while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+      line.erase(line.find_last_not_of("\r ") + 1);
       if (!line.empty()) paths.push_back((fs::path(input).parent_path() / line).string());
     }
   } else {
@@ -54,7 +49,7 @@ JpegSource::JpegSource(const std::string& input, const std::string& annotations,
   for (const std::string& path : PathsOf(input)) {
     const std::string name = fs::path(path).filename().string();
     if (annotations.empty()) {
-      entries_.push_back({path, IdFromName(name), 0, 0});
+      entries_.push_back({path, {IdFromName(name), 0, 0}});
       continue;
     }
     const auto image = annotated.find(name);
@@ -62,7 +57,7 @@ JpegSource::JpegSource(const std::string& input, const std::string& annotations,
       throw UserError("image " + path + " is not in annotation file " + annotations +
                       ": remove it, or give the annotations of these images");
     }
-    entries_.push_back({path, image->second.id, image->second.width, image->second.height});
+    entries_.push_back({path, image->second});
   }
   CheckNames();
 }
@@ -76,19 +71,20 @@ void JpegSource::CheckNames() const {
       throw UserError("images " + same_name->second + " and " + entry.path +
                       " have the same name, so their results would overwrite each other: rename one");
     }
-    const auto [same_id, is_new_id] = ids.emplace(entry.id, entry.path);
+    const auto [same_id, is_new_id] = ids.emplace(entry.image.id, entry.path);
     if (!is_new_id) {
       throw UserError("images " + same_id->second + " and " + entry.path + " have the same id " +
-                      std::to_string(entry.id) + ": rename one, or give --annotations");
+                      std::to_string(entry.image.id) + ": rename one, or give --annotations");
     }
   }
 }
 
 ImageInfo JpegSource::Read(std::size_t index, const InputSpec& spec, void* target) {
   const Entry& entry = entries_[index];
-  const PlacedImage placed = PlaceImage(ReadJpeg(entry.path, entry.width, entry.height), spec.size, letterbox_);
+  const PlacedImage placed =
+      PlaceImage(ReadJpeg(entry.path, entry.image.width, entry.image.height), spec.size, letterbox_);
   ConvertPixels(placed.image.pixels.data(), Layout::kNhwc, mean_std_, spec, target);
-  return {entry.id, fs::path(entry.path).stem().string(), placed.placement};
+  return {entry.image.id, fs::path(entry.path).stem().string(), placed.placement};
 }
 
 }  // namespace native310

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "image_ids.h"
 #include "image_source.h"
 #include "model_description.h"
 
@@ -21,9 +22,7 @@ class JpegSource : public ImageSource {
  private:
   struct Entry {
     std::string path;
-    std::int64_t id;
-    int width;  // as annotated, 0 if unknown
-    int height;
+    AnnotatedImage image;
   };
 
   void CheckNames() const;

@@ -1,9 +1,14 @@
 #include "json_reader.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "user_error.h"
 
@@ -23,6 +28,50 @@ std::string Describe(const Json& value) {
   // In ASCII, which can be cut anywhere.
   return value.dump(-1, ' ', true).substr(0, kMaxExcerpt);
 }
+
+// Converts a JSON value to C++, or explains with its place, such as "images[3].id", why that is not possible.
+struct Converter {
+  const JsonFile& file;
+
+  template <typename T>
+  void Convert(const Json& value, const std::string& place, T* target) const {
+    if constexpr (std::is_same_v<T, std::string>) {
+      file.Require(value.is_string(), value, place, "a string");
+    } else if constexpr (std::is_same_v<T, bool>) {
+      file.Require(value.is_boolean(), value, place, "true or false");
+    } else if constexpr (std::is_floating_point_v<T>) {
+      file.Require(value.is_number(), value, place, "a number");
+    } else {
+      // The library gives unsigned numbers above the range of std::int64_t as negative ones.
+      const std::int64_t number = value.is_number_integer() ? value.get<std::int64_t>() : 0;
+      const bool is_whole = value.is_number_integer() && (number >= 0 || !value.is_number_unsigned());
+      file.Require(is_whole, value, place, "a whole number");
+      const bool is_length = number >= 1 && number <= std::numeric_limits<int>::max();
+      file.Require(is_length || !std::is_same_v<T, int>, value, place, "a length in pixels of at least 1");
+    }
+    *target = value.get<T>();
+  }
+
+  template <typename T>
+  void Convert(const Json& value, const std::string& place, std::vector<T>* target) const {
+    file.Require(value.is_array(), value, place, "an array");
+    target->resize(value.size());
+    ConvertElements(value, place, target);
+  }
+
+  template <typename T, std::size_t N>
+  void Convert(const Json& value, const std::string& place, std::array<T, N>* target) const {
+    file.Require(value.is_array() && value.size() == N, value, place, "an array of " + std::to_string(N));
+    ConvertElements(value, place, target);
+  }
+
+  template <typename Container>
+  void ConvertElements(const Json& value, const std::string& place, Container* target) const {
+    for (std::size_t index = 0; index < value.size(); ++index) {
+      Convert(value[index], place + "[" + std::to_string(index) + "]", &(*target)[index]);
+    }
+  }
+};
 
 // Builds the wanted part of a file from the parser's events. Nothing here recurses, so deep nesting is harmless.
 class Collector : public nlohmann::json_sax<Json> {
@@ -121,18 +170,29 @@ void JsonFile::Fail(const std::string& problem) const {
   throw UserError(kind + " " + path + " " + problem + ": " + remedy);
 }
 
+void JsonFile::Require(bool is_right, const Json& value, const std::string& place, const std::string& expected) const {
+  if (!is_right) Fail("has " + Describe(value) + " as " + place + ", not " + expected);
+}
+
 JsonObject::JsonObject(JsonFile file, const std::string& place, Json value)
-    : file_(std::move(file)), prefix_(place.empty() ? "" : place + "."), value_(std::move(value)) {
-  Require(value_.is_object(), value_, place.empty() ? "its top level" : place, "an object");
+    : file_(std::move(file)),
+      prefix_(place.empty() ? "" : place + "."),
+      value_(std::make_shared<const Json>(std::move(value))) {
+  file_.Require(value_->is_object(), *value_, place.empty() ? "its top level" : place, "an object");
+}
+
+bool JsonObject::Has(const std::string& key) const { return value_->contains(key); }
+
+template <typename T>
+T JsonObject::Get(const std::string& key) const {
+  if (!Has(key)) file_.Fail("has no " + prefix_ + key);
+  T value{};
+  Converter{file_}.Convert(value_->at(key), prefix_ + key, &value);
+  return value;
 }
 
 void JsonObject::Require(bool is_right, const std::string& key, const std::string& expected) const {
-  if (!is_right) Require(false, value_.at(key), prefix_ + key, expected);
-}
-
-void JsonObject::Require(bool is_right, const Json& value, const std::string& place,
-                         const std::string& expected) const {
-  if (!is_right) file_.Fail("has " + Describe(value) + " as " + place + ", not " + expected);
+  if (!is_right) file_.Require(false, value_->at(key), prefix_ + key, expected);
 }
 
 JsonObject ReadJson(const JsonFile& file, const std::set<std::string>& members, const std::string& streamed,
@@ -149,5 +209,16 @@ JsonObject ReadJson(const JsonFile& file, const std::set<std::string>& members, 
   }
   return collector.TakeResult();
 }
+
+template bool JsonObject::Get(const std::string& key) const;
+template int JsonObject::Get(const std::string& key) const;
+template std::int64_t JsonObject::Get(const std::string& key) const;
+template std::string JsonObject::Get(const std::string& key) const;
+template std::vector<std::int64_t> JsonObject::Get(const std::string& key) const;
+template std::vector<std::string> JsonObject::Get(const std::string& key) const;
+template std::array<int, 2> JsonObject::Get(const std::string& key) const;
+template std::array<float, 3> JsonObject::Get(const std::string& key) const;
+template std::array<double, 2> JsonObject::Get(const std::string& key) const;
+template std::array<std::array<double, 2>, 9> JsonObject::Get(const std::string& key) const;
 
 }  // namespace native310

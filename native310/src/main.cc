@@ -11,9 +11,9 @@ int main(int argc, char** argv) {
     const native310::Args args = native310::ParseArgs(argc, argv);
     if (args.help) {
       std::fputs(native310::Usage().c_str(), stdout);
-      return 0;
+    } else {
+      native310::RunPipeline(args);
     }
-    native310::RunPipeline(args);
     return 0;
   } catch (const native310::UsageError& error) {
     std::fprintf(stderr, "native310: %s\n", error.what());

@@ -1,6 +1,7 @@
 #include "model_file.h"
 
-#include <algorithm>
+#include <strings.h>
+
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -23,15 +24,14 @@ ModelFile CheckModelFile(const std::string& path, const std::string& engine, con
   if (stream.gcount() < static_cast<std::streamsize>(file.start.size())) {
     throw UserError("model " + path + " has only " + std::to_string(stream.gcount()) + " bytes: export it again");
   }
-  file.extension = std::filesystem::path(path).extension().string();
-  std::transform(file.extension.begin(), file.extension.end(), file.extension.begin(),
-                 [](char letter) { return static_cast<char>(letter >= 'A' && letter <= 'Z' ? letter + 32 : letter); });
-  if (std::find(extensions.begin(), extensions.end(), file.extension) == extensions.end()) {
-    std::string choices;
-    for (const std::string& extension : extensions) choices += (choices.empty() ? "" : " or ") + extension;
-    throw UserError("engine " + engine + " reads " + choices + " files but the model is " + path + ": " + advice);
+  const std::string actual = std::filesystem::path(path).extension();
+  std::string choices;
+  for (const std::string& extension : extensions) {
+    file.extension = extension;
+    if (strcasecmp(actual.c_str(), extension.c_str()) == 0) return file;
+    choices += (choices.empty() ? "" : " or ") + extension;
   }
-  return file;
+  throw UserError("engine " + engine + " reads " + choices + " files but the model is " + path + ": " + advice);
 }
 
 InputSpec InputSpecFrom(const std::string& path, const std::vector<std::int64_t>& shape, Layout hint,
@@ -58,9 +58,8 @@ InputSpec InputSpecFrom(const std::string& path, const std::vector<std::int64_t>
 std::string FirstLine(const std::string& message) {
   const std::size_t first = message.find_first_not_of(" \t\r\n");
   if (first == std::string::npos) return "no reason given";
-  std::string line = message.substr(first, message.find_first_of("\r\n", first) - first);
-  while (!line.empty() && (line.back() == '.' || line.back() == ' ')) line.pop_back();
-  return line;
+  const std::string line = message.substr(first, message.find_first_of("\r\n", first) - first);
+  return line.substr(0, line.find_last_not_of(". ") + 1);
 }
 
 }  // namespace native310

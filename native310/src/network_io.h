@@ -61,7 +61,6 @@ struct OutputView {
 
 // Raw output of one stride for one image: float32 [channels, height, width], channels = 3 * (5 + classes).
 struct RawMap {
-  int channels = 0;
   int height = 0;
   int width = 0;
   std::vector<float> values;

@@ -1,71 +1,41 @@
 #include "output_file.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <system_error>
+#include <utility>
 
 #include "user_error.h"
 
 namespace native310 {
-namespace {
-
-constexpr std::size_t kBufferBytes = 1 << 18;
-
-}  // namespace
 
 OutputFile::OutputFile(const std::string& path) : path_(path) {
   const std::filesystem::path final_path(path);
-  temporary_ =
-      (final_path.parent_path() / ("." + final_path.filename().string() + "." + std::to_string(getpid()))).string();
-  descriptor_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) Fail(errno);
+  temporary_ = final_path.parent_path() / ("." + final_path.filename().string() + "." + std::to_string(getpid()));
+  stream_ = std::fopen(temporary_.c_str(), "wbe");
+  if (stream_ == nullptr) Fail();
+  std::setvbuf(stream_, nullptr, _IOFBF, 1 << 18);
 }
 
 OutputFile::~OutputFile() {
-  if (descriptor_ >= 0) close(descriptor_);
+  if (stream_ != nullptr) std::fclose(stream_);
   if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
-void OutputFile::Fail(int error) const {
-  throw UserError("file " + path_ + " cannot be written (" + std::strerror(error) +
+void OutputFile::Fail() const {
+  throw UserError("file " + path_ + " cannot be written (" + std::strerror(errno) +
                   "): free some disk space or choose another --output");
 }
 
-void OutputFile::WriteOut(const char* data, std::size_t bytes) {
-  while (bytes > 0) {
-    const ssize_t written = write(descriptor_, data, bytes);
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) Fail(errno);
-    data += written;
-    bytes -= static_cast<std::size_t>(written);
-  }
-}
-
-void OutputFile::Flush() {
-  WriteOut(buffer_.data(), buffer_.size());
-  buffer_.clear();
-}
-
 void OutputFile::Write(const void* data, std::size_t bytes) {
-  if (buffer_.size() + bytes > kBufferBytes) Flush();
-  if (bytes > kBufferBytes) {
-    WriteOut(static_cast<const char*>(data), bytes);
-  } else {
-    buffer_.append(static_cast<const char*>(data), bytes);
-  }
+  if (std::fwrite(data, 1, bytes, stream_) != bytes) Fail();
 }
 
 void OutputFile::Finish() {
-  Flush();
-  const int result = close(descriptor_);
-  descriptor_ = -1;
-  if (result != 0) Fail(errno);
-  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) Fail(errno);
+  if (std::fclose(std::exchange(stream_, nullptr)) != 0) Fail();
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) Fail();
   temporary_.clear();
 }
 
@@ -85,15 +55,6 @@ void PrepareFolder(const std::string& folder) {
   }
   if (access(folder.c_str(), W_OK | X_OK) != 0) {
     throw UserError("output folder " + folder + " cannot be written (" + std::strerror(errno) +
-                    "): change its permissions or choose another --output");
-  }
-}
-
-void RemoveFile(const std::string& path) {
-  std::error_code error;
-  std::filesystem::remove(path, error);
-  if (error) {
-    throw UserError("file " + path + " of an earlier run cannot be removed (" + error.message() +
                     "): change its permissions or choose another --output");
   }
 }

@@ -1,7 +1,7 @@
 // A file that appears under its final name only when it is complete.
 #pragma once
 
-#include <cstddef>
+#include <cstdio>
 #include <string>
 
 namespace native310 {
@@ -22,21 +22,16 @@ class OutputFile {
   void Finish();
 
  private:
-  void Flush();
-  void WriteOut(const char* data, std::size_t bytes);
-  [[noreturn]] void Fail(int error) const;
+  [[noreturn]] void Fail() const;  // with the reason in errno
 
   std::string path_;
   std::string temporary_;
-  std::string buffer_;
-  int descriptor_ = -1;
+  std::FILE* stream_;
 };
 
 // Returns the final name of a temporary file of OutputFile, or "" for other names.
 std::string FinalName(const std::string& temporary_name);
 // Creates a folder and its parents; checks that it is writable.
 void PrepareFolder(const std::string& folder);
-// Removes a file if it exists.
-void RemoveFile(const std::string& path);
 
 }  // namespace native310

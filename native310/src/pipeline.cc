@@ -1,6 +1,7 @@
 #include "pipeline.h"
 
 #include <algorithm>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <functional>
@@ -12,10 +13,9 @@
 
 #include "benchmark_stats.h"
 #include "bounded_queue.h"
-#include "engine_loader.h"
+#include "engine.h"
+#include "image_source.h"
 #include "model_description.h"
-#include "open_source.h"
-#include "output_file.h"
 #include "progress.h"
 #include "raw_maps.h"
 #include "result_writer.h"
@@ -34,16 +34,15 @@ struct Batch {
   std::vector<RawMaps> maps;
   double seconds = 0;  // spent on it so far
 };
-using BatchPointer = std::unique_ptr<Batch>;
 
 class Pipeline {
  public:
   Pipeline(const Args& args, const ModelDescription& model, Engine* engine, ImageSource* source, ResultWriter* writer)
       : args_(args), model_(model), engine_(*engine), source_(*source), writer_(*writer) {
     for (std::size_t slot = 0; slot < free_capacity; ++slot) {
-      auto batch = std::make_unique<Batch>();
-      batch->input.resize(engine_.input().Bytes());
-      batch->maps.resize(static_cast<std::size_t>(engine_.input().batch));
+      Batch batch;
+      batch.input.resize(engine_.input().Bytes());
+      batch.maps.resize(static_cast<std::size_t>(engine_.input().batch));
       free_.Push(std::move(batch));
     }
   }
@@ -97,35 +96,33 @@ class Pipeline {
     const InputSpec& spec = engine_.input();
     const auto batch_size = static_cast<std::size_t>(spec.batch);
     for (std::size_t first = 0; first < source_.size(); first += batch_size) {
-      std::optional<BatchPointer> batch = free_.Pop();
+      std::optional<Batch> batch = free_.Pop();
       if (!batch) return;
       const Stopwatch watch;
-      std::vector<std::uint8_t>& input = (*batch)->input;
-      (*batch)->images.clear();
+      batch->images.clear();
       const std::size_t last = std::min(first + batch_size, source_.size());
       for (std::size_t index = first; index < last; ++index) {
-        (*batch)->images.push_back(source_.Read(index, spec, input.data() + (index - first) * spec.ImageBytes()));
+        batch->images.push_back(source_.Read(index, spec, batch->input.data() + (index - first) * spec.ImageBytes()));
       }
       // The last batch may be short; its unused places must not hold images of an earlier one.
-      std::fill(input.begin() + static_cast<std::ptrdiff_t>((last - first) * spec.ImageBytes()), input.end(),
-                std::uint8_t{0});
-      (*batch)->seconds = watch.Seconds();
+      const std::size_t used = (last - first) * spec.ImageBytes();
+      std::memset(batch->input.data() + used, 0, batch->input.size() - used);
+      batch->seconds = watch.Seconds();
       if (!ready_to_run_.Push(std::move(*batch))) return;
     }
     ready_to_run_.Close();
   }
 
   void RunNetwork(RunReport* report) {
-    const RawMapCollector collector(args_.engine_options.model_path, engine_.input(),
-                                    kAnchorsPerStride * model_.values_per_anchor());
-    while (std::optional<BatchPointer> batch = ready_to_run_.Pop()) {
+    while (std::optional<Batch> batch = ready_to_run_.Pop()) {
       const Stopwatch watch;
-      const std::vector<OutputView> outputs = engine_.Run((*batch)->input.data());
+      const std::vector<OutputView> outputs = engine_.Run(batch->input.data());
       report->network.Add(watch.Seconds());
-      for (std::size_t position = 0; position < (*batch)->images.size(); ++position) {
-        collector.Collect(outputs, static_cast<int>(position), &(*batch)->maps[position]);
+      for (std::size_t position = 0; position < batch->images.size(); ++position) {
+        CopyRawMaps(outputs, args_.engine_options.model_path, model_, engine_.input().batch, position,
+                    &batch->maps[position]);
       }
-      (*batch)->seconds += watch.Seconds();
+      batch->seconds += watch.Seconds();
       if (!ready_to_write_.Push(std::move(*batch))) return;
     }
   }
@@ -133,15 +130,15 @@ class Pipeline {
   void WriteBehind(RunReport* report) {
     Progress progress(source_.size());
     std::size_t done = 0;
-    while (std::optional<BatchPointer> batch = ready_to_write_.Pop()) {
+    while (std::optional<Batch> batch = ready_to_write_.Pop()) {
       const Stopwatch watch;
-      for (std::size_t position = 0; position < (*batch)->images.size(); ++position) {
-        const ImageInfo& image = (*batch)->images[position];
-        const RawMaps& maps = (*batch)->maps[position];
+      for (std::size_t position = 0; position < batch->images.size(); ++position) {
+        const ImageInfo& image = batch->images[position];
+        const RawMaps& maps = batch->maps[position];
         writer_.Write(image, maps, DetectIn(image, maps));
       }
-      report->whole.Add((*batch)->seconds + watch.Seconds());
-      done += (*batch)->images.size();
+      report->whole.Add(batch->seconds + watch.Seconds());
+      done += batch->images.size();
       progress.Update(done);
       free_.Push(std::move(*batch));
     }
@@ -162,17 +159,12 @@ class Pipeline {
   Engine& engine_;
   ImageSource& source_;
   ResultWriter& writer_;
-  BoundedQueue<BatchPointer> free_{free_capacity};
-  BoundedQueue<BatchPointer> ready_to_run_{kBatchesAhead};
-  BoundedQueue<BatchPointer> ready_to_write_{kBatchesAhead};
+  BoundedQueue<Batch> free_{free_capacity};
+  BoundedQueue<Batch> ready_to_run_{kBatchesAhead};
+  BoundedQueue<Batch> ready_to_write_{kBatchesAhead};
   std::mutex mutex_;
   std::exception_ptr error_;
 };
-
-void WarmUp(Engine* engine, int runs) {
-  const std::vector<std::uint8_t> zeros(engine->input().Bytes());
-  for (int run = 0; run < runs; ++run) engine->Run(zeros.data());
-}
 
 }  // namespace
 
@@ -191,7 +183,8 @@ void RunPipeline(const Args& args) {
                     ToString(model.input_size) + ": export the model again");
   }
   ResultWriter writer(args.output, args.writes_raw, model.category_ids);
-  WarmUp(engine.get(), args.warmup);
+  const std::vector<std::uint8_t> zeros(spec.Bytes());
+  for (int run = 0; run < args.warmup; ++run) engine->Run(zeros.data());
   Pipeline(args, model, engine.get(), source.get(), &writer).Run(&report);
   engine->Close();
 
@@ -202,11 +195,7 @@ void RunPipeline(const Args& args) {
   report.precision = args.engine_options.precision;
   report.threads = args.engine_options.threads;
   report.batch = spec.batch;
-  report.detections = writer.detections();
-  writer.Finish();
-  OutputFile benchmark(args.output + "/benchmark.json");
-  benchmark.Write(BenchmarkJson(report));
-  benchmark.Finish();
+  writer.Finish(&report);
   std::fputs(BenchmarkText(report).c_str(), stdout);
 }
 

@@ -7,13 +7,9 @@
 #include "resize.h"
 
 namespace native310 {
-namespace {
-
-constexpr std::uint8_t kCanvasGrey = 128;
-
-}  // namespace
 
 PlacedImage PlaceImage(const Image& image, const InputSize& input_size, bool letterbox) {
+  constexpr std::uint8_t kCanvasGrey = 128;
   PlacedImage placed;
   placed.placement.width = image.width;
   placed.placement.height = image.height;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "nms.h"
 #include "user_error.h"
@@ -17,64 +16,45 @@ float Sigmoid(float x) {
   return std::exp(-log_sum);
 }
 
-// Returns the smallest logit whose sigmoid reaches `threshold`. A score is at most its confidence, so this rules out
-// most predictions by one comparison.
-double MinLogit(double threshold) {
-  if (threshold <= 0) return -std::numeric_limits<double>::infinity();
-  if (threshold >= 1) return std::numeric_limits<double>::infinity();
-  return std::log(threshold / (1 - threshold));
-}
-
 void RequireNumber(float value) {
   if (std::isnan(value)) throw UserError("the network's output is not a number (NaN)");
 }
 
-class BoxDecoder {
- public:
-  BoxDecoder(const ModelDescription& model, const Placement& placement)
-      : model_(model),
-        offset_xy_{static_cast<float>(placement.offset_xy[0]), static_cast<float>(placement.offset_xy[1])},
-        scale_xy_{static_cast<float>(placement.width / placement.share_xy[0]),
-                  static_cast<float>(placement.height / placement.share_xy[1])},
-        limit_xy_{static_cast<float>(placement.width), static_cast<float>(placement.height)} {}
-
-  // `txywh` points to tx in a raw map; the other values follow at intervals of `cells`.
-  std::array<float, 4> Decode(const float* txywh, std::size_t cells, const RawMap& map, std::size_t cell,
-                              std::size_t anchor) const {
-    const auto columns = static_cast<std::size_t>(map.width);
-    const std::array<float, 2> cell_xy = {static_cast<float>(cell % columns), static_cast<float>(cell / columns)};
-    const std::array<float, 2> grid_wh = {static_cast<float>(map.width), static_cast<float>(map.height)};
-    const std::array<int, 2> input_wh = {model_.input_size.width, model_.input_size.height};
-    std::array<float, 4> box_xyxy{};
-    for (std::size_t axis = 0; axis < 2; ++axis) {
-      const float center = (Sigmoid(txywh[axis * cells]) + cell_xy[axis]) / grid_wh[axis];
-      const auto anchor_share = static_cast<float>(model_.anchors_wh[anchor][axis] / input_wh[axis]);
-      const float half = std::exp(txywh[(axis + 2) * cells]) * anchor_share / 2;
-      box_xyxy[axis] = ToOriginal(center - half, axis);
-      box_xyxy[axis + 2] = ToOriginal(center + half, axis);
-    }
-    return box_xyxy;
+// `txywh` points to tx in a raw map; the other values follow at intervals of `cells`.
+std::array<float, 4> DecodeBox(const float* txywh, std::size_t cells, const RawMap& map, std::size_t cell,
+                               const std::array<double, 2>& anchor_wh, const InputSize& input_size,
+                               const Placement& placement) {
+  const auto columns = static_cast<std::size_t>(map.width);
+  const std::array<std::size_t, 2> cell_xy = {cell % columns, cell / columns};
+  const std::array<int, 2> grid_wh = {map.width, map.height};
+  const std::array<int, 2> input_wh = {input_size.width, input_size.height};
+  const std::array<int, 2> original_wh = {placement.width, placement.height};
+  std::array<float, 4> box_xyxy{};
+  for (std::size_t axis = 0; axis < 2; ++axis) {
+    const auto offset = static_cast<float>(placement.offset_xy[axis]);
+    const auto scale = static_cast<float>(original_wh[axis] / placement.share_xy[axis]);
+    const auto to_original = [&](float share) {
+      return std::clamp((share - offset) * scale, 0.0F, static_cast<float>(original_wh[axis]));
+    };
+    const float center =
+        (Sigmoid(txywh[axis * cells]) + static_cast<float>(cell_xy[axis])) / static_cast<float>(grid_wh[axis]);
+    const auto anchor_share = static_cast<float>(anchor_wh[axis] / input_wh[axis]);
+    const float half = std::exp(txywh[(axis + 2) * cells]) * anchor_share / 2;
+    box_xyxy[axis] = to_original(center - half);
+    box_xyxy[axis + 2] = to_original(center + half);
   }
-
- private:
-  float ToOriginal(float share, std::size_t axis) const {
-    return std::min(std::max((share - offset_xy_[axis]) * scale_xy_[axis], 0.0F), limit_xy_[axis]);
-  }
-
-  const ModelDescription& model_;
-  std::array<float, 2> offset_xy_;
-  std::array<float, 2> scale_xy_;
-  std::array<float, 2> limit_xy_;
-};
+  return box_xyxy;
+}
 
 }  // namespace
 
 std::vector<Detection> Detect(const RawMaps& maps, const ModelDescription& model, const Placement& placement,
                               const PostprocessSettings& settings) {
-  const auto min_logit = static_cast<float>(MinLogit(settings.score_threshold));
+  // The smallest logit whose sigmoid reaches the threshold, infinite for 0 and 1. A score is at most its confidence, so
+  // this rules out most predictions by one comparison.
+  const auto min_logit = static_cast<float>(std::log(settings.score_threshold / (1 - settings.score_threshold)));
   const auto min_score = static_cast<float>(settings.score_threshold);
   const auto values = static_cast<std::size_t>(model.values_per_anchor());
-  const BoxDecoder decoder(model, placement);
   std::vector<Detection> candidates;
   for (std::size_t stride = 0; stride < maps.size(); ++stride) {
     const RawMap& map = maps[stride];
@@ -93,7 +73,8 @@ std::vector<Detection> Detect(const RawMaps& maps, const ModelDescription& model
         RequireNumber(score);
         if (!(score >= min_score)) continue;
         const std::array<float, 4> box_xyxy =
-            decoder.Decode(planes + cell, cells, map, cell, stride * kAnchorsPerStride + anchor);
+            DecodeBox(planes + cell, cells, map, cell, model.anchors_wh[stride * kAnchorsPerStride + anchor],
+                      model.input_size, placement);
         std::for_each(box_xyxy.begin(), box_xyxy.end(), RequireNumber);
         candidates.push_back({box_xyxy, score, static_cast<int>(best - 5)});
       }

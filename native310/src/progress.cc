@@ -5,12 +5,6 @@
 #include <cstdio>
 
 namespace native310 {
-namespace {
-
-constexpr double kTerminalSeconds = 0.2;
-constexpr double kLogSeconds = 10;
-
-}  // namespace
 
 Progress::Progress(std::size_t total) : total_(total), is_terminal_(isatty(STDERR_FILENO) == 1) {}
 
@@ -19,6 +13,8 @@ Progress::~Progress() {
 }
 
 void Progress::Update(std::size_t done) {
+  constexpr double kTerminalSeconds = 0.2;
+  constexpr double kLogSeconds = 10;
   const double now = watch_.Seconds();
   const bool is_due = now - shown_at_ >= (is_terminal_ ? kTerminalSeconds : kLogSeconds);
   if (!is_due && done != total_) return;

@@ -1,53 +1,43 @@
 #include "raw_maps.h"
 
+#include <algorithm>
 #include <cstring>
-#include <utility>
 
 #include "user_error.h"
 
 namespace native310 {
 
-RawMapCollector::RawMapCollector(std::string model, const InputSpec& spec, int channels)
-    : model_(std::move(model)), spec_(spec), channels_(channels) {}
-
-RawMapCollector::Match RawMapCollector::Find(const std::vector<OutputView>& outputs, int height, int width) const {
-  const std::vector<std::int64_t> nchw = {spec_.batch, channels_, height, width};
-  const std::vector<std::int64_t> nhwc = {spec_.batch, height, width, channels_};
-  for (const OutputView& output : outputs) {
-    const bool is_nchw = output.shape == nchw;
-    const bool is_nhwc = output.shape == nhwc;
-    if (is_nchw && is_nhwc) return {&output, output.layout_hint};
-    if (is_nchw || is_nhwc) return {&output, is_nchw ? Layout::kNchw : Layout::kNhwc};
-  }
-  std::string shapes;
-  for (const OutputView& output : outputs) {
-    shapes += (shapes.empty() ? "" : ", ") + ToString(output.shape);
-  }
-  throw UserError("model " + model_ + " has outputs of shapes " + shapes + " but a raw map of " +
-                  std::to_string(channels_) + " channels on a grid of " + std::to_string(height) + " x " +
-                  std::to_string(width) +
-                  " is needed: export it with keep_detect off, and with the classes of its description");
-}
-
-void RawMapCollector::Collect(const std::vector<OutputView>& outputs, int position, RawMaps* maps) const {
+void CopyRawMaps(const std::vector<OutputView>& outputs, const std::string& model_path, const ModelDescription& model,
+                 int batch, std::size_t position, RawMaps* maps) {
+  const int depth = kAnchorsPerStride * model.values_per_anchor();
+  const auto channels = static_cast<std::size_t>(depth);
   for (std::size_t index = 0; index < kStrides.size(); ++index) {
     RawMap& map = (*maps)[index];
-    map.channels = channels_;
-    map.height = spec_.size.height / kStrides[index];
-    map.width = spec_.size.width / kStrides[index];
-    const Match match = Find(outputs, map.height, map.width);
-    const auto channels = static_cast<std::size_t>(channels_);
+    map.height = model.input_size.height / kStrides[index];
+    map.width = model.input_size.width / kStrides[index];
+    const std::vector<std::int64_t> nchw = {batch, depth, map.height, map.width};
+    const std::vector<std::int64_t> nhwc = {batch, map.height, map.width, depth};
+    const auto output = std::find_if(outputs.begin(), outputs.end(),
+                                     [&](const OutputView& view) { return view.shape == nchw || view.shape == nhwc; });
+    if (output == outputs.end()) {
+      std::string shapes;
+      for (const OutputView& view : outputs) shapes += (shapes.empty() ? "" : ", ") + ToString(view.shape);
+      throw UserError("model " + model_path + " has outputs of shapes " + shapes + " but a raw map of " +
+                      std::to_string(channels) + " channels on a grid of " + std::to_string(map.height) + " x " +
+                      std::to_string(map.width) +
+                      " is needed: export it with keep_detect off, and with the classes of its description");
+    }
     const std::size_t cells = static_cast<std::size_t>(map.height) * static_cast<std::size_t>(map.width);
     map.values.resize(channels * cells);
-    const float* source = match.output->data + static_cast<std::size_t>(position) * map.values.size();
-    if (match.layout == Layout::kNchw) {
+    const float* source = output->data + position * map.values.size();
+    const bool is_nchw = nchw == nhwc ? output->layout_hint == Layout::kNchw : output->shape == nchw;
+    if (is_nchw) {
       std::memcpy(map.values.data(), source, map.values.size() * sizeof(float));
       continue;
     }
+    float* target = map.values.data();
     for (std::size_t channel = 0; channel < channels; ++channel) {
-      for (std::size_t cell = 0; cell < cells; ++cell) {
-        map.values[channel * cells + cell] = source[cell * channels + channel];
-      }
+      for (std::size_t cell = 0; cell < cells; ++cell) *target++ = source[cell * channels + channel];
     }
   }
 }

@@ -4,29 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "network_io.h"
+#include "model_description.h"
 
 namespace native310 {
 
-class RawMapCollector {
- public:
-  // `channels` is 3 * (5 + classes); `model` names the model in errors.
-  RawMapCollector(std::string model, const InputSpec& spec, int channels);
-
-  // Copies image `position` of the batch to `maps`. Throws UserError if the outputs are not the three raw maps.
-  void Collect(const std::vector<OutputView>& outputs, int position, RawMaps* maps) const;
-
- private:
-  struct Match {
-    const OutputView* output;
-    Layout layout;
-  };
-
-  Match Find(const std::vector<OutputView>& outputs, int height, int width) const;
-
-  std::string model_;
-  InputSpec spec_;
-  int channels_;
-};
+// Copies the raw maps of image `position` of the batch. Throws UserError, which names the model by `model_path`, if the
+// outputs do not hold them.
+void CopyRawMaps(const std::vector<OutputView>& outputs, const std::string& model_path, const ModelDescription& model,
+                 int batch, std::size_t position, RawMaps* maps);
 
 }  // namespace native310

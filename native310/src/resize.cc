@@ -10,10 +10,11 @@ std::uint8_t ToByte(float value) { return static_cast<std::uint8_t>(std::clamp(s
 
 // --- area average by whole factors ---
 
-Image ShrinkByWholeFactors(const Image& image, int factor_x, int factor_y, int width, int height) {
+Image ShrinkByWholeFactors(const Image& image, int width, int height) {
+  const int factor_x = image.width / width;
+  const int factor_y = image.height / height;
   Image shrunk(width, height);
-  const int area = factor_x * factor_y;
-  const float scale = 1.0F / static_cast<float>(area);
+  const float scale = 1.0F / static_cast<float>(factor_x * factor_y);
   for (int y = 0; y < height; ++y) {
     std::uint8_t* target = shrunk.Row(y);
     for (int x = 0; x < width; ++x) {
@@ -62,7 +63,7 @@ std::vector<Share> AreaShares(int source_size, int target_size) {
       shares.push_back({target, source, static_cast<float>(1.0 / covered)});
     }
     if (end - last_whole > kMinPart) {
-      const double part = std::min(std::min(end - last_whole, 1.0), covered);
+      const double part = std::min({end - last_whole, 1.0, covered});
       shares.push_back({target, last_whole, static_cast<float>(part / covered)});
     }
   }
@@ -112,17 +113,10 @@ std::vector<Tap> LinearTaps(int source_size, int target_size, bool clamps_weight
   const double scale = 1.0 / (static_cast<double>(target_size) / source_size);
   std::vector<Tap> taps;
   for (int target = 0; target < target_size; ++target) {
-    auto position = static_cast<float>((target + 0.5) * scale - 0.5);
-    int first = static_cast<int>(std::floor(position));
+    const auto position = static_cast<float>((target + 0.5) * scale - 0.5);
+    const int first = static_cast<int>(std::floor(position));
     float share = position - static_cast<float>(first);
-    if (clamps_weight && first < 0) {
-      first = 0;
-      share = 0;
-    }
-    if (clamps_weight && first >= source_size - 1) {
-      first = source_size - 1;
-      share = 0;
-    }
+    if (clamps_weight && (first < 0 || first >= source_size - 1)) share = 0;
     const auto weight = [](float part) { return static_cast<int>(std::nearbyintf(part * kWeightOne)); };
     taps.push_back({std::clamp(first, 0, source_size - 1), std::clamp(first + 1, 0, source_size - 1),
                     weight(1.0F - share), weight(share)});
@@ -135,28 +129,21 @@ Image ResizeLinear(const Image& image, int width, int height) {
   // OpenCV repeats the border row instead of giving one row all the weight, which rounds differently.
   const std::vector<Tap> rows = LinearTaps(image.height, height, false);
   Image resized(width, height);
-  std::vector<int> lines[2];
-  const auto interpolate = [&](int row, std::vector<int>* line) {
-    const std::uint8_t* source = image.Row(row);
-    line->resize(resized.RowBytes());
-    for (std::size_t x = 0; x < columns.size(); ++x) {
-      const Tap& tap = columns[x];
-      for (int channel = 0; channel < kImageChannels; ++channel) {
-        (*line)[x * kImageChannels + static_cast<std::size_t>(channel)] =
-            source[tap.first * kImageChannels + channel] * tap.first_weight +
-            source[tap.second * kImageChannels + channel] * tap.second_weight;
-      }
-    }
-  };
   for (int y = 0; y < height; ++y) {
-    const Tap& tap = rows[static_cast<std::size_t>(y)];
-    interpolate(tap.first, &lines[0]);
-    interpolate(tap.second, &lines[1]);
+    const Tap& row = rows[static_cast<std::size_t>(y)];
+    const std::uint8_t* first_row = image.Row(row.first);
+    const std::uint8_t* second_row = image.Row(row.second);
     std::uint8_t* target = resized.Row(y);
-    for (std::size_t position = 0; position < resized.RowBytes(); ++position) {
-      const int first = (tap.first_weight * (lines[0][position] >> 4)) >> 16;
-      const int second = (tap.second_weight * (lines[1][position] >> 4)) >> 16;
-      target[position] = static_cast<std::uint8_t>(std::clamp((first + second + 2) >> 2, 0, 255));
+    for (const Tap& column : columns) {
+      for (int channel = 0; channel < kImageChannels; ++channel) {
+        const auto interpolate = [&](const std::uint8_t* line, int weight) {
+          const int mean = line[column.first * kImageChannels + channel] * column.first_weight +
+                           line[column.second * kImageChannels + channel] * column.second_weight;
+          return (weight * (mean >> 4)) >> 16;
+        };
+        const int sum = interpolate(first_row, row.first_weight) + interpolate(second_row, row.second_weight);
+        *target++ = static_cast<std::uint8_t>(std::clamp((sum + 2) >> 2, 0, 255));
+      }
     }
   }
   return resized;
@@ -167,10 +154,8 @@ Image ResizeLinear(const Image& image, int width, int height) {
 Image Resize(const Image& image, int width, int height) {
   if (width == image.width && height == image.height) return image;
   if (width > image.width || height > image.height) return ResizeLinear(image, width, height);
-  if (image.width % width == 0 && image.height % height == 0) {
-    return ShrinkByWholeFactors(image, image.width / width, image.height / height, width, height);
-  }
-  return ShrinkByArea(image, width, height);
+  const bool is_whole = image.width % width == 0 && image.height % height == 0;
+  return is_whole ? ShrinkByWholeFactors(image, width, height) : ShrinkByArea(image, width, height);
 }
 
 }  // namespace native310

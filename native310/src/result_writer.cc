@@ -1,12 +1,15 @@
 #include "result_writer.h"
 
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "rounded.h"
+#include "user_error.h"
 
 namespace native310 {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 constexpr char kBenchmarkName[] = "/benchmark.json";
 constexpr char kDetectionsName[] = "/detections.json";
@@ -31,15 +34,60 @@ void RemoveOlder(const std::string& folder, bool (*is_result)(const std::filesys
     const std::filesystem::path name = file.path().filename();
     if (is_result(name) || is_result(FinalName(name.string()))) older.push_back(file.path());
   }
-  for (const std::filesystem::path& file : older) RemoveFile(file.string());
+  for (const std::filesystem::path& file : older) {
+    std::error_code error;
+    std::filesystem::remove(file, error);
+    if (error) {
+      throw UserError("file " + file.string() + " of an earlier run cannot be removed (" + error.message() +
+                      "): change its permissions or choose another --output");
+    }
+  }
+}
+
+// Rounds to a number of decimals, halves to even, like numpy.round.
+double Rounded(double value, int decimals) {
+  const double scale = std::pow(10.0, decimals);
+  return std::nearbyint(value * scale) / scale;
+}
+
+// Digits after the point of seconds, milliseconds and images/s.
+constexpr int kDecimals = 6;
+
+Json SummaryJson(const LatencyStats& stats) {
+  const LatencyStats::Summary summary = stats.Summarize();
+  return {{"mean", Rounded(summary.mean_ms, kDecimals)},
+          {"p50", Rounded(summary.p50_ms, kDecimals)},
+          {"p95", Rounded(summary.p95_ms, kDecimals)},
+          {"p99", Rounded(summary.p99_ms, kDecimals)},
+          {"calls", stats.count()}};
+}
+
+std::string BenchmarkJson(const RunReport& report) {
+  const Json json = {{"format", 1},
+                     {"engine", report.engine},
+                     {"device", report.device},
+                     {"precision", report.precision},
+                     {"threads", report.threads},
+                     {"model", report.model},
+                     {"model_bytes", report.model_bytes},
+                     {"batch", report.batch},
+                     {"images", report.images},
+                     {"detections", report.detections},
+                     {"seconds", Rounded(report.seconds, kDecimals)},
+                     {"load_seconds", Rounded(report.load_seconds, kDecimals)},
+                     {"images_per_second", Rounded(report.ImagesPerSecond(), kDecimals)},
+                     {"network_ms", SummaryJson(report.network)},
+                     {"whole_ms", SummaryJson(report.whole)}};
+  // A path may hold bytes that are not UTF-8.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
 
 std::string CocoResult(std::int64_t image_id, std::int64_t category_id, const Detection& detection) {
-  const std::array<double, 4> xyxy = {detection.box_xyxy[0], detection.box_xyxy[1], detection.box_xyxy[2],
-                                      detection.box_xyxy[3]};
-  const nlohmann::ordered_json result = {
+  const std::array<float, 4>& box = detection.box_xyxy;
+  const std::array<double, 4> xyxy = {box[0], box[1], box[2], box[3]};
+  const Json result = {
       {"image_id", image_id},
       {"category_id", category_id},
       {"bbox",
@@ -72,9 +120,13 @@ void ResultWriter::Write(const ImageInfo& image, const RawMaps& maps, const std:
   }
 }
 
-void ResultWriter::Finish() {
+void ResultWriter::Finish(RunReport* report) {
+  report->detections = detections_;
   json_->Write(detections_ == 0 ? "[]\n" : "\n]\n");
   json_->Finish();
+  OutputFile benchmark(folder_ + kBenchmarkName);
+  benchmark.Write(BenchmarkJson(*report));
+  benchmark.Finish();
 }
 
 }  // namespace native310

@@ -1,4 +1,4 @@
-// The output folder: raw maps and detections (format in native310/README.md).
+// The output folder: raw maps, detections and benchmark.json (format in native310/README.md).
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "benchmark_stats.h"
 #include "image_source.h"
 #include "network_io.h"
 #include "output_file.h"
@@ -20,10 +21,8 @@ class ResultWriter {
   ResultWriter(const std::string& folder, bool writes_raw, std::vector<std::int64_t> category_ids);
 
   void Write(const ImageInfo& image, const RawMaps& maps, const std::vector<Detection>& detections);
-  // Completes detections.json.
-  void Finish();
-
-  std::int64_t detections() const { return detections_; }
+  // Completes detections.json, adds its number of detections to the report and writes that as benchmark.json.
+  void Finish(RunReport* report);
 
  private:
   std::string folder_;

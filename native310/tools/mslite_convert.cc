@@ -85,17 +85,11 @@ Options ParseOptions(int argc, char** argv) {
   return options;
 }
 
-#ifdef CONVERTER_PROGRAM
-
-std::vector<std::string> ConverterCommand() { return {CONVERTER_PROGRAM}; }
-
-#else
+#ifndef CONVERTER_PROGRAM
 
 // The converter's library ends its process on some corrupt files, so the conversion runs in a second process: this
 // program, called with this option first.
 constexpr char kInProcess[] = "--in_process";
-
-std::vector<std::string> ConverterCommand() { return {fs::read_symlink("/proc/self/exe").string(), kInProcess}; }
 
 bool ConvertInProcess(const Options& options) {
   const auto chars = [](const std::string& text) { return std::vector<char>(text.begin(), text.end()); };
@@ -111,13 +105,19 @@ bool ConvertInProcess(const Options& options) {
 
 // Runs the converter in a process of its own and returns whether it succeeded.
 bool Convert(const Options& options, const std::string& output) {
-#ifndef CONVERTER_PROGRAM
+#ifdef CONVERTER_PROGRAM
+  std::vector<std::string> command = {CONVERTER_PROGRAM};
+  // The vendor's program needs this to find the libraries beside it, as its manual says.
+  const std::string libraries = (fs::path(command[0]).parent_path().parent_path() / "lib").string();
+  const char* inherited = std::getenv("LD_LIBRARY_PATH");
+  setenv("LD_LIBRARY_PATH", (inherited == nullptr ? libraries : libraries + ":" + inherited).c_str(), 1);
+#else
   if (!options.at("optimize").empty() && options.at("optimize") != "general") {
     throw std::runtime_error("--optimize " + options.at("optimize") +
                              " needs converter_lite of the vendor's archive: point MSLITE_HOME at one and build again");
   }
+  std::vector<std::string> command = {fs::read_symlink("/proc/self/exe").string(), kInProcess};
 #endif
-  std::vector<std::string> command = ConverterCommand();
   for (const auto& [name, value] : options) {
     if (!value.empty()) command.push_back("--" + name + "=" + (name == "outputFile" ? output : value));
   }
@@ -127,12 +127,6 @@ bool Convert(const Options& options, const std::string& output) {
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error("the converter cannot be started: free some memory");
   if (child == 0) {
-#ifdef CONVERTER_PROGRAM
-    // The vendor's program needs this to find the libraries beside it, as its manual says.
-    const std::string libraries = (fs::path(command[0]).parent_path().parent_path() / "lib").string();
-    const char* inherited = std::getenv("LD_LIBRARY_PATH");
-    setenv("LD_LIBRARY_PATH", (inherited == nullptr ? libraries : libraries + ":" + inherited).c_str(), 1);
-#endif
     execv(arguments[0], arguments.data());
     _exit(127);
   }
@@ -141,26 +135,13 @@ bool Convert(const Options& options, const std::string& output) {
 }
 
 // A temporary folder beside the output; removed in the end with all that the converter wrote to it.
-class WorkFolder {
- public:
-  explicit WorkFolder(const fs::path& beside) : path_(beside.string() + ".converting." + std::to_string(getpid())) {
-    std::error_code error;
-    fs::create_directories(path_, error);
-    if (error) {
-      throw std::runtime_error("folder " + path_.string() + " cannot be created (" + error.message() +
-                               "): choose another --outputFile");
-    }
-  }
+struct WorkFolder {
+  fs::path path;
+
   ~WorkFolder() {
     std::error_code ignored;
-    fs::remove_all(path_, ignored);
+    fs::remove_all(path, ignored);
   }
-  WorkFolder(const WorkFolder&) = delete;
-  WorkFolder& operator=(const WorkFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
 };
 
 void Run(const Options& options) {
@@ -174,8 +155,14 @@ void Run(const Options& options) {
   fs::path output = options.at("outputFile");
   if (output.extension() == extension) output.replace_extension();
   const fs::path final_path = output.string() + extension;
-  const WorkFolder work(output);
-  const fs::path converted = work.path() / output.filename();
+  const WorkFolder work{output.string() + ".converting." + std::to_string(getpid())};
+  std::error_code error;
+  fs::create_directories(work.path, error);
+  if (error) {
+    throw std::runtime_error("folder " + work.path.string() + " cannot be created (" + error.message() +
+                             "): choose another --outputFile");
+  }
+  const fs::path converted = work.path / output.filename();
   const bool is_converted = Convert(options, converted.string());
   const fs::path converted_file = converted.string() + extension;
   if (!is_converted || !fs::exists(converted_file)) {
@@ -206,11 +193,8 @@ int main(int argc, char** argv) {
     setenv("GLOG_v", "4", 0);
     Run(ParseOptions(argc, argv));
     return 0;
-  } catch (const UsageError& error) {
-    std::fprintf(stderr, "mslite_convert: %s\n", error.what());
-    return 2;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "mslite_convert: %s\n", error.what());
-    return 1;
+    return dynamic_cast<const UsageError*>(&error) != nullptr ? 2 : 1;
   }
 }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -42,17 +43,21 @@ bool Mentions(const std::string& text, const std::string& part) { return text.fi
 }  // namespace
 
 TEST(MembersAreConverted) {
-  const TextFile text_file(R"({"a": [[1, -2.5e2], [3, 4]], "skipped": [[null, {"a": 5}], ""], "b": "\u00e9\uD83D\uDE00",
+  const TextFile text_file(R"({"a": [[1, -2.5e2], [3, 4], [5, 6], [7, 8], [9, 8], [7, 6], [5, 4], [3, 2], [1, 0]],
+                               "skipped": [[null, {"a": 5}], ""], "b": "\u00e9\uD83D\uDE00", "c": [1, -2],
                                "items": [{"id": 7, "flag": true}, {"id": -8, "size": 9}]})");
   std::vector<std::int64_t> ids;
   std::vector<int> sizes;
-  const JsonObject json = ReadJson(text_file.file(), {"a", "b", "items"}, "items", [&](const JsonObject& item) {
+  const JsonObject json = ReadJson(text_file.file(), {"a", "b", "c", "items"}, "items", [&](const JsonObject& item) {
     ids.push_back(item.Get<std::int64_t>("id"));
     sizes.push_back(item.Get("size", 1));
   });
   CHECK((ids == std::vector<std::int64_t>{7, -8}));
   CHECK((sizes == std::vector<int>{1, 9}));
-  CHECK((json.Get<std::vector<std::array<double, 2>>>("a") == std::vector<std::array<double, 2>>{{1, -250}, {3, 4}}));
+  const auto pairs = json.Get<std::array<std::array<double, 2>, 9>>("a");
+  CHECK((pairs[0] == std::array<double, 2>{1, -250} && pairs[1] == std::array<double, 2>{3, 4}));
+  CHECK((pairs[8] == std::array<double, 2>{1, 0}));
+  CHECK((json.Get<std::vector<std::int64_t>>("c") == std::vector<std::int64_t>{1, -2}));
   CHECK(json.Get<std::string>("b") == "\xC3\xA9\xF0\x9F\x98\x80");
   CHECK(Mentions(testing::MessageOf([&] { json.Get<bool>("skipped"); }), "has no skipped: write it again"));
 }

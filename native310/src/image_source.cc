@@ -1,4 +1,4 @@
-#include "open_source.h"
+#include "image_source.h"
 
 #include <filesystem>
 
