@@ -12,7 +12,6 @@ from yolov3.distributed.rank_table import (
     RankTableSettings,
     ascend_rank_table,
     find_server_ip,
-    host_rank_table,
     merge_rank_tables,
     select_devices,
 )
@@ -175,13 +174,6 @@ def test_devices_that_cannot_train_together_are_refused(device_num: str, visible
         select_devices(device_num, visible)
 
 
-def test_host_without_ascend_lists_its_workers() -> None:
-    table = host_rank_table(3, "10.0.0.9")
-
-    assert devices_of(table) == [(str(rank), "10.0.0.9", str(rank)) for rank in range(3)]
-    assert table["server_list"][0]["server_id"] == "10.0.0.9"
-
-
 def test_found_server_ip_is_an_address() -> None:
     assert ipaddress.ip_address(find_server_ip())
 
@@ -248,18 +240,14 @@ def test_script_writes_the_default_name_in_the_current_folder(
     assert [rank for _, _, rank in devices_of(table)] == list("01234567")
 
 
-def test_script_without_ascend_asks_for_a_target_or_addresses(
+def test_script_without_ascend_asks_for_addresses(
     no_tool: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "table.json"
 
     assert main("--hccn_conf", tmp_path / "none", "--output_file", output) == 1
-    assert "--device_target" in capsys.readouterr().err
+    assert "set rank_table.device_ips" in capsys.readouterr().err
     assert not output.exists()
-
-    cpu = ("--device_target", "CPU", "--group_size", 2, "--output_file", output)
-    assert main("--hccn_conf", tmp_path / "none", *cpu) == 0
-    assert len(devices_of(json.loads(output.read_text(encoding="utf-8")))) == 2
 
 
 def test_script_merges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,7 +265,7 @@ def test_the_merged_table_of_a_config_is_checked_and_taken(tmp_path: Path) -> No
     for number in (1, 2):
         tables.append(tmp_path / f"host {number}.json")
         main(
-            *("--device_target", "Ascend", "--device_num", "[0,2)", "--server_ip", f"10.0.0.{number}"),
+            *("--device_num", "[0,2)", "--server_ip", f"10.0.0.{number}"),
             *("--device_ips", f"10.1.0.{number},10.1.1.{number}", "--output_file", tables[-1]),
         )
     merged, taken = tmp_path / "merged.json", tmp_path / "taken.json"

@@ -20,7 +20,6 @@ rule rank_table:
             "rank_table",
             section("rank_table"),
             section("train", "group_size", "hosts", "host_launcher"),
-            top_level("device_target"),
         ),
     shell:
         "{params.run} --output_file {output.table:q} --log_file {log:q}"

@@ -3,7 +3,6 @@
 
 rank_table.py --device_num "[0,8)"
 rank_table.py --device_num "[0,4)" --visible_devices 4,5,6,7 --server_ip 10.0.0.1
-rank_table.py --device_target CPU --group_size 2
 rank_table.py --merge hccl_8p_01234567_10.0.0.1.json hccl_8p_01234567_10.0.0.2.json
 """
 
@@ -21,12 +20,9 @@ from yolov3.distributed.rank_table import (
     complete_rank_table,
     default_file_name,
     empty_rank_table,
-    has_ascend_tools,
-    host_rank_table,
     merge_rank_tables,
     rank_count,
 )
-from yolov3.errors import InputError
 from yolov3.files import write_json
 
 
@@ -39,15 +35,8 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.hosts or arguments.host_launcher == "slurm":
         # A host knows only its own devices, so MindSpore assigns the ranks of several hosts.
         table = empty_rank_table()
-    elif arguments.device_target in ("CPU", "GPU"):
-        table = host_rank_table(arguments.group_size, arguments.server_ip)
-    elif arguments.device_target == "Ascend" or arguments.device_ips or has_ascend_tools(arguments.hccn_conf):
-        table = ascend_rank_table(settings_from(RankTableSettings, arguments), arguments.hccn_conf)
     else:
-        raise InputError(
-            f"this host has neither hccn_tool nor {arguments.hccn_conf}: give the device addresses (--device_ips), or "
-            "--device_target CPU or GPU with --group_size for ranks without Ascend"
-        )
+        table = ascend_rank_table(settings_from(RankTableSettings, arguments), arguments.hccn_conf)
     output_file = arguments.output_file or Path(default_file_name(table))
     write_json(output_file, table)
     logging.info("%s: %d ranks on %s servers", output_file, rank_count(table), table["server_count"])
@@ -62,11 +51,6 @@ def main(argv: list[str] | None = None) -> int:
         help="table to write (default: named after its devices, such as hccl_8p_01234567_<server ip>.json)",
     )
     parser.add_argument("--merge", nargs="+", type=Path, metavar="FILE", help="merge these tables, in this order")
-    parser.add_argument(
-        "--device_target",
-        choices=("Ascend", "GPU", "CPU"),
-        help="devices to train on (default: Ascend if this host knows its devices' addresses)",
-    )
     parser.add_argument("--hccn_conf", type=Path, default=HCCN_CONF, help=f"device addresses (default: {HCCN_CONF})")
     add_options(parser, "rank_table")
     add_options(parser, "train", only=("group_size", "hosts", "host_launcher"))

@@ -61,17 +61,6 @@ def ascend_rank_table(settings: RankTableSettings, hccn_conf: Path = HCCN_CONF) 
     return _one_server(settings.server_ip or find_server_ip(), device_ids, addresses)
 
 
-def host_rank_table(group_size: int, server_ip: str = "") -> RankTable:
-    """Return a rank table of `group_size` CPU or GPU ranks on this host, in Ascend's format.
-
-    The device address of each rank is the address of the host.
-    """
-    if group_size < 1:
-        raise InputError(f"group_size is {group_size} but must be at least 1")
-    address = _checked_address(server_ip, "server_ip") if server_ip else find_server_ip()
-    return _one_server(address, list(range(group_size)), [address] * group_size)
-
-
 def empty_rank_table() -> RankTable:
     """Return a table without servers, for a training on several hosts that needs no rank table."""
     return {"version": "1.0", "server_count": "0", "server_list": [], "status": "completed"}
@@ -131,11 +120,6 @@ def find_server_ip() -> str:
     except OSError:
         logging.info("the IP address of this host is unknown: using 127.0.0.1 (--server_ip sets another)")
         return "127.0.0.1"
-
-
-def has_ascend_tools(hccn_conf: Path = HCCN_CONF) -> bool:
-    """Return whether this host has hccn_tool or hccn.conf, which give the addresses of Ascend devices."""
-    return shutil.which("hccn_tool") is not None or hccn_conf.is_file()
 
 
 def default_file_name(table: RankTable) -> str:

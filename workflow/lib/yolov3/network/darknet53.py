@@ -17,8 +17,7 @@ class LeakyReLU(nn.Cell):
     """Leaky ReLU, max(x, 0.1 x), in a form with a fast gradient for training.
 
     On the CPU the gradient of a maximum takes longer than that of a convolution; 0.1 x + 0.9 relu(x) is equal and 4
-    times faster forward and backward (benchmarks/activation.py). Inference and export use nn.LeakyReLU, which runtimes
-    recognise and fuse.
+    times faster forward and backward. Inference and export use nn.LeakyReLU, which runtimes recognise and fuse.
     """
 
     def __init__(self) -> None:
