@@ -77,7 +77,7 @@ def test_another_file_than_the_pinned_one(tmp_path: Path, monkeypatch: pytest.Mo
     links = tmp_path / "links"
     links.mkdir()
     name = "mindspore_lite-2.0.0"
-    with zipfile.ZipFile(links / f"{name}-cp37-cp37m-{WHEELS['x86_64'].platform}.whl", "w") as wheel:
+    with zipfile.ZipFile(links / f"{name}-cp37-cp37m-{WHEELS['x86_64'][0]}.whl", "w") as wheel:
         wheel.writestr(f"{name}.dist-info/METADATA", "Metadata-Version: 2.1\nName: mindspore-lite\nVersion: 2.0.0\n")
         wheel.writestr(f"{name}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: false\n")
         wheel.writestr(f"{name}.dist-info/RECORD", "")

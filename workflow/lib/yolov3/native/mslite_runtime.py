@@ -18,22 +18,11 @@ VERSION = "2.0.0"
 HOME_VARIABLE = "MSLITE_HOME"
 
 
-@dataclass(frozen=True)
-class MsliteWheel:
-    """A wheel of MindSpore Lite. Its tag requires Python 3.7, but its C++ headers and libraries need no Python.
-
-    Attributes:
-        platform: platform tag by which pip selects it.
-        sha256: SHA-256 of the file, in hexadecimal.
-    """
-
-    platform: str
-    sha256: str
-
-
+# For each processor the platform tag by which pip selects the wheel, and its SHA-256. The wheels are tagged for Python
+# 3.7, but their C++ headers and libraries need no Python.
 WHEELS = {
-    "x86_64": MsliteWheel("manylinux1_x86_64", "199cd0605cc985b88eddb273db9dfe9000a585ba10ca2292b6b36ebfff07b3ec"),
-    "aarch64": MsliteWheel("manylinux2014_aarch64", "9006b56a0285833802b4880f34cbce5f94111ef5ca4071d5df5c61e8c2a3a6f7"),
+    "x86_64": ("manylinux1_x86_64", "199cd0605cc985b88eddb273db9dfe9000a585ba10ca2292b6b36ebfff07b3ec"),
+    "aarch64": ("manylinux2014_aarch64", "9006b56a0285833802b4880f34cbce5f94111ef5ca4071d5df5c61e8c2a3a6f7"),
 }
 
 
@@ -103,7 +92,7 @@ def provide_runtime(output_dir: Path, home: str = "", machine: str = "") -> Msli
         output_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".mslite.", dir=output_dir) as name:
             temporary = Path(name)
-            wheel = _download(WHEELS[machine], temporary / "download")
+            wheel = _download(*WHEELS[machine], temporary / "download")
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(temporary / "unpacked")
             try:
@@ -160,7 +149,7 @@ def _version_of(root: Path, layout: str) -> str:
     return "unknown"
 
 
-def _download(wheel: MsliteWheel, folder: Path) -> Path:
+def _download(platform_tag: str, sha256: str, folder: Path) -> Path:
     """Download the wheel into `folder` with pip, check its digest and return its path."""
     command = [
         sys.executable,
@@ -172,8 +161,8 @@ def _download(wheel: MsliteWheel, folder: Path) -> Path:
         "--dest",
         str(folder),
     ]
-    command += ["--only-binary=:all:", "--python-version", "37", "--platform", wheel.platform, "--progress-bar", "off"]
-    logging.info("downloading MindSpore Lite %s for %s", VERSION, wheel.platform)
+    command += ["--only-binary=:all:", "--python-version", "37", "--platform", platform_tag, "--progress-bar", "off"]
+    logging.info("downloading MindSpore Lite %s for %s", VERSION, platform_tag)
     try:
         run_tool(command)
     except ToolError as error:
@@ -184,10 +173,10 @@ def _download(wheel: MsliteWheel, folder: Path) -> Path:
         ) from None
     files = sorted(folder.glob("*.whl"))
     digest = sha256_of(files[0])
-    if digest != wheel.sha256:
+    if digest != sha256:
         shutil.rmtree(folder)
         raise InputError(
-            f"downloaded {files[0].name} has SHA-256 {digest}, not the pinned {wheel.sha256}: check the package index "
+            f"downloaded {files[0].name} has SHA-256 {digest}, not the pinned {sha256}: check the package index "
             f"that pip uses, or set {HOME_VARIABLE} to a copy"
         )
     return files[0]
