@@ -17,9 +17,7 @@ namespace {
 // The acquired resources in order, each with the call that releases it.
 class Releases {
  public:
-  Releases() = default;
-  Releases(const Releases&) = delete;
-  Releases& operator=(const Releases&) = delete;
+  Releases& operator=(Releases&&) = delete;  // neither copied nor moved
   ~Releases() { RunAll(); }
 
   void Add(const char* function, std::function<aclError()> release) {
@@ -41,8 +39,13 @@ class Releases {
   std::vector<std::pair<const char*, std::function<aclError()>>> steps_;
 };
 
+struct DeviceBuffer {
+  void* data = nullptr;
+  std::size_t bytes = 0;
+};
+
 struct AclOutput {
-  void* buffer = nullptr;  // on the device
+  DeviceBuffer buffer;
   std::vector<std::int64_t> shape;
   bool is_half = false;
   std::vector<unsigned char> host;  // copy of the buffer
@@ -65,13 +68,13 @@ class AclEngine : public Engine {
   const InputSpec& input() const override { return spec_; }
 
   std::vector<OutputView> Run(const void* input) override {
-    Check(aclrtMemcpy(input_, input_bytes_, input, spec_.Bytes(),
+    Check(aclrtMemcpy(input_.data, input_.bytes, input, spec_.Bytes(),
                       is_host_ ? ACL_MEMCPY_HOST_TO_DEVICE : ACL_MEMCPY_DEVICE_TO_DEVICE),
           "aclrtMemcpy");
     Check(aclmdlExecute(model_id_, inputs_, results_), "aclmdlExecute");
     std::vector<OutputView> views;
     for (AclOutput& output : outputs_) {
-      Check(aclrtMemcpy(output.host.data(), output.host.size(), output.buffer, output.host.size(),
+      Check(aclrtMemcpy(output.host.data(), output.host.size(), output.buffer.data, output.buffer.bytes,
                         is_host_ ? ACL_MEMCPY_DEVICE_TO_HOST : ACL_MEMCPY_DEVICE_TO_DEVICE),
             "aclrtMemcpy");
       ToFloats(output.host, output.is_half, &output.values);
@@ -141,21 +144,20 @@ class AclEngine : public Engine {
     spec_ = InputSpecFrom(path_, Shape(dims),
                           aclmdlGetInputFormat(description_, 0) == ACL_FORMAT_NHWC ? Layout::kNhwc : Layout::kNchw,
                           type == ACL_UINT8 ? ElementType::kUint8 : ElementType::kFloat32);
-    input_bytes_ = aclmdlGetInputSizeByIndex(description_, 0);
-    if (input_bytes_ < spec_.Bytes()) {
-      throw UserError("model " + path_ + " has an input of " + std::to_string(input_bytes_) +
-                      " bytes but its shape needs " + std::to_string(spec_.Bytes()) +
-                      ": convert it again with a fixed shape");
+    const std::size_t bytes = aclmdlGetInputSizeByIndex(description_, 0);
+    if (bytes < spec_.Bytes()) {
+      throw UserError("model " + path_ + " has an input of " + std::to_string(bytes) + " bytes but its shape needs " +
+                      std::to_string(spec_.Bytes()) + ": convert it again with a fixed shape");
     }
-    inputs_ = MakeDataset();
-    input_ = AddBuffer(inputs_, input_bytes_);
+    input_ = Allocate(bytes);
+    inputs_ = MakeDataset({input_});
   }
 
   void DescribeOutputs() {
     const std::size_t count = aclmdlGetNumOutputs(description_);
     if (count == 0) throw UserError("model " + path_ + " has no output: convert it again");
     outputs_.resize(count);
-    results_ = MakeDataset();
+    std::vector<DeviceBuffer> buffers;
     for (std::size_t index = 0; index < count; ++index) {
       AclOutput& output = outputs_[index];
       aclmdlIODims dims{};
@@ -175,25 +177,28 @@ class AclEngine : public Engine {
                         " bytes but its shape needs " + std::to_string(needed) + ": convert it again");
       }
       output.host.resize(bytes);
-      output.buffer = AddBuffer(results_, bytes);
+      output.buffer = Allocate(bytes);
+      buffers.push_back(output.buffer);
     }
+    results_ = MakeDataset(buffers);
   }
 
-  aclmdlDataset* MakeDataset() {
+  DeviceBuffer Allocate(std::size_t bytes) {
+    DeviceBuffer buffer{nullptr, bytes};
+    Check(aclrtMalloc(&buffer.data, bytes, ACL_MEM_MALLOC_HUGE_FIRST), "aclrtMalloc");
+    releases_.Add("aclrtFree", [data = buffer.data] { return aclrtFree(data); });
+    return buffer;
+  }
+
+  aclmdlDataset* MakeDataset(const std::vector<DeviceBuffer>& buffers) {
     aclmdlDataset* dataset = CheckCreated(aclmdlCreateDataset(), "aclmdlCreateDataset");
     releases_.Add("aclmdlDestroyDataset", [dataset] { return aclmdlDestroyDataset(dataset); });
+    for (const DeviceBuffer& buffer : buffers) {
+      aclDataBuffer* handle = CheckCreated(aclCreateDataBuffer(buffer.data, buffer.bytes), "aclCreateDataBuffer");
+      releases_.Add("aclDestroyDataBuffer", [handle] { return aclDestroyDataBuffer(handle); });
+      Check(aclmdlAddDatasetBuffer(dataset, handle), "aclmdlAddDatasetBuffer");
+    }
     return dataset;
-  }
-
-  // Allocates memory on the device for the next tensor of a dataset.
-  void* AddBuffer(aclmdlDataset* dataset, std::size_t bytes) {
-    void* data = nullptr;
-    Check(aclrtMalloc(&data, bytes, ACL_MEM_MALLOC_HUGE_FIRST), "aclrtMalloc");
-    releases_.Add("aclrtFree", [data] { return aclrtFree(data); });
-    aclDataBuffer* handle = CheckCreated(aclCreateDataBuffer(data, bytes), "aclCreateDataBuffer");
-    releases_.Add("aclDestroyDataBuffer", [handle] { return aclDestroyDataBuffer(handle); });
-    Check(aclmdlAddDatasetBuffer(dataset, handle), "aclmdlAddDatasetBuffer");
-    return data;
   }
 
   static std::vector<std::int64_t> Shape(const aclmdlIODims& dims) { return {dims.dims, dims.dims + dims.dimCount}; }
@@ -205,8 +210,7 @@ class AclEngine : public Engine {
   aclmdlDesc* description_ = nullptr;
   aclmdlDataset* inputs_ = nullptr;
   aclmdlDataset* results_ = nullptr;
-  void* input_ = nullptr;  // on the device
-  std::size_t input_bytes_ = 0;
+  DeviceBuffer input_;
   std::vector<AclOutput> outputs_;
   // Declared last and so destroyed first, because it uses the members above.
   Releases releases_;
