@@ -39,13 +39,6 @@ void OutputFile::Finish() {
   temporary_.clear();
 }
 
-std::string FinalName(const std::string& temporary_name) {
-  const std::size_t dot = temporary_name.rfind('.');
-  const bool is_temporary = temporary_name.front() == '.' && dot > 0 && dot + 1 < temporary_name.size() &&
-                            temporary_name.find_first_not_of("0123456789", dot + 1) == std::string::npos;
-  return is_temporary ? temporary_name.substr(1, dot - 1) : "";
-}
-
 void PrepareFolder(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);

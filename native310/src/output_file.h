@@ -29,8 +29,6 @@ class OutputFile {
   std::FILE* stream_;
 };
 
-// Returns the final name of a temporary file of OutputFile, or "" for other names.
-std::string FinalName(const std::string& temporary_name);
 // Creates a folder and its parents; checks that it is writable.
 void PrepareFolder(const std::string& folder);
 

@@ -9,7 +9,7 @@
 namespace native310 {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr char kBenchmarkName[] = "/benchmark.json";
 constexpr char kDetectionsName[] = "/detections.json";
@@ -23,6 +23,14 @@ bool IsRawMap(const std::filesystem::path& name) {
 
 bool IsJsonResult(const std::filesystem::path& name) {
   return "/" + name.string() == kDetectionsName || "/" + name.string() == kBenchmarkName;
+}
+
+// Returns the final name of a temporary file of OutputFile, or "" for other names.
+std::string FinalName(const std::string& temporary_name) {
+  const std::size_t dot = temporary_name.rfind('.');
+  const bool is_temporary = temporary_name.front() == '.' && dot > 0 && dot + 1 < temporary_name.size() &&
+                            temporary_name.find_first_not_of("0123456789", dot + 1) == std::string::npos;
+  return is_temporary ? temporary_name.substr(1, dot - 1) : "";
 }
 
 // Removes the results of an earlier run, which may be of other images or of another model, and temporary files that a
@@ -53,7 +61,7 @@ double Rounded(double value, int decimals) {
 // Digits after the point of seconds, milliseconds and images/s.
 constexpr int kDecimals = 6;
 
-Json SummaryJson(const LatencyStats& stats) {
+OrderedJson SummaryJson(const LatencyStats& stats) {
   const LatencyStats::Summary summary = stats.Summarize();
   return {{"mean", Rounded(summary.mean_ms, kDecimals)},
           {"p50", Rounded(summary.p50_ms, kDecimals)},
@@ -63,23 +71,23 @@ Json SummaryJson(const LatencyStats& stats) {
 }
 
 std::string BenchmarkJson(const RunReport& report) {
-  const Json json = {{"format", 1},
-                     {"engine", report.engine},
-                     {"device", report.device},
-                     {"precision", report.precision},
-                     {"threads", report.threads},
-                     {"model", report.model},
-                     {"model_bytes", report.model_bytes},
-                     {"batch", report.batch},
-                     {"images", report.images},
-                     {"detections", report.detections},
-                     {"seconds", Rounded(report.seconds, kDecimals)},
-                     {"load_seconds", Rounded(report.load_seconds, kDecimals)},
-                     {"images_per_second", Rounded(report.ImagesPerSecond(), kDecimals)},
-                     {"network_ms", SummaryJson(report.network)},
-                     {"whole_ms", SummaryJson(report.whole)}};
+  const OrderedJson json = {{"format", 1},
+                            {"engine", report.engine},
+                            {"device", report.device},
+                            {"precision", report.precision},
+                            {"threads", report.threads},
+                            {"model", report.model},
+                            {"model_bytes", report.model_bytes},
+                            {"batch", report.batch},
+                            {"images", report.images},
+                            {"detections", report.detections},
+                            {"seconds", Rounded(report.seconds, kDecimals)},
+                            {"load_seconds", Rounded(report.load_seconds, kDecimals)},
+                            {"images_per_second", Rounded(report.ImagesPerSecond(), kDecimals)},
+                            {"network_ms", SummaryJson(report.network)},
+                            {"whole_ms", SummaryJson(report.whole)}};
   // A path may hold bytes that are not UTF-8.
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json.dump(2, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
@@ -87,7 +95,7 @@ std::string BenchmarkJson(const RunReport& report) {
 std::string CocoResult(std::int64_t image_id, std::int64_t category_id, const Detection& detection) {
   const std::array<float, 4>& box = detection.box_xyxy;
   const std::array<double, 4> xyxy = {box[0], box[1], box[2], box[3]};
-  const Json result = {
+  const OrderedJson result = {
       {"image_id", image_id},
       {"category_id", category_id},
       {"bbox",
