@@ -55,7 +55,7 @@ void BinsSource::CheckFitsModel(const std::string& path, const ModelDescription&
     throw UserError("the bins of " + path + " are " + ToString(input_size_) + " pixels but the model expects " +
                     ToString(model.input_size) + ": write bins for this model");
   }
-  if (mean_std_ != model.mean_std) {
+  if (!(mean_std_ == model.mean_std)) {
     throw UserError("the bins of " + path +
                     " have another mean_rgb or std_rgb than the model's description: write "
                     "bins with the normalisation that the model was trained with");

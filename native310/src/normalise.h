@@ -14,7 +14,6 @@ struct MeanStd {
   std::array<float, 3> std_rgb = {0.229F, 0.224F, 0.225F};
 
   bool operator==(const MeanStd& other) const { return mean_rgb == other.mean_rgb && std_rgb == other.std_rgb; }
-  bool operator!=(const MeanStd& other) const { return !(*this == other); }
 };
 
 // Converts a uint8 RGB image of `layout` to the input of `spec`: (x / 255 - mean) / std for a float32 input, the pixel
