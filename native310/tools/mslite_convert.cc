@@ -155,13 +155,16 @@ void Run(const Options& options) {
   fs::path output = options.at("outputFile");
   if (output.extension() == extension) output.replace_extension();
   const fs::path final_path = output.string() + extension;
-  const WorkFolder work{output.string() + ".converting." + std::to_string(getpid())};
+  const fs::path folder = output.string() + ".converting." + std::to_string(getpid());
   std::error_code error;
-  fs::create_directories(work.path, error);
+  if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
+  // A folder that is there already is not removed.
+  if (!error && !fs::create_directory(folder, error) && !error) error = std::make_error_code(std::errc::file_exists);
   if (error) {
-    throw std::runtime_error("folder " + work.path.string() + " cannot be created (" + error.message() +
+    throw std::runtime_error("folder " + folder.string() + " cannot be created (" + error.message() +
                              "): choose another --outputFile");
   }
+  const WorkFolder work{folder};
   const fs::path converted = work.path / output.filename();
   const bool is_converted = Convert(options, converted.string());
   const fs::path converted_file = converted.string() + extension;
