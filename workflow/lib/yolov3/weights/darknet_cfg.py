@@ -12,30 +12,19 @@ class _Sections:
 
     def add(self, kind: str, **values: object) -> int:
         """Append a layer and return its number."""
-        lines = [f"{key}={value}" for key, value in values.items()]
-        self.texts.append("\n".join([f"[{kind}]", *lines]))
+        self.texts.append("\n".join([f"[{kind}]", *(f"{key}={value}" for key, value in values.items())]))
         return len(self.texts) - 1
 
     def add_block(self, filters: int, size: int, stride: int = 1) -> int:
         """Append a convolution with batch normalisation and leaky ReLU."""
-        return self.add(
-            "convolutional",
-            batch_normalize=1,
-            filters=filters,
-            size=size,
-            stride=stride,
-            pad=1,
-            activation="leaky",
-        )
+        values = {"filters": filters, "size": size, "stride": stride, "pad": 1, "activation": "leaky"}
+        return self.add("convolutional", batch_normalize=1, **values)
 
 
 def darknet_cfg(settings: NetworkSettings, width: int, height: int) -> str:
     """Return the text of a cfg whose layers are those of YOLOv3(settings), in the same order.
 
-    Args:
-        settings: the network; `compatibility` must be "darknet".
-        width: input width in pixels, a multiple of 32.
-        height: input height in pixels, a multiple of 32.
+    The input is `width` x `height` pixels, multiples of 32.
 
     Raises:
         InputError: Darknet has no such network.

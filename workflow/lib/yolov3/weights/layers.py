@@ -1,6 +1,5 @@
 """List the convolutions of a network in the order of Darknet's cfg and weight files."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,11 +36,6 @@ class DarknetLayer:
             for field in ("beta", "gamma", "moving_mean", "moving_variance")
         )
         return (*statistics, (f"{self.name}.conv.weight", self.weight_shape))
-
-    @property
-    def value_count(self) -> int:
-        """Number of float32 values of the layer in a weight file."""
-        return sum(math.prod(shape) for _, shape in self.parameters)
 
 
 def backbone_layers(backbone: DarkNet53) -> list[DarknetLayer]:
