@@ -306,7 +306,8 @@ def _bounded(task: Callable[[], None], what: str, seconds: float) -> None:
 
     def run() -> None:
         try:
-            done.set_result(task())
+            task()
+            done.set_result(None)
         except BaseException as error:
             done.set_exception(error)
 

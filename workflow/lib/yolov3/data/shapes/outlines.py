@@ -9,18 +9,10 @@ CURVE_POINTS = 40
 
 
 def outline(name: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the outline of a class and of its hole.
+    """Return the outline of a class, with proportions that vary within the class, and of its hole, or None.
 
-    Args:
-        name: one of CLASS_NAMES.
-        rng: source of proportions that vary within the class.
-
-    Returns:
-        float64 [K, 2], corner points in order around the origin, within the unit circle or close to it; and the same
-        for the hole, or None.
+    Outlines are float64 [K, 2], corner points in order around the origin, within the unit circle or close to it.
     """
-    if name == "circle":
-        return _arc(0, 2 * np.pi, CURVE_POINTS, 1.0), None
     if name == "ring":
         return _arc(0, 2 * np.pi, CURVE_POINTS, 1.0), _arc(0, 2 * np.pi, CURVE_POINTS, rng.uniform(0.5, 0.62))
     if name == "crescent":
@@ -30,7 +22,7 @@ def outline(name: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray
         quarter = np.array([[1.0, -arm], [1.0, arm], [arm, arm]])
         turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
         return np.concatenate([quarter @ np.linalg.matrix_power(turn, count) for count in range(4)]), None
-    corners = {"square": 4, "triangle": 3}[name]
+    corners = {"circle": CURVE_POINTS, "square": 4, "triangle": 3}[name]
     return _arc(0, 2 * np.pi, corners, 1.0), None
 
 
