@@ -148,9 +148,9 @@ def _check_images(
     # Threads: decoding and hashing release the interpreter lock.
     with ThreadPoolExecutor(available_cpus()) as pool:
         checked = progress_bar(pool.map(check_one, images), f"check {name} images", total=len(images))
-        results = dict(zip(names, checked, strict=True))
-    digests = {file_name: digest for file_name, (digest, problem) in results.items() if not problem}
-    return digests, {file_name: problem for file_name, (_, problem) in results.items() if problem}
+        results = list(zip(names, checked, strict=True))
+    digests = {file_name: digest for file_name, (digest, problem) in results if not problem}
+    return digests, {file_name: problem for file_name, (_, problem) in results if problem}
 
 
 def _report_bad_images(name: str, image_dir: Path, problems: dict[str, str], count: int, skip: bool) -> None:

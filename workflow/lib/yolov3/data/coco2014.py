@@ -131,7 +131,6 @@ def unpack(file: Path, archive: Archive, folder: Path) -> None:
     part = _part_of(folder, archive)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    total_bytes = 0
     try:
         with zipfile.ZipFile(file) as opened:
             for info in opened.infolist():
@@ -142,11 +141,11 @@ def unpack(file: Path, archive: Archive, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(info) as source, target.open("wb") as stream:
                     shutil.copyfileobj(source, stream)
-                total_bytes += info.file_size
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError) as error:
-        raise InputError(f"archive {file} is damaged ({error}): remove it and run again") from None
+        raise InputError(f"archive {file} is damaged ({error}): remove it, or upload it again, and run again") from None
     if not members:
         raise InputError(f"archive {file} has nothing under {archive.members[0][0]}: use another mirror")
+    total_bytes = sum(info.file_size for info, _ in members)
     write_json(part / MARKER, {"sha256": archive.sha256, "files": len(members), "bytes": total_bytes})
     shutil.rmtree(folder / archive.folder, ignore_errors=True)
     part.rename(folder / archive.folder)

@@ -5,9 +5,6 @@ from pathlib import Path
 
 from yolov3.data.manifest import Places, stored_path
 
-# Names of the links to the images and the annotations of a split.
-LINK_NAMES = ("images", "annotations.json")
-
 
 def link_places(places: Places, folder: Path) -> Places:
     """Link images and annotations of each split as <folder>/<split>/images and annotations.json; return the links."""
@@ -28,7 +25,7 @@ def follow_moved_places(places: Places, folder: Path) -> None:
 
 
 def _links_of(split: str, folder: Path) -> tuple[Path, Path]:
-    return folder / split / LINK_NAMES[0], folder / split / LINK_NAMES[1]
+    return folder / split / "images", folder / split / "annotations.json"
 
 
 def _point(link: Path, target: Path) -> None:

@@ -11,7 +11,6 @@ import re
 import tempfile
 import threading
 import time
-import zipfile
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
@@ -96,10 +95,7 @@ class ModelArtsSettings:
 class Server:
     """The processes of a job on one server.
 
-    Args:
-        platform: position of this process.
-        time_out: maximum seconds for a task.
-        folder: folder of the markers, the same for all processes; None for a temporary folder named after the job.
+    A task may take up to `time_out` seconds. `folder` gets the markers; None for a temporary one named after the job.
     """
 
     def __init__(self, platform: Platform, time_out: float, folder: Path | None = None) -> None:
@@ -112,10 +108,7 @@ class Server:
     def once(self, name: str, what: str, task: Callable[[], None]) -> None:
         """Run a task in the process that copies, and return in all processes of the server when it is done.
 
-        Args:
-            name: name of the marker file.
-            what: description of the task for messages, such as "copying s3://bucket/data to /cache/data".
-            task: function that raises InputError if it fails.
+        The task's marker file is called `name`; `what` describes it in messages, such as "copying s3://data to /cache".
 
         Raises:
             InputError: the task failed, in this process or in the one that ran it, or took too long.
@@ -176,8 +169,6 @@ def run_on_modelarts(
     """Copy data and checkpoints in, run a stage, and copy its results out even if it failed.
 
     Args:
-        settings: see `ModelArtsSettings`.
-        server: the processes of this server.
         run: function that runs the stage and returns its exit code.
         is_resumable: whether to copy in what an earlier job left at train_url, to resume from it.
         needs_manifest: whether to check the data set once and write its manifest (`manifest_path`) for all processes.
@@ -234,7 +225,8 @@ def _copy_data_in(settings: ModelArtsSettings, needs_manifest: bool) -> None:
     name = settings.modelarts_dataset_unzip_name
     archive = settings.data_path / f"{name}.zip"
     if settings.need_modelarts_dataset_unzip and archive.is_file():
-        unpack(archive, Archive(archive.name, 0, "", name, ((_common_folder(archive, name), ""),)), settings.data_path)
+        # With or without a common folder of that name in the archive.
+        unpack(archive, Archive(archive.name, 0, "", name, ((f"{name}/", ""), ("", ""))), settings.data_path)
     if needs_manifest:
         folder = settings.data_path / name
         manifest_of_folder(folder if folder.is_dir() else settings.data_path).write(manifest_path(settings))
@@ -243,16 +235,6 @@ def _copy_data_in(settings: ModelArtsSettings, needs_manifest: bool) -> None:
 def manifest_path(settings: ModelArtsSettings) -> Path:
     """Return the path of the manifest of the copied data set."""
     return settings.data_path / "manifest.json"
-
-
-def _common_folder(archive: Path, name: str) -> str:
-    """Return "<name>/" if all members of an archive are in that folder, else ""."""
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            members = opened.namelist()
-    except zipfile.BadZipFile as error:
-        raise InputError(f"archive {archive} is damaged ({error}): upload it again") from None
-    return f"{name}/" if all(member.startswith(f"{name}/") for member in members) else ""
 
 
 def _copy_out(settings: ModelArtsSettings, time_out: float) -> int:

@@ -98,12 +98,8 @@ def run_workers(
     """Run an msrun command and show the log of this host's first rank on the terminal while it runs.
 
     All processes have ended when this returns or raises, also on Ctrl-C and SIGTERM; if this process is killed, msrun
-    ends them.
-
-    Args:
-        command: as returned by `msrun_command`.
-        settings: settings of the command; logs of an earlier run in `log_dir` are removed.
-        end_reason: returns why the run has ended on another host, None if it has not.
+    ends them. Logs of an earlier run in `log_dir` are removed. `end_reason` returns why the run has ended on another
+    host, None if it has not.
 
     Raises:
         InputError: the port is in use or a rank failed; the message is the error that the rank logged, if any.

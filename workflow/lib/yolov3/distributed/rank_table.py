@@ -1,5 +1,6 @@
 """Rank tables: lists of the devices that train together, in the format of Ascend's collective library, version 1.0."""
 
+import contextlib
 import ipaddress
 import itertools
 import logging
@@ -105,13 +106,10 @@ def select_devices(device_num: str, visible_devices: str) -> list[int]:
 
 def find_server_ip() -> str:
     """Return this host's IP address: of its default route, else of its host name, else 127.0.0.1. Sends no packets."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            # Connecting a datagram socket only looks up the route; this address is reserved for documentation.
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            pass
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # Connecting a datagram socket only looks up the route; this address is reserved for documentation.
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
     try:
         return socket.gethostbyname(socket.gethostname())
     except OSError:
@@ -169,9 +167,9 @@ def complete_rank_table(path: str | Path, group_size: int) -> RankTable:
         InputError: the file is not a rank table, or the number of ranks is not `group_size`.
     """
     table = read_rank_table(path)
-    if rank_count(table) != group_size:
+    if (count := rank_count(table)) != group_size:
         raise InputError(
-            f"rank table {path} has {rank_count(table)} ranks but train.group_size is {group_size}: "
+            f"rank table {path} has {count} ranks but train.group_size is {group_size}: "
             "merge the tables of all hosts (rank_table.py --merge), or correct group_size"
         )
     return table
@@ -271,6 +269,5 @@ def _checked_address(text: str, what: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise InputError(
-            f"{what} has {text!r}, which is not an IP address such as 192.168.100.101: correct it"
-        ) from None
+        message = f"{what} has {text!r}, which is not an IP address such as 192.168.100.101: correct it"
+        raise InputError(message) from None

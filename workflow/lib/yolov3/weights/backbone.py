@@ -22,32 +22,27 @@ from yolov3.weights.layers import DarknetLayer, backbone_layers
 
 FRESH_SOURCE = "fresh"
 HEADER_KEY = "darknet_header"
-_URL_SCHEMES = ("http", "https", "file")
 # Keys of the config's section `network` that a backbone depends on.
 BACKBONE_OPTIONS = ("backbone_shape", "backbone_layers", "compatibility", "batch_norm_momentum")
 
 
 def backbone_settings_from(arguments: argparse.Namespace) -> NetworkSettings:
     """Build network settings from BACKBONE_OPTIONS; anchors and classes, which no backbone depends on, stay empty."""
-    return settings_from(
-        NetworkSettings, arguments, anchors=(), class_names=(), category_ids=(), normalisation="imagenet"
-    )
+    return settings_from(NetworkSettings, arguments, anchors=(), class_names=())
 
 
 def is_url(source: str) -> bool:
     """Return whether a source of weights is a URL rather than a path."""
-    return urlsplit(source).scheme in _URL_SCHEMES
+    return urlsplit(source).scheme in ("http", "https", "file")
 
 
 def fetch_backbone(source: str, output_file: Path | None, sha256: str, settings: NetworkSettings, seed: int) -> None:
     """Download, initialise or look up the Darknet weight file of the backbone, and check it.
 
     Args:
-        source: "fresh" for newly initialised weights, a URL, or a path, which is checked in place.
+        source: "fresh" for newly initialised weights (by `seed`), a URL, or a path, which is checked in place.
         output_file: file to write; None if `source` is a path.
         sha256: the file's SHA-256 in hexadecimal, or "" to skip this check.
-        settings: the network; its anchors and classes are not used.
-        seed: seed of fresh weights.
 
     Raises:
         InputError: the source is missing or is not the weight file of this backbone.

@@ -46,17 +46,13 @@ class Checkpoint:
         Raises:
             InputError: the checkpoint has no settings, or they cannot be read.
         """
-        if SETTINGS_KEY not in self.texts:
-            raise InputError(
-                f"checkpoint {self.path} carries no network settings: give one that this program's train or "
-                "convert_backbone stage wrote"
-            )
-        try:
-            return NetworkSettings.from_json(self.texts[SETTINGS_KEY])
-        except (ValueError, KeyError, TypeError):
-            raise InputError(
-                f"checkpoint {self.path} carries network settings that cannot be read: write it again"
-            ) from None
+        problem = "no network settings: give one that this program's train or convert_backbone stage wrote"
+        if SETTINGS_KEY in self.texts:
+            try:
+                return NetworkSettings.from_values(json.loads(self.texts[SETTINGS_KEY]))
+            except (ValueError, KeyError, TypeError):
+                problem = "network settings that cannot be read: write it again"
+        raise InputError(f"checkpoint {self.path} carries {problem}")
 
 
 def save_checkpoint(
@@ -134,8 +130,7 @@ def load_network(path: str | Path, class_names: tuple[str, ...] | None = None) -
         )
     network = YOLOv3(settings)
     _load_parameters(checkpoint, network.parameters_dict())
-    network.set_train(False)
-    return network, settings
+    return network.set_train(False), settings
 
 
 def load_into(path: str | Path, cell: nn.Cell, part: Literal["backbone", "all"] = "all") -> Checkpoint:

@@ -17,8 +17,9 @@ class _Sections:
 
     def add_block(self, filters: int, size: int, stride: int = 1) -> int:
         """Append a convolution with batch normalisation and leaky ReLU."""
-        values = {"filters": filters, "size": size, "stride": stride, "pad": 1, "activation": "leaky"}
-        return self.add("convolutional", batch_normalize=1, **values)
+        return self.add(
+            "convolutional", batch_normalize=1, filters=filters, size=size, stride=stride, pad=1, activation="leaky"
+        )
 
 
 def darknet_cfg(settings: NetworkSettings, width: int, height: int) -> str:
@@ -65,19 +66,9 @@ def _add_backbone(sections: _Sections, settings: NetworkSettings) -> dict[int, i
 def _add_branch(sections: _Sections, settings: NetworkSettings, stride: int, channels: int) -> None:
     for filters, size in ((channels, 1), (2 * channels, 3)) * 3:
         sections.add_block(filters, size)
-    sections.add(
-        "convolutional",
-        filters=ANCHORS_PER_STRIDE * settings.values_per_anchor,
-        size=1,
-        stride=1,
-        pad=1,
-        activation="linear",
-    )
+    head_filters = ANCHORS_PER_STRIDE * settings.values_per_anchor
+    sections.add("convolutional", filters=head_filters, size=1, stride=1, pad=1, activation="linear")
     first = STRIDES.index(stride) * ANCHORS_PER_STRIDE
-    sections.add(
-        "yolo",
-        mask=",".join(str(first + index) for index in range(ANCHORS_PER_STRIDE)),
-        anchors=", ".join(f"{width:g},{height:g}" for width, height in settings.anchors),
-        classes=settings.num_classes,
-        num=len(settings.anchors),
-    )
+    mask = ",".join(str(first + index) for index in range(ANCHORS_PER_STRIDE))
+    anchors = ", ".join(f"{width:g},{height:g}" for width, height in settings.anchors)
+    sections.add("yolo", mask=mask, anchors=anchors, classes=settings.num_classes, num=len(settings.anchors))

@@ -48,9 +48,8 @@ def clip_polygon(polygon: np.ndarray, width: float, height: float) -> np.ndarray
 def _cut(polygon: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Return the part of a polygon where the signed distances of its corners, float64 [K], are not negative."""
     kept = []
-    for index in range(len(polygon)):
-        corner, before = polygon[index], polygon[index - 1]
-        distance, distance_before = inside[index], inside[index - 1]
+    pairs = zip(polygon, inside, np.roll(polygon, 1, axis=0), np.roll(inside, 1), strict=True)
+    for corner, distance, before, distance_before in pairs:
         if (distance >= 0) != (distance_before >= 0):
             kept.append(before + (corner - before) * (distance_before / (distance_before - distance)))
         if distance >= 0:
