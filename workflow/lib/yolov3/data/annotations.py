@@ -102,7 +102,7 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
     """
     dataset = read_json(path, "annotation file")
     if problem := next(_problems(dataset), ""):
-        raise InputError(f"annotation file {path} has {problem}")
+        raise InputError(f"annotation file {path} {problem}")
     dataset["images"].sort(key=lambda image: image["id"])
     dataset["categories"].sort(key=lambda category: category["id"])
     return dataset
@@ -112,30 +112,30 @@ def _problems(dataset: Any) -> Iterator[str]:
     """Yield what is wrong in the content of an annotation file; only the first is valid, later checks rely on it."""
     for name in ("images", "annotations", "categories"):
         if not isinstance(dataset, dict) or not isinstance(dataset.get(name), list):
-            yield f"no list {name}: give a COCO instances file"
+            yield f"has no list {name}: give a COCO instances file"
         if not all(isinstance(entry, dict) for entry in dataset[name]):
-            yield f"an entry in {name} that is not an object: correct it"
+            yield f"has an entry in {name} that is not an object: correct it"
         if not dataset[name] and name != "annotations":
-            yield f"no {name}: give a COCO instances file with some"
+            yield f"has no {name}: give a COCO instances file with some"
     for image in dataset["images"]:
         name, image_id, width, height = (image.get(key) for key in ("file_name", "id", "width", "height"))
         if not all(map(_is_whole, (image_id, width, height))) or min(width, height) <= 0:
             place = f"image {name!r} with id {image_id!r}, width {width!r} and height {height!r}"
-            yield f"{place}: give whole numbers, and sizes above 0"
+            yield f"has {place}: give whole numbers, and sizes above 0"
         if not isinstance(name, str) or not name:
-            yield f"image {image_id} without file_name: add it"
+            yield f"has image {image_id} without file_name: add it"
     for category in dataset["categories"]:
         if not _is_whole(category.get("id")) or not isinstance(category.get("name"), str):
-            yield f"category {category!r}: give it an integer id and a name"
+            yield f"has category {category!r}: give it an integer id and a name"
     for row in dataset["annotations"]:
         number, image_id, category_id = row.get("id", 0), row.get("image_id"), row.get("category_id")
         if not all(map(_is_whole, (number, image_id, category_id))):
             place = f"annotation {row.get('id')!r} with image_id {image_id!r} and category_id {category_id!r}"
-            yield f"{place}: give whole numbers"
+            yield f"has {place}: give whole numbers"
     for name, kind in (("images", "image"), ("annotations", "annotation"), ("categories", "category")):
         for value, count in Counter(entry["id"] for entry in dataset[name] if "id" in entry).items():
             if count > 1:
-                yield f"{kind} id {value!r} twice: make the ids unique"
+                yield f"has {kind} id {value!r} twice: make the ids unique"
 
 
 def categories_of(dataset: dict[str, Any]) -> tuple[Category, ...]:
