@@ -5,7 +5,6 @@ import ipaddress
 import itertools
 import logging
 import re
-import shutil
 import socket
 import subprocess
 from collections.abc import Sequence
