@@ -264,7 +264,7 @@ def _remove_state(settings: ModelArtsSettings) -> None:
     try:
         _call_moxing("remove", url, problem=f"{url}, left from a failed job, cannot be removed", recursive=True)
     except InputError as error:
-        logging.warning("%s", error)
+        logging.warning("%s, and remove the folder", error)
 
 
 def _call_moxing(function: str, *arguments: str, problem: str, **options: bool) -> Any:
