@@ -55,6 +55,4 @@ def _yolov3_darknet53(checkpoint: str = "", num_classes: int = 80, **settings: A
     defaults = complete_config({})["network"]
     defaults["anchors"] = defaults["anchor_scales"]
     defaults["class_names"] = [str(label) for label in range(num_classes)]
-    network = YOLOv3(NetworkSettings.from_values({**defaults, **settings}))
-    network.set_train(False)
-    return network
+    return YOLOv3(NetworkSettings.from_values({**defaults, **settings})).set_train(False)

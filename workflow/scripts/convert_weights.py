@@ -11,7 +11,6 @@ the input; name.cfg beside a weight file describes its network.
 """
 
 import argparse
-import dataclasses
 import logging
 import sys
 from pathlib import Path, PurePosixPath
@@ -38,7 +37,6 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.anchor_scales == "auto":
         raise InputError("anchor_scales is auto but trained weights have their own anchors: give those nine")
     settings = network_settings_from(arguments, Manifest.read(arguments.manifest).categories)
-    settings = dataclasses.replace(settings, testing_shape=arguments.testing_shape, letterbox=arguments.letterbox)
     if is_url(arguments.pretrained):
         name = unquote(PurePosixPath(urlsplit(arguments.pretrained).path).name)
         downloaded = arguments.output_file.with_name(f"fetched.{name}")

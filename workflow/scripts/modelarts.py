@@ -66,7 +66,8 @@ def run(arguments: argparse.Namespace, stage_words: list[str]) -> int:
     # train.py and MindSpore read this name; newer platforms set only another one.
     os.environ["DEVICE_ID"] = str(platform.device_id)
     words = [OUTPUT_OPTION[arguments.stage], str(settings.output_path), *words]
-    if arguments.stage == "train":
+    is_training = arguments.stage == "train"
+    if is_training:
         words += ["--is_distributed", str(int(platform.rank_size > 1)), "--group_size", str(max(platform.rank_size, 1))]
 
     needs_manifest = not any(word.split("=")[0] in ("--manifest", "--data_dir") for word in words)
@@ -74,15 +75,13 @@ def run(arguments: argparse.Namespace, stage_words: list[str]) -> int:
         words += ["--manifest", str(manifest_path(settings))]
 
     def stage() -> int:
-        if arguments.stage == "eval" and platform.rank_id:
+        if not is_training and platform.rank_id:
             logging.info("nothing to do here: the job's first device evaluates")
             return 0
         return run_program(arguments.stage, words)
 
     server = Server(platform, settings.copy_time_out)
-    return run_on_modelarts(
-        settings, server, stage, is_resumable=arguments.stage == "train", needs_manifest=needs_manifest
-    )
+    return run_on_modelarts(settings, server, stage, is_resumable=is_training, needs_manifest=needs_manifest)
 
 
 def config_words(arguments: argparse.Namespace) -> list[str]:

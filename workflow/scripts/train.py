@@ -81,8 +81,7 @@ def train_as_rank(arguments: argparse.Namespace) -> None:
     rank = start_runtime(arguments.device_target, arguments.seed, bool(arguments.is_distributed))
     manifest = manifest_of(arguments)
     fitted = training_input(arguments.testing_shape, arguments.letterbox, arguments.training_shape)
-    network_settings = network_settings_from(arguments, manifest.categories, arguments.anchors_file)
-    network = YOLOv3(dataclasses.replace(network_settings, **fitted))
+    network = YOLOv3(network_settings_from(arguments, manifest.categories, arguments.anchors_file, **fitted))
     if arguments.objectness_prior:
         set_objectness_prior(network, arguments.objectness_prior)
     weights = Path(arguments.resume_yolov3 or arguments.pretrained_backbone)

@@ -1,5 +1,8 @@
 """Read and check annotations in COCO format, and hold them as arrays."""
 
+import itertools
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,38 +101,41 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
         InputError: the file is not JSON, a list or field is missing or of the wrong type, or an id occurs twice.
     """
     dataset = read_json(path, "annotation file")
-    for name in ("images", "annotations", "categories"):
-        if not isinstance(dataset, dict) or not isinstance(dataset.get(name), list):
-            raise InputError(f"annotation file {path} has no list {name}: give a COCO instances file")
-        if not all(isinstance(entry, dict) for entry in dataset[name]):
-            raise InputError(f"annotation file {path} has an entry in {name} that is not an object: correct it")
-    for name in ("images", "categories"):
-        if not dataset[name]:
-            raise InputError(f"annotation file {path} has no {name}: give a COCO instances file with some")
-    for image in dataset["images"]:
-        sizes = (image.get("width"), image.get("height"))
-        if not (_is_whole(image.get("id")) and all(_is_whole(size) and size > 0 for size in sizes)):
-            raise InputError(
-                f"annotation file {path} has image {image.get('file_name')!r} with id {image.get('id')!r}, "
-                f"width {sizes[0]!r} and height {sizes[1]!r}: give whole numbers, and sizes above 0"
-            )
-        if not isinstance(image.get("file_name"), str) or not image["file_name"]:
-            raise InputError(f"annotation file {path} has image {image['id']} without file_name: add it")
-    for category in dataset["categories"]:
-        if not _is_whole(category.get("id")) or not isinstance(category.get("name"), str):
-            raise InputError(f"annotation file {path} has category {category!r}: give it an integer id and a name")
-    for annotation in dataset["annotations"]:
-        ids = [annotation.get("id", 0), annotation.get("image_id"), annotation.get("category_id")]
-        if not all(_is_whole(value) for value in ids):
-            raise InputError(
-                f"annotation file {path} has annotation {annotation.get('id')!r} with image_id {ids[1]!r} and "
-                f"category_id {ids[2]!r}: give whole numbers"
-            )
-    for name, kind in (("images", "image"), ("annotations", "annotation"), ("categories", "category")):
-        _refuse_duplicates([entry["id"] for entry in dataset[name] if "id" in entry], kind, path)
+    if problem := next(_problems(dataset), ""):
+        raise InputError(f"annotation file {path} {problem}")
     dataset["images"].sort(key=lambda image: image["id"])
     dataset["categories"].sort(key=lambda category: category["id"])
     return dataset
+
+
+def _problems(dataset: Any) -> Iterator[str]:
+    """Yield what is wrong in the content of an annotation file; only the first is valid, later checks rely on it."""
+    for name in ("images", "annotations", "categories"):
+        if not isinstance(dataset, dict) or not isinstance(dataset.get(name), list):
+            yield f"has no list {name}: give a COCO instances file"
+        if not all(isinstance(entry, dict) for entry in dataset[name]):
+            yield f"has an entry in {name} that is not an object: correct it"
+        if not dataset[name] and name != "annotations":
+            yield f"has no {name}: give a COCO instances file with some"
+    for image in dataset["images"]:
+        name, image_id, width, height = (image.get(key) for key in ("file_name", "id", "width", "height"))
+        if not all(map(_is_whole, (image_id, width, height))) or min(width, height) <= 0:
+            place = f"image {name!r} with id {image_id!r}, width {width!r} and height {height!r}"
+            yield f"has {place}: give whole numbers, and sizes above 0"
+        if not isinstance(name, str) or not name:
+            yield f"has image {image_id} without file_name: add it"
+    for category in dataset["categories"]:
+        if not _is_whole(category.get("id")) or not isinstance(category.get("name"), str):
+            yield f"has category {category!r}: give it an integer id and a name"
+    for row in dataset["annotations"]:
+        number, image_id, category_id = row.get("id", 0), row.get("image_id"), row.get("category_id")
+        if not all(map(_is_whole, (number, image_id, category_id))):
+            place = f"annotation {row.get('id')!r} with image_id {image_id!r} and category_id {category_id!r}"
+            yield f"has {place}: give whole numbers"
+    for name, kind in (("images", "image"), ("annotations", "annotation"), ("categories", "category")):
+        for value, count in Counter(entry["id"] for entry in dataset[name] if "id" in entry).items():
+            if count > 1:
+                yield f"has {kind} id {value!r} twice: make the ids unique"
 
 
 def categories_of(dataset: dict[str, Any]) -> tuple[Category, ...]:
@@ -148,7 +154,8 @@ def annotation_rows(dataset: dict[str, Any], categories: tuple[Category, ...]) -
     annotations = dataset["annotations"]
     count = len(annotations)
     image_ids = np.array([image["id"] for image in dataset["images"]], np.int64)
-    sizes_wh = np.array([(image["width"], image["height"]) for image in dataset["images"]], np.float64).reshape(-1, 2)
+    # The last row belongs to unknown images, whose index is -1.
+    sizes_wh = np.array([*((image["width"], image["height"]) for image in dataset["images"]), (np.inf, np.inf)])
     category_ids = np.array([category.id for category in categories], np.int64)
     image_index = _index_in(image_ids, np.fromiter((row["image_id"] for row in annotations), np.int64, count))
     labels = _index_in(category_ids, np.fromiter((row["category_id"] for row in annotations), np.int64, count))
@@ -156,16 +163,13 @@ def annotation_rows(dataset: dict[str, Any], categories: tuple[Category, ...]) -
     boxes_xyxy = xywh_to_xyxy(np.array([_box_xywh(row) for row in annotations], np.float64).reshape(-1, 4))
 
     finite = np.isfinite(boxes_xyxy).all(axis=1)
-    limits = np.full((count, 2), np.inf)
-    known = image_index >= 0
-    limits[known] = sizes_wh[image_index[known]]
-    limits = np.tile(limits, 2)
+    limits = np.tile(sizes_wh[image_index], 2)
     outside = finite & ((boxes_xyxy < -OUTSIDE_TOLERANCE) | (boxes_xyxy > limits + OUTSIDE_TOLERANCE)).any(axis=1)
     boxes_xyxy = np.clip(boxes_xyxy, 0, limits)
     # In float32, because that is how the boxes are stored.
     stored = boxes_xyxy.astype(np.float32)
     empty = finite & ~(stored[:, 2:] > stored[:, :2]).all(axis=1)
-    usable = known & (labels >= 0) & finite & ~empty
+    usable = (image_index >= 0) & (labels >= 0) & finite & ~empty
     return AnnotationRows(image_index, labels.astype(np.int32), boxes_xyxy, is_crowd, ~finite, empty, outside, usable)
 
 
@@ -208,21 +212,13 @@ def ground_truth(manifest: Manifest, split: str) -> dict[str, Any]:
     files = manifest.split(split)
     dataset = without_images(read_annotations(files.annotation_file), files.excluded_images)
     usable = annotation_rows(dataset, manifest.categories).usable
-    annotations: list[dict[str, Any]] = []
-    for row in (dataset["annotations"][index] for index in np.flatnonzero(usable)):
-        left, top, width, height = _box_xywh(row)
-        area = row.get("area")
-        annotations.append(
-            {
-                # Renumbered from 1, because pycocotools treats a match with id 0 as no match.
-                "id": len(annotations) + 1,
-                "image_id": row["image_id"],
-                "category_id": row["category_id"],
-                "bbox": [left, top, width, height],
-                "area": area if isinstance(area, int | float) else width * height,
-                "iscrowd": int(bool(row.get("iscrowd", 0))),
-            }
-        )
+    annotations = []
+    # Renumbered from 1, because pycocotools treats a match with id 0 as no match.
+    for number, row in enumerate(itertools.compress(dataset["annotations"], usable), start=1):
+        box_xywh, area = list(_box_xywh(row)), row.get("area")
+        fields = {"id": number, "image_id": row["image_id"], "category_id": row["category_id"], "bbox": box_xywh}
+        fields["area"] = area if isinstance(area, int | float) else box_xywh[2] * box_xywh[3]
+        annotations.append({**fields, "iscrowd": int(bool(row.get("iscrowd", 0)))})
     return {
         "info": {},
         "images": [{key: image[key] for key in ("id", "file_name", "width", "height")} for image in dataset["images"]],
@@ -233,14 +229,6 @@ def ground_truth(manifest: Manifest, split: str) -> dict[str, Any]:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _refuse_duplicates(ids: list[Any], kind: str, path: str | Path) -> None:
-    if len(set(ids)) == len(ids):
-        return
-    seen: set[Any] = set()
-    duplicate = next(value for value in ids if value in seen or seen.add(value))  # type: ignore[func-returns-value]
-    raise InputError(f"annotation file {path} has {kind} id {duplicate!r} twice: make the ids unique")
 
 
 def _box_xywh(annotation: dict[str, Any]) -> tuple[float, float, float, float]:

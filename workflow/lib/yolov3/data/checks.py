@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from yolov3.data.images import SizeWH, check_image_header, read_image_digest
 from yolov3.data.manifest import SPLITS, Category, Manifest, Places, SplitFiles, folder_places
 from yolov3.errors import InputError
 from yolov3.files import sha256_of
+from yolov3.process import available_cpus
 from yolov3.terminal import progress_bar
 
 MAX_SHOWN = 3
@@ -71,11 +71,7 @@ def check_dataset(
 ) -> Manifest:
     """Check a data set, or one split of it, and describe it.
 
-    Args:
-        provider: provider for the manifest.
-        places: image folder and annotation file of each split.
-        settings: see `CheckSettings`.
-        categories: categories of the training annotations, which define the labels; () if `places` has "train".
+    `categories` are those of the training annotations, which define the labels; () if `places` has "train".
 
     Raises:
         InputError: annotations or images are missing or invalid; the message names them.
@@ -85,7 +81,7 @@ def check_dataset(
         dataset = read_annotations(places[name][1])
         categories = categories or categories_of(dataset)
         _refuse_renamed_categories(categories, categories_of(dataset), places[name][1])
-        splits[name] = check_split(name, *places[name], dataset, categories, settings)
+        splits[name] = _check_split(name, *places[name], dataset, categories, settings)
     return Manifest(provider, categories, splits)
 
 
@@ -99,7 +95,7 @@ def manifest_of_folder(folder: Path) -> Manifest:
     return check_dataset("custom", folder_places(folder), settings)
 
 
-def check_split(
+def _check_split(
     name: str,
     image_dir: Path,
     annotation_file: Path,
@@ -107,19 +103,7 @@ def check_split(
     categories: tuple[Category, ...],
     settings: CheckSettings,
 ) -> SplitFiles:
-    """Check one split, log its counts and return its description.
-
-    Args:
-        name: "train" or "val".
-        image_dir: folder of the images.
-        annotation_file: file that `dataset` was read from.
-        dataset: result of `annotations.read_annotations`.
-        categories: classes to use, by ascending id.
-        settings: see `CheckSettings`.
-
-    Raises:
-        InputError: images are missing or unreadable, or no training image has a usable box.
-    """
+    """Check one split, whose annotations are read, log its counts and return its description."""
     if not image_dir.is_dir():
         raise InputError(f"image folder {image_dir} does not exist: check the path in the config")
     images = dataset["images"]
@@ -160,18 +144,13 @@ def _check_images(
         except InputError as error:
             return "", str(error)
 
-    digests, problems = {}, {}
+    names = [image["file_name"] for image in images]
     # Threads: decoding and hashing release the interpreter lock.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        results = pool.map(check_one, images)
-        for image, (digest, problem) in zip(
-            images, progress_bar(results, f"check {name} images", total=len(images)), strict=True
-        ):
-            if problem:
-                problems[image["file_name"]] = problem
-            else:
-                digests[image["file_name"]] = digest
-    return digests, problems
+    with ThreadPoolExecutor(available_cpus()) as pool:
+        checked = progress_bar(pool.map(check_one, images), f"check {name} images", total=len(images))
+        results = list(zip(names, checked, strict=True))
+    digests = {file_name: digest for file_name, (digest, problem) in results if not problem}
+    return digests, {file_name: problem for file_name, (_, problem) in results if problem}
 
 
 def _report_bad_images(name: str, image_dir: Path, problems: dict[str, str], count: int, skip: bool) -> None:
@@ -189,17 +168,9 @@ def _report_bad_images(name: str, image_dir: Path, problems: dict[str, str], cou
 
 
 def _log_counts(name: str, dataset: dict[str, Any], rows: AnnotationRows, counts: np.ndarray) -> None:
-    known = rows.image_index >= 0
-    usable = rows.usable
-    logging.info(
-        "%s: %d images, %d boxes (at most %d per image), %d crowds, %d images without boxes",
-        name,
-        len(counts),
-        counts.sum(),
-        counts.max(),
-        (usable & rows.is_crowd).sum(),
-        (counts == 0).sum(),
-    )
+    known, usable = rows.image_index >= 0, rows.usable
+    boxes = f"{counts.sum()} boxes (at most {counts.max()} per image), {(usable & rows.is_crowd).sum()} crowds"
+    logging.info("%s: %d images, %s, %d images without boxes", name, len(counts), boxes, (counts == 0).sum())
     defects = {
         "boxes extend beyond their image: clipped": usable & rows.outside,
         "boxes are missing, NaN or infinite: dropped": known & rows.not_finite,

@@ -47,7 +47,7 @@ class Archive:
     def place_of(self, member: str) -> str | None:
         """Return the path of a member in the folder; None if it is not unpacked."""
         for prefix, replacement in self.members:
-            if member.startswith(prefix) and member != prefix + "/" and not member.endswith("/"):
+            if member.startswith(prefix) and not member.endswith("/"):
                 return replacement + member[len(prefix) :]
         return None
 
@@ -58,24 +58,14 @@ ARCHIVES = (
         252_872_794,
         "031296bbc80c45a1d1f76bf9a90ead27e94e99ec629208449507a4917a3bf009",
         ANNOTATIONS_FOLDER,
-        (
-            ("annotations/instances_train2014.json", "train.json"),
-            ("annotations/instances_val2014.json", "val.json"),
-        ),
+        tuple((f"annotations/instances_{split}2014.json", f"{split}.json") for split in SPLITS),
     ),
-    Archive(
-        "zips/val2014.zip",
-        6_645_013_297,
-        "fe9be816052049c34717e077d9e34aa60814a55679f804cd043e3cbee3b9fde0",
-        "val",
-        (("val2014/", ""),),
-    ),
-    Archive(
-        "zips/train2014.zip",
-        13_510_573_713,
-        "ede4087e640bddba550e090eae701092534b554b42b05ac33f0300b984b31775",
-        "train",
-        (("train2014/", ""),),
+    *(
+        Archive(f"zips/{split}2014.zip", size, sha256, split, ((f"{split}2014/", ""),))
+        for split, size, sha256 in (
+            ("val", 6_645_013_297, "fe9be816052049c34717e077d9e34aa60814a55679f804cd043e3cbee3b9fde0"),
+            ("train", 13_510_573_713, "ede4087e640bddba550e090eae701092534b554b42b05ac33f0300b984b31775"),
+        )
     ),
 )
 
@@ -94,13 +84,10 @@ def prepare_coco2014(
     splits: Sequence[str] = SPLITS,
     archives: tuple[Archive, ...] = ARCHIVES,
 ) -> Places:
-    """Download and unpack the missing parts of splits of the data set under data_dir/coco2014.
+    """Download and unpack the missing parts of splits of the data set under data_dir/coco2014; return their paths.
 
     Folders that are complete, or that the user provided, are kept. Processes that prepare the same folder wait for each
     other, because the annotations of both splits are in one archive.
-
-    Returns:
-        Image folder and annotation file of each split.
 
     Raises:
         InputError: an archive cannot be fetched, is the wrong file or unsafe, or the disk is too small.
@@ -144,7 +131,6 @@ def unpack(file: Path, archive: Archive, folder: Path) -> None:
     part = _part_of(folder, archive)
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    total_bytes = 0
     try:
         with zipfile.ZipFile(file) as opened:
             for info in opened.infolist():
@@ -155,11 +141,11 @@ def unpack(file: Path, archive: Archive, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(info) as source, target.open("wb") as stream:
                     shutil.copyfileobj(source, stream)
-                total_bytes += info.file_size
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError) as error:
-        raise InputError(f"archive {file} is damaged ({error}): remove it and run again") from None
+        raise InputError(f"archive {file} is damaged ({error}): remove it, or upload it again, and run again") from None
     if not members:
         raise InputError(f"archive {file} has nothing under {archive.members[0][0]}: use another mirror")
+    total_bytes = sum(info.file_size for info, _ in members)
     write_json(part / MARKER, {"sha256": archive.sha256, "files": len(members), "bytes": total_bytes})
     shutil.rmtree(folder / archive.folder, ignore_errors=True)
     part.rename(folder / archive.folder)

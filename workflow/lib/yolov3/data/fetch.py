@@ -1,6 +1,7 @@
 """Download a file by URL, resuming interrupted transfers, and verify its content."""
 
 import http.client
+import itertools
 import logging
 import re
 import ssl
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from yolov3.errors import InputError
 from yolov3.files import require_free_space, sha256_of
@@ -45,13 +46,8 @@ def fetch(url: str, target: str | Path, size: int | None = None, sha256: str | N
     """Download the file at a URL to `target`.
 
     An interrupted download is kept as `target` + ".part", and the next try or run resumes from it. A target that
-    already has the given size and SHA-256 is not downloaded again.
-
-    Args:
-        url: http, https or file URL.
-        target: file to write.
-        size: expected length in bytes; None for any.
-        sha256: expected SHA-256 in hexadecimal; None for any.
+    already has the expected size in bytes and SHA-256 in hexadecimal (None for any) is not downloaded again. The URL is
+    of http, https or file.
 
     Raises:
         InputError: the URL cannot be reached, sends the wrong file, all tries fail, or the disk is too small.
@@ -111,11 +107,9 @@ def _transfer(url: str, part: Path, size: int | None) -> None:
             part.open("ab" if kept else "wb") as stream,
             progress_bar(None, part.stem, total=answer.total, initial=kept, unit="B", unit_scale=True) as bar,
         ):
-            chunk = first
-            while chunk:
+            for chunk in itertools.chain([first], iter(lambda: answer.stream.read(CHUNK_BYTES), b"")):
                 stream.write(chunk)
                 bar.update(len(chunk))
-                chunk = answer.stream.read(CHUNK_BYTES)
     if answer.total is not None and _length(part) < answer.total:
         raise _Broken("the connection was interrupted")
 
@@ -128,9 +122,7 @@ def _open(url: str, offset: int) -> Iterator[_Answer | None]:
         headers["Range"] = f"bytes={offset}-"
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS) as response:
-            is_partial = getattr(response, "status", None) == _PARTIAL
-            total = _total(response.headers, is_partial)
-            yield _Answer(response, _start(response.headers, offset) if is_partial else 0, total)
+            yield _answer_of(response, offset)
     except urllib.error.HTTPError as error:
         if error.code == _RANGE_NOT_SATISFIABLE and offset:
             yield None
@@ -150,16 +142,15 @@ def _open(url: str, offset: int) -> Iterator[_Answer | None]:
         raise _Broken(str(error) or type(error).__name__) from None
 
 
-def _start(headers: http.client.HTTPMessage, requested: int) -> int:
-    match = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
-    if match and int(match[1]) not in (0, requested):
+def _answer_of(response: Any, requested: int) -> _Answer:
+    start, total = "0", response.headers.get("Content-Length", "")
+    if getattr(response, "status", None) == _PARTIAL:
+        content_range = response.headers.get("Content-Range", "")
+        match = re.match(r"bytes (\d+)-", content_range)
+        start, total = match[1] if match else str(requested), content_range.rpartition("/")[2]
+    if int(start) not in (0, requested):
         raise _Broken("the server starts at another byte than requested")
-    return int(match[1]) if match else requested
-
-
-def _total(headers: http.client.HTTPMessage, is_partial: bool) -> int | None:
-    text = headers.get("Content-Range", "").rpartition("/")[2] if is_partial else headers.get("Content-Length", "")
-    return int(text) if text and text.isdigit() else None
+    return _Answer(response, int(start), int(total) if total.isdigit() else None)
 
 
 def _refuse_page(url: str, first: bytes) -> None:

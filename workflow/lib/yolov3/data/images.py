@@ -21,11 +21,7 @@ def read_image_rgb(path: str | Path, size_wh: SizeWH | None = None) -> np.ndarra
     """Read an image file as uint8 [H, W, 3] RGB.
 
     Greyscale, palette, CMYK and 16-bit images are converted, an alpha channel is dropped. The EXIF orientation is
-    applied unless only the image as stored has the annotated size.
-
-    Args:
-        path: image file.
-        size_wh: annotated (width, height) in pixels; None for any.
+    applied unless only the image as stored has the annotated size, `size_wh`, in pixels; None allows any.
 
     Raises:
         InputError: the file is missing, not an image, cut off, or its size is not the annotated one.

@@ -3,10 +3,7 @@
 import os
 from pathlib import Path
 
-from yolov3.data.manifest import Places
-
-# Names of the links to the images and the annotations of a split.
-LINK_NAMES = ("images", "annotations.json")
+from yolov3.data.manifest import Places, stored_path
 
 
 def link_places(places: Places, folder: Path) -> Places:
@@ -28,14 +25,10 @@ def follow_moved_places(places: Places, folder: Path) -> None:
 
 
 def _links_of(split: str, folder: Path) -> tuple[Path, Path]:
-    return folder / split / LINK_NAMES[0], folder / split / LINK_NAMES[1]
+    return folder / split / "images", folder / split / "annotations.json"
 
 
 def _point(link: Path, target: Path) -> None:
-    target, working_dir = target.absolute(), Path.cwd()
-    # Links within the working directory are relative, because it may be moved as a whole.
-    is_inside = target.is_relative_to(working_dir) and link.absolute().is_relative_to(working_dir)
-    text = os.path.relpath(target, link.absolute().parent) if is_inside else str(target)
     temporary = link.with_name(f".{link.name}.{os.getpid()}")
-    temporary.symlink_to(text)
+    temporary.symlink_to(stored_path(target, link.absolute().parent))
     temporary.replace(link)

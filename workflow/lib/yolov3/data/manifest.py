@@ -87,8 +87,8 @@ class Manifest:
         folder = Path(path).absolute().parent
         value = dataclasses.asdict(self)
         for split in value["splits"].values():
-            split["image_dir"] = _stored_path(split["image_dir"], folder)
-            split["annotation_file"] = _stored_path(split["annotation_file"], folder)
+            for name in ("image_dir", "annotation_file"):
+                split[name] = stored_path(split[name], folder)
         write_json(path, {"format_version": FORMAT_VERSION, **value})
 
     @classmethod
@@ -130,8 +130,9 @@ def _read_manifest(path: Path) -> Manifest:
         ) from None
 
 
-def _stored_path(path: Path, folder: Path) -> str:
-    path, working_dir = Path(path).absolute(), Path.cwd()
+def stored_path(path: Path, folder: Path) -> str:
+    """Return `path` relative to `folder` if both are in the working directory, which may be moved, else absolute."""
+    path, working_dir = path.absolute(), Path.cwd()
     if path.is_relative_to(working_dir) and folder.is_relative_to(working_dir):
         return os.path.relpath(path, folder)
     return str(path)

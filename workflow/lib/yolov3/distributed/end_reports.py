@@ -21,10 +21,7 @@ def host_folder(log_dir: Path, number: int) -> Path:
 class HostReports:
     """The end reports of the hosts of a run, and of the process that started it.
 
-    Args:
-        log_dir: folder of all hosts' logs.
-        hosts: addresses of the hosts.
-        host_number: position of this host in `hosts`; None if this process only starts the others.
+    `host_number` is the position of this host in `hosts`; None if this process only starts the others.
     """
 
     def __init__(self, log_dir: Path, hosts: tuple[str, ...], host_number: int | None) -> None:

@@ -39,12 +39,7 @@ def shell_text(words: Sequence[str], environment: Mapping[str, str] | None = Non
 
 
 class SshParts:
-    """The parts of a run on other hosts, each started by its own ssh process.
-
-    Args:
-        commands: command words for each host name.
-        logs: file for the output of each host's part.
-    """
+    """The parts of a run on other hosts: an ssh process for each host's command words, with its output in a log."""
 
     def __init__(self, commands: Mapping[str, Sequence[str]], logs: Mapping[str, Path]) -> None:
         self.commands = commands

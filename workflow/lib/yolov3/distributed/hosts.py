@@ -1,7 +1,7 @@
 """The hosts of a distributed run: their addresses, and the position of this host among them."""
 
+import contextlib
 import os
-import shutil
 import socket
 import subprocess
 
@@ -37,20 +37,15 @@ def slurm_hosts() -> tuple[str, ...]:
     node_list = os.environ.get("SLURM_JOB_NODELIST", "")
     if not node_list:
         raise InputError("host_launcher is slurm but this is not a Slurm job: start it with sbatch or inside salloc")
-    scontrol = shutil.which("scontrol")
-    if scontrol is None:
-        raise InputError("host_launcher is slurm but scontrol is not installed here: run on a host of the cluster")
+    command = ["scontrol", "show", "hostnames", node_list]
     try:
-        answer = subprocess.run(
-            [scontrol, "show", "hostnames", node_list],
-            capture_output=True,
-            text=True,
-            timeout=SCONTROL_SECONDS,
-            check=True,
-        )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired, OSError) as error:
+        names = subprocess.run(command, capture_output=True, text=True, timeout=SCONTROL_SECONDS, check=True).stdout
+    except FileNotFoundError:
+        message = "host_launcher is slurm but scontrol is not installed here: run on a host of the cluster"
+        raise InputError(message) from None
+    except (subprocess.SubprocessError, OSError) as error:
         raise InputError(f"scontrol cannot list the hosts of {node_list} ({error}): check the Slurm job") from None
-    return tuple(answer.stdout.split())
+    return tuple(names.split())
 
 
 def workers_per_host(group_size: int, hosts: tuple[str, ...]) -> int:
@@ -84,24 +79,21 @@ def check_master(hosts: tuple[str, ...]) -> None:
     Raises:
         InputError: the name of the first host resolves to a loopback address, or cannot be resolved.
     """
-    if len(hosts) > 1:
-        for address in _addresses(hosts[0]):
-            if address.startswith("127.") or address == "::1":
-                raise InputError(
-                    f"the first host, {hosts[0]}, resolves to {address}, which other hosts cannot reach: set "
-                    "train.hosts to its network address"
-                )
+    for address in _addresses(hosts[0]) if len(hosts) > 1 else []:
+        if address.startswith("127.") or address == "::1":
+            raise InputError(
+                f"the first host, {hosts[0]}, resolves to {address}, which other hosts cannot reach: set "
+                "train.hosts to its network address"
+            )
 
 
 def _is_this_host(host: str) -> bool:
     for address in _addresses(host):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
         # Only an address of this host can be bound.
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind((address, 0))
-                return True
-            except OSError:
-                continue
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+            return True
     return False
 
 

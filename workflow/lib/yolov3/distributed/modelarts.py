@@ -11,8 +11,8 @@ import re
 import tempfile
 import threading
 import time
-import zipfile
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,10 +95,7 @@ class ModelArtsSettings:
 class Server:
     """The processes of a job on one server.
 
-    Args:
-        platform: position of this process.
-        time_out: maximum seconds for a task.
-        folder: folder of the markers, the same for all processes; None for a temporary folder named after the job.
+    A task may take up to `time_out` seconds. `folder` gets the markers; None for a temporary one named after the job.
     """
 
     def __init__(self, platform: Platform, time_out: float, folder: Path | None = None) -> None:
@@ -111,10 +108,7 @@ class Server:
     def once(self, name: str, what: str, task: Callable[[], None]) -> None:
         """Run a task in the process that copies, and return in all processes of the server when it is done.
 
-        Args:
-            name: name of the marker file.
-            what: description of the task for messages, such as "copying s3://bucket/data to /cache/data".
-            task: function that raises InputError if it fails.
+        The task's marker file is called `name`; `what` describes it in messages, such as "copying s3://data to /cache".
 
         Raises:
             InputError: the task failed, in this process or in the one that ran it, or took too long.
@@ -175,8 +169,6 @@ def run_on_modelarts(
     """Copy data and checkpoints in, run a stage, and copy its results out even if it failed.
 
     Args:
-        settings: see `ModelArtsSettings`.
-        server: the processes of this server.
         run: function that runs the stage and returns its exit code.
         is_resumable: whether to copy in what an earlier job left at train_url, to resume from it.
         needs_manifest: whether to check the data set once and write its manifest (`manifest_path`) for all processes.
@@ -187,28 +179,26 @@ def run_on_modelarts(
     Raises:
         InputError: data or checkpoints cannot be copied; the message names the URL.
     """
+    results = settings.train_url, settings.output_path
+    weights = settings.checkpoint_url, settings.load_path
+    copies: list[tuple[str, tuple[str, Path], Callable[[], None]]] = [
+        ("data", (settings.data_url, settings.data_path), lambda: _copy_data_in(settings, needs_manifest)),
+        ("checkpoint", weights, lambda: copy_in(*weights)),
+    ]
+    if is_resumable:
+        copies.append(("results", results, lambda: copy_in(*results, is_optional=True)))
+    is_prepared, code = False, 1
     server.start()
     try:
-        if settings.data_url:
-            server.once(
-                "data", _copying(settings.data_url, settings.data_path), lambda: _copy_data_in(settings, needs_manifest)
-            )
-        if settings.checkpoint_url:
-            source, target = settings.checkpoint_url, settings.load_path
-            server.once("checkpoint", _copying(source, target), lambda: copy_in(source, target))
-        if is_resumable and settings.train_url:
-            url, folder = settings.train_url, settings.output_path
-            server.once("results", _copying(url, folder), lambda: _copy_results_in(url, folder))
+        for name, (url, folder), copy in copies:
+            if url:
+                server.once(name, f"copying {url} to {folder}", copy)
         settings.output_path.mkdir(parents=True, exist_ok=True)
-    except BaseException:
-        server.end()
-        raise
-    code = 1
-    try:
+        is_prepared = True
         code = run()
     finally:
         server.end()
-        if settings.train_url and server.platform.is_copier:
+        if is_prepared and settings.train_url and server.platform.is_copier:
             copy_code = _copy_out(settings, server.time_out)
             if is_resumable and not code and not copy_code:
                 _remove_state(settings)
@@ -216,15 +206,17 @@ def run_on_modelarts(
     return code
 
 
-def copy_in(url: str, folder: Path) -> None:
+def copy_in(url: str, folder: Path, is_optional: bool = False) -> None:
     """Copy the files at a URL into a folder.
 
     Raises:
-        InputError: moxing is missing, the copy failed, or there were no files.
+        InputError: moxing is missing, the copy failed, or there were no files although they are not optional.
     """
+    if is_optional and not _exists(url):
+        return
     folder.mkdir(parents=True, exist_ok=True)
-    _copy(url, str(folder), url)
-    if not any(folder.iterdir()):
+    _copy(url, str(folder))
+    if not is_optional and not any(folder.iterdir()):
         raise InputError(f"{url} is empty: check the URL and what was uploaded there")
 
 
@@ -233,7 +225,8 @@ def _copy_data_in(settings: ModelArtsSettings, needs_manifest: bool) -> None:
     name = settings.modelarts_dataset_unzip_name
     archive = settings.data_path / f"{name}.zip"
     if settings.need_modelarts_dataset_unzip and archive.is_file():
-        unpack(archive, Archive(archive.name, 0, "", name, ((_common_folder(archive, name), ""),)), settings.data_path)
+        # With or without a common folder of that name in the archive.
+        unpack(archive, Archive(archive.name, 0, "", name, ((f"{name}/", ""), ("", ""))), settings.data_path)
     if needs_manifest:
         folder = settings.data_path / name
         manifest_of_folder(folder if folder.is_dir() else settings.data_path).write(manifest_path(settings))
@@ -244,26 +237,10 @@ def manifest_path(settings: ModelArtsSettings) -> Path:
     return settings.data_path / "manifest.json"
 
 
-def _common_folder(archive: Path, name: str) -> str:
-    """Return "<name>/" if all members of an archive are in that folder, else ""."""
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            members = opened.namelist()
-    except zipfile.BadZipFile as error:
-        raise InputError(f"archive {archive} is damaged ({error}): upload it again") from None
-    return f"{name}/" if all(member.startswith(f"{name}/") for member in members) else ""
-
-
-def _copy_results_in(url: str, folder: Path) -> None:
-    if _exists(url):
-        folder.mkdir(parents=True, exist_ok=True)
-        _copy(url, str(folder), url)
-
-
 def _copy_out(settings: ModelArtsSettings, time_out: float) -> int:
-    source, url = settings.output_path, settings.train_url
+    source, url = str(settings.output_path), settings.train_url
     try:
-        _bounded(lambda: _copy(str(source), url, url), _copying(str(source), url), time_out)
+        _bounded(lambda: _copy(source, url), f"copying {source} to {url}", time_out)
     except InputError as error:
         logging.error("the results were not saved: %s", error)
         return 1
@@ -271,29 +248,12 @@ def _copy_out(settings: ModelArtsSettings, time_out: float) -> int:
     return 0
 
 
-def _copying(source: object, target: object) -> str:
-    return f"copying {source} to {target}"
-
-
-def _copy(source: str, target: str, url: str) -> None:
-    file = _moxing_file()
-    try:
-        file.copy_parallel(source, target)
-    except Exception as error:  # moxing documents no errors of its own
-        raise InputError(
-            f"{source} cannot be copied to {target} ({type(error).__name__}: {error}): check that {url} exists and "
-            "that the job has access to it"
-        ) from None
+def _copy(source: str, target: str) -> None:
+    _call_moxing("copy_parallel", source, target, problem=f"{source} cannot be copied to {target}")
 
 
 def _exists(url: str) -> bool:
-    file = _moxing_file()
-    try:
-        return bool(file.exists(url))
-    except Exception as error:  # moxing documents no errors of its own
-        raise InputError(
-            f"{url} is not accessible ({type(error).__name__}: {error}): check the URL and the job's access to it"
-        ) from None
+    return bool(_call_moxing("exists", url, problem=f"{url} is not accessible"))
 
 
 def _remove_state(settings: ModelArtsSettings) -> None:
@@ -302,38 +262,42 @@ def _remove_state(settings: ModelArtsSettings) -> None:
     if (settings.output_path / STATE_FOLDER).exists() or not _exists(url):
         return
     try:
-        _moxing_file().remove(url, recursive=True)
-    except Exception as error:  # moxing documents no errors of its own
-        logging.warning("%s is left from a finished training and cannot be removed (%s): remove it", url, error)
+        _call_moxing("remove", url, problem=f"{url}, left from a failed job, cannot be removed", recursive=True)
+    except InputError as error:
+        logging.warning("%s, and remove the folder", error)
 
 
-def _moxing_file() -> Any:
+def _call_moxing(function: str, *arguments: str, problem: str, **options: bool) -> Any:
+    """Call a function of moxing.file; `problem` begins the sentence of the InputError if it fails."""
     try:
         import moxing
     except ImportError:
         raise InputError(
             "moxing is not installed: run in an image of ModelArts, or elsewhere without enable_modelarts"
         ) from None
-    return moxing.file
+    try:
+        return getattr(moxing.file, function)(*arguments, **options)
+    except Exception as error:  # moxing documents no errors of its own
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{problem} ({reason}): check the URL and the job's access to it") from None
 
 
 def _bounded(task: Callable[[], None], what: str, seconds: float) -> None:
     """Run a task in a thread, and raise InputError if it takes longer than `seconds`."""
-    failures: list[BaseException] = []
+    done: Future[None] = Future()
 
     def run() -> None:
         try:
             task()
+            done.set_result(None)
         except BaseException as error:
-            failures.append(error)
+            done.set_exception(error)
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
+    # The interpreter does not wait for a daemon thread at its exit, as it would for that of an executor.
+    threading.Thread(target=run, daemon=True).start()
+    if wait([done], seconds).not_done:
         raise InputError(f"{what} was not done within {seconds:g} s: check the URL, or increase copy_time_out")
-    if failures:
-        raise failures[0]
+    done.result()
 
 
 def _number(name: str, default: int) -> int:

@@ -84,21 +84,11 @@ def is_launched() -> bool:
 
 def msrun_command(script_and_args: Sequence[str], settings: LaunchSettings) -> list[str]:
     """Return the msrun command of this host for a Python script and its arguments."""
-    words = [
-        "msrun",
-        f"--worker_num={settings.worker_num}",
-        f"--local_worker_num={settings.local_worker_num}",
-        f"--master_addr={settings.master_addr}",
-        f"--master_port={settings.master_port}",
-        f"--node_rank={settings.node_rank}",
-        f"--log_dir={settings.log_dir}",
-        "--join=True",
-        f"--cluster_time_out={settings.cluster_time_out}",
-    ]
-    if settings.rank_table_file:
-        words.append(f"--rank_table_file={settings.rank_table_file}")
-    if settings.bind_core:
-        words.append(f"--bind_core={settings.bind_core}")
+    names = ("worker_num", "local_worker_num", "master_addr", "master_port", "node_rank", "log_dir")
+    words = ["msrun", *(f"--{name}={getattr(settings, name)}" for name in names), "--join=True"]
+    for name in ("cluster_time_out", "rank_table_file", "bind_core"):
+        if value := getattr(settings, name):
+            words.append(f"--{name}={value}")
     return words + [str(word) for word in script_and_args]
 
 
@@ -108,12 +98,8 @@ def run_workers(
     """Run an msrun command and show the log of this host's first rank on the terminal while it runs.
 
     All processes have ended when this returns or raises, also on Ctrl-C and SIGTERM; if this process is killed, msrun
-    ends them.
-
-    Args:
-        command: as returned by `msrun_command`.
-        settings: settings of the command; logs of an earlier run in `log_dir` are removed.
-        end_reason: returns why the run has ended on another host, None if it has not.
+    ends them. Logs of an earlier run in `log_dir` are removed. `end_reason` returns why the run has ended on another
+    host, None if it has not.
 
     Raises:
         InputError: the port is in use or a rank failed; the message is the error that the rank logged, if any.
@@ -129,7 +115,7 @@ def run_workers(
     with sigterm_as_interrupt(), (log_dir / "msrun.log").open("wb") as output:
         try:
             launcher = subprocess.Popen(
-                list(command),
+                command,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -142,7 +128,7 @@ def run_workers(
             raise InputError("msrun is not installed beside this Python: install the environment again") from None
         watch = _SchedulerWatch(psutil.Process(launcher.pid), log_dir)
         try:
-            code = _wait(launcher, watch, log_dir, end_reason)
+            code = _wait(launcher, watch, end_reason)
         finally:
             end_processes(launcher, watch.started)
     if code != 0:
@@ -158,14 +144,9 @@ def _environment(settings: LaunchSettings) -> dict[str, str]:
     return environment
 
 
-def _wait(
-    launcher: subprocess.Popen[bytes],
-    watch: "_SchedulerWatch",
-    log_dir: Path,
-    end_reason: Callable[[], str | None],
-) -> int:
+def _wait(launcher: subprocess.Popen[bytes], watch: "_SchedulerWatch", end_reason: Callable[[], str | None]) -> int:
     """Show the first rank's log until msrun ends or the run fails here or on another host; return the exit code."""
-    follower = LogFollower(log_dir, sys.stdout)
+    follower = LogFollower(watch.log_dir, sys.stdout)
     next_check = 0.0
     while (code := launcher.poll()) is None:
         follower.show_new()

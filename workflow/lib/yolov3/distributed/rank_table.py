@@ -1,9 +1,10 @@
 """Rank tables: lists of the devices that train together, in the format of Ascend's collective library, version 1.0."""
 
+import contextlib
 import ipaddress
+import itertools
 import logging
 import re
-import shutil
 import socket
 import subprocess
 from collections.abc import Sequence
@@ -51,19 +52,17 @@ def ascend_rank_table(settings: RankTableSettings, hccn_conf: Path = HCCN_CONF) 
         InputError: the range is not allowed or an address is unknown.
     """
     device_ids = select_devices(settings.device_num, settings.visible_devices)
-    if settings.device_ips:
-        addresses = _given_addresses(settings.device_ips, device_ids)
-    else:
-        addresses = _hccn_addresses(device_ids, hccn_conf)
-    if len(set(addresses)) < len(addresses):
-        repeated = next(address for address in addresses if addresses.count(address) > 1)
-        raise InputError(f"device address {repeated} belongs to two devices: give each its own address (device_ips)")
+    given = settings.device_ips
+    addresses = _given_addresses(given, device_ids) if given else _hccn_addresses(device_ids, hccn_conf)
+    for address in addresses:
+        if addresses.count(address) > 1:
+            raise InputError(f"device address {address} belongs to two devices: give each its own address (device_ips)")
     return _one_server(settings.server_ip or find_server_ip(), device_ids, addresses)
 
 
 def empty_rank_table() -> RankTable:
     """Return a table without servers, for a training on several hosts that needs no rank table."""
-    return {"version": "1.0", "server_count": "0", "server_list": [], "status": "completed"}
+    return _table_of([])
 
 
 def lists_devices(path: str) -> bool:
@@ -83,9 +82,7 @@ def select_devices(device_num: str, visible_devices: str) -> list[int]:
     first, end = int(match[1]), int(match[2])
     if not re.fullmatch(r"(\d+(,\d+)*)?", visible_devices):
         raise InputError(f'visible_devices is {visible_devices!r} but must list device ids such as "0,1,2,3"')
-    visible = (
-        [int(number) for number in visible_devices.split(",")] if visible_devices else list(range(DEVICES_PER_HOST))
-    )
+    visible = list(map(int, visible_devices.split(","))) if visible_devices else list(range(DEVICES_PER_HOST))
     if len(set(visible)) < len(visible):
         raise InputError(f"visible_devices is {visible_devices} but must name each device once")
     if max(visible) >= DEVICES_PER_HOST:
@@ -108,13 +105,10 @@ def select_devices(device_num: str, visible_devices: str) -> list[int]:
 
 def find_server_ip() -> str:
     """Return this host's IP address: of its default route, else of its host name, else 127.0.0.1. Sends no packets."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            # Connecting a datagram socket only looks up the route; this address is reserved for documentation.
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            pass
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # Connecting a datagram socket only looks up the route; this address is reserved for documentation.
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
     try:
         return socket.gethostbyname(socket.gethostname())
     except OSError:
@@ -140,21 +134,18 @@ def merge_rank_tables(paths: Sequence[str | Path]) -> RankTable:
     """Merge the rank tables of several files, with ranks renumbered from 0 in the order given.
 
     Raises:
-        InputError: a file is not a rank table, differs in version or status, or repeats a server or device address.
+        InputError: a file is not a rank table, differs in status, or repeats a server or device address.
     """
-    if not paths:
-        raise InputError("there is no rank table to merge: list the files after --merge")
-    tables = [(path, read_rank_table(path)) for path in paths]
-    first_path, first = tables[0]
+    tables = [read_rank_table(path) for path in paths]
+    status = tables[0]["status"]
     servers: list[dict[str, Any]] = []
     origin: dict[str, str | Path] = {}
-    rank = 0
-    for path, table in tables:
-        for key in ("version", "status"):
-            if table[key] != first[key]:
-                raise InputError(
-                    f"rank table {path} has {key} {table[key]} but {first_path} has {first[key]}: make them equal"
-                )
+    ranks = itertools.count()
+    for path, table in zip(paths, tables, strict=True):
+        if table["status"] != status:
+            raise InputError(
+                f"rank table {path} has status {table['status']} but {paths[0]} has {status}: make them equal"
+            )
         for server in table["server_list"]:
             for address in {server["server_id"], *(device["device_ip"] for device in server["device"])}:
                 if address in origin:
@@ -163,17 +154,9 @@ def merge_rank_tables(paths: Sequence[str | Path]) -> RankTable:
                         "list the table of each server once"
                     )
                 origin[address] = path
-            devices = []
-            for device in server["device"]:
-                devices.append({**device, "rank_id": str(rank)})
-                rank += 1
+            devices = [{**device, "rank_id": str(next(ranks))} for device in server["device"]]
             servers.append({**server, "device": devices})
-    return {
-        "version": first["version"],
-        "server_count": str(len(servers)),
-        "server_list": servers,
-        "status": first["status"],
-    }
+    return _table_of(servers, status)
 
 
 def complete_rank_table(path: str | Path, group_size: int) -> RankTable:
@@ -183,9 +166,9 @@ def complete_rank_table(path: str | Path, group_size: int) -> RankTable:
         InputError: the file is not a rank table, or the number of ranks is not `group_size`.
     """
     table = read_rank_table(path)
-    if rank_count(table) != group_size:
+    if (count := rank_count(table)) != group_size:
         raise InputError(
-            f"rank table {path} has {rank_count(table)} ranks but train.group_size is {group_size}: "
+            f"rank table {path} has {count} ranks but train.group_size is {group_size}: "
             "merge the tables of all hosts (rank_table.py --merge), or correct group_size"
         )
     return table
@@ -227,20 +210,23 @@ def _one_server(server_ip: str, device_ids: Sequence[int], addresses: Sequence[s
         for rank, (device_id, address) in enumerate(zip(device_ids, addresses, strict=True))
     ]
     server = {"server_id": _checked_address(server_ip, "server_ip"), "device": devices, "host_nic_ip": "reserve"}
-    return {"version": "1.0", "server_count": "1", "server_list": [server], "status": "completed"}
+    return _table_of([server])
+
+
+def _table_of(servers: list[dict[str, Any]], status: str = "completed") -> RankTable:
+    return {"version": "1.0", "server_count": str(len(servers)), "server_list": servers, "status": status}
 
 
 def _given_addresses(device_ips: str, device_ids: Sequence[int]) -> list[str]:
     addresses = [_checked_address(address.strip(), "device_ips") for address in device_ips.split(",")]
-    if len(addresses) > max(device_ids):
-        return [addresses[device_id] for device_id in device_ids]
-    if len(addresses) == len(device_ids):
-        by_id = dict(zip(sorted(device_ids), addresses, strict=True))
-        return [by_id[device_id] for device_id in device_ids]
-    raise InputError(
-        f"device_ips lists {len(addresses)} addresses for the {len(device_ids)} devices "
-        f"{','.join(map(str, device_ids))}: give one per device, in ascending order of device id"
-    )
+    listed_ids = range(len(addresses)) if len(addresses) > max(device_ids) else sorted(device_ids)
+    if len(addresses) != len(listed_ids):
+        raise InputError(
+            f"device_ips lists {len(addresses)} addresses for the {len(device_ids)} devices "
+            f"{','.join(map(str, device_ids))}: give one per device, in ascending order of device id"
+        )
+    by_id = dict(zip(listed_ids, addresses, strict=True))
+    return [by_id[device_id] for device_id in device_ids]
 
 
 def _hccn_addresses(device_ids: Sequence[int], hccn_conf: Path) -> list[str]:
@@ -258,18 +244,11 @@ def _hccn_addresses(device_ids: Sequence[int], hccn_conf: Path) -> list[str]:
 
 
 def _ask_hccn_tool(device_id: int) -> str | None:
-    tool = shutil.which("hccn_tool")
-    if tool is None:
-        return None
+    command = ["hccn_tool", "-i", str(device_id), "-ip", "-g"]
     try:
-        result = subprocess.run(
-            [tool, "-i", str(device_id), "-ip", "-g"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=HCCN_TOOL_SECONDS,
-            check=False,
-        )
+        result = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=HCCN_TOOL_SECONDS)
+    except FileNotFoundError:
+        return None
     except (OSError, subprocess.TimeoutExpired) as error:
         logging.warning("hccn_tool did not return the address of device %d: %s", device_id, error)
         return None
@@ -282,14 +261,12 @@ def _read_hccn_conf(path: Path) -> dict[int, str]:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return {}
-    matches = re.finditer(r"^\s*address_(\d+)\s*=\s*(\S+)", text, re.MULTILINE)
-    return {int(match[1]): match[2] for match in matches}
+    return {int(number): address for number, address in re.findall(r"(?m)^\s*address_(\d+)\s*=\s*(\S+)", text)}
 
 
 def _checked_address(text: str, what: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise InputError(
-            f"{what} has {text!r}, which is not an IP address such as 192.168.100.101: correct it"
-        ) from None
+        message = f"{what} has {text!r}, which is not an IP address such as 192.168.100.101: correct it"
+        raise InputError(message) from None

@@ -43,10 +43,7 @@ class DistributedSettings:
 def run_distributed(script_and_args: Sequence[str], settings: DistributedSettings, log_dir: Path) -> None:
     """Run a script on `group_size` ranks on one or several hosts, and wait for the parts started here.
 
-    Args:
-        script_and_args: absolute path of the script, and its arguments; each rank runs it, started by msrun.
-        settings: see `DistributedSettings`.
-        log_dir: folder of the ranks' logs; with several hosts, it has a subfolder for each.
+    The script has an absolute path. `log_dir` gets the ranks' logs; with several hosts, in a subfolder for each.
 
     Raises:
         InputError: the hosts cannot be used, or a rank or host failed.

@@ -27,10 +27,8 @@ class Rank:
 def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -> Rank:
     """Select the device and graph mode, set the seed, and start the communication between ranks.
 
-    Args:
-        device_target: CPU, GPU or Ascend.
-        seed: seed of MindSpore's and NumPy's global generators, which initialise the layers.
-        is_distributed: whether msrun or a platform started this process as one of several ranks.
+    `seed` is that of MindSpore's and NumPy's global generators, which initialise the layers. `is_distributed` says
+    whether msrun or a platform started this process as one of several ranks.
 
     Raises:
         InputError: the host has no such device, or the ranks cannot reach each other.

@@ -1,7 +1,9 @@
 """Network settings built from command-line options and the categories of a data set."""
 
 import argparse
+from typing import Any
 
+from yolov3.config.options import settings_from
 from yolov3.data.manifest import Category
 from yolov3.errors import InputError
 from yolov3.files import read_json
@@ -9,14 +11,11 @@ from yolov3.network.settings import AnchorSize, NetworkSettings
 
 
 def network_settings_from(
-    arguments: argparse.Namespace, categories: tuple[Category, ...], anchors_file: str = ""
+    arguments: argparse.Namespace, categories: tuple[Category, ...], anchors_file: str = "", **more: Any
 ) -> NetworkSettings:
-    """Build the settings of a network from the options of config section `network` and the classes.
+    """Build the settings of a network from options, the classes in the order of the class logits, and fields in `more`.
 
-    Args:
-        arguments: parsed options.
-        categories: classes in the order of the class logits.
-        anchors_file: output of the stage cluster_anchors, used if anchor_scales is "auto".
+    `anchors_file` is the output of the stage cluster_anchors, used if anchor_scales is "auto".
 
     Raises:
         InputError: anchor_scales is "auto" but no file is given.
@@ -24,15 +23,13 @@ def network_settings_from(
     if arguments.anchor_scales == "auto" and not anchors_file:
         raise InputError("anchor_scales is auto but no clustered anchors are given: set --anchors_file")
     anchors = read_anchors(anchors_file) if arguments.anchor_scales == "auto" else arguments.anchor_scales
-    return NetworkSettings(
-        backbone_shape=arguments.backbone_shape,
-        backbone_layers=arguments.backbone_layers,
+    return settings_from(
+        NetworkSettings,
+        arguments,
         anchors=tuple((float(width), float(height)) for width, height in anchors),
         class_names=tuple(category.name for category in categories),
         category_ids=tuple(category.id for category in categories),
-        compatibility=arguments.compatibility,
-        batch_norm_momentum=arguments.batch_norm_momentum,
-        normalisation=arguments.normalisation,
+        **more,
     )
 
 

@@ -55,10 +55,7 @@ def place_image(image_rgb: np.ndarray, input_size: InputSize, letterbox: bool) -
     if not letterbox:
         return resize(image_rgb, width, height), Placement(original_width, original_height)
     scale = min(width / original_width, height / original_height)
-    inner_width, inner_height = (
-        max(1, round(original_width * scale)),
-        max(1, round(original_height * scale)),
-    )
+    inner_width, inner_height = (max(1, round(side * scale)) for side in (original_width, original_height))
     left, top = (width - inner_width) // 2, (height - inner_height) // 2
     canvas = np.full((height, width, 3), CANVAS_GREY, np.uint8)
     canvas[top : top + inner_height, left : left + inner_width] = resize(image_rgb, inner_width, inner_height)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 
@@ -78,22 +78,12 @@ class NetworkSettings:
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> NetworkSettings:
-        """Parse the text that `to_json` returned."""
-        return cls.from_values(json.loads(text))
-
-    @classmethod
     def from_values(cls, values: dict[str, Any]) -> NetworkSettings:
-        """Build settings from JSON values, which have lists instead of tuples."""
-        return cls(
-            backbone_shape=tuple(values["backbone_shape"]),
-            backbone_layers=tuple(values["backbone_layers"]),
-            anchors=tuple((float(width), float(height)) for width, height in values["anchors"]),
-            class_names=tuple(values["class_names"]),
-            compatibility=values["compatibility"],
-            batch_norm_momentum=values["batch_norm_momentum"],
-            category_ids=tuple(values.get("category_ids", ())),
-            normalisation=values.get("normalisation", "imagenet"),
-            testing_shape=values.get("testing_shape"),
-            letterbox=values.get("letterbox"),
-        )
+        """Build settings from JSON values, which have lists instead of tuples; other keys are ignored."""
+        optional = ("category_ids", "normalisation", "testing_shape", "letterbox")
+        names = [field.name for field in fields(cls) if field.name in values or field.name not in optional]
+        given: dict[str, Any] = {
+            name: tuple(values[name]) if isinstance(values[name], list) else values[name] for name in names
+        }
+        given["anchors"] = tuple((float(width), float(height)) for width, height in values["anchors"])
+        return cls(**given)

@@ -65,6 +65,7 @@ class YOLOv3(nn.Cell):
         channels_8, channels_16, channels_32 = settings.backbone_shape[-3:]
         out_channels = ANCHORS_PER_STRIDE * settings.values_per_anchor
 
+        # In the order of Darknet's files, which `weights.layers` relies on.
         self.branch_32 = DetectionBranch(channels_32, channels_32 // 2, out_channels, options=options)
         self.up_16 = UpsampleConcat(channels_32 // 2, options=options)
         self.branch_16 = DetectionBranch(

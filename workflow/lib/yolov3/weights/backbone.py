@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,38 +16,33 @@ from yolov3.errors import InputError
 from yolov3.files import sha256_of
 from yolov3.network.darknet53 import DarkNet53
 from yolov3.network.settings import NetworkSettings
-from yolov3.weights.checkpoint import read_checkpoint, save_checkpoint
-from yolov3.weights.darknet_file import DarknetHeader, read_weights, write_weights
+from yolov3.weights.checkpoint import Checkpoint, read_checkpoint, require_match, save_checkpoint
+from yolov3.weights.darknet_file import DarknetHeader, read_weights, value_count, write_weights
 from yolov3.weights.layers import DarknetLayer, backbone_layers
 
 FRESH_SOURCE = "fresh"
 HEADER_KEY = "darknet_header"
-_URL_SCHEMES = ("http", "https", "file")
 # Keys of the config's section `network` that a backbone depends on.
 BACKBONE_OPTIONS = ("backbone_shape", "backbone_layers", "compatibility", "batch_norm_momentum")
 
 
 def backbone_settings_from(arguments: argparse.Namespace) -> NetworkSettings:
     """Build network settings from BACKBONE_OPTIONS; anchors and classes, which no backbone depends on, stay empty."""
-    return settings_from(
-        NetworkSettings, arguments, anchors=(), class_names=(), category_ids=(), normalisation="imagenet"
-    )
+    return settings_from(NetworkSettings, arguments, anchors=(), class_names=())
 
 
 def is_url(source: str) -> bool:
     """Return whether a source of weights is a URL rather than a path."""
-    return urlsplit(source).scheme in _URL_SCHEMES
+    return urlsplit(source).scheme in ("http", "https", "file")
 
 
 def fetch_backbone(source: str, output_file: Path | None, sha256: str, settings: NetworkSettings, seed: int) -> None:
     """Download, initialise or look up the Darknet weight file of the backbone, and check it.
 
     Args:
-        source: "fresh" for newly initialised weights, a URL, or a path, which is checked in place.
+        source: "fresh" for newly initialised weights (by `seed`), a URL, or a path, which is checked in place.
         output_file: file to write; None if `source` is a path.
         sha256: the file's SHA-256 in hexadecimal, or "" to skip this check.
-        settings: the network; its anchors and classes are not used.
-        seed: seed of fresh weights.
 
     Raises:
         InputError: the source is missing or is not the weight file of this backbone.
@@ -87,16 +83,14 @@ def fresh_weights(layers: list[DarknetLayer], seed: int) -> dict[str, NDArray[np
     batch normalisation starts as the identity.
     """
     generator = np.random.default_rng(seed)
-    constants = {"beta": 0.0, "gamma": 1.0, "moving_mean": 0.0, "moving_variance": 1.0}
     arrays = {}
     for layer in layers:
         bound = 1.0 / np.sqrt(np.prod(layer.weight_shape[1:]))
         for name, shape in layer.parameters:
-            field = name.rpartition(".")[2]
-            if field in constants:
-                arrays[name] = np.full(shape, constants[field], np.float32)
-            else:
+            if name.endswith(".weight"):
                 arrays[name] = ((2.0 * generator.random(shape, np.float32) - 1.0) * bound).astype(np.float32)
+            else:
+                arrays[name] = np.full(shape, 1 if name.endswith((".gamma", ".moving_variance")) else 0, np.float32)
     return arrays
 
 
@@ -113,14 +107,9 @@ def darknet_to_checkpoint(input_file: Path, output_file: Path, settings: Network
     """
     layers = layers_of(settings)
     header, arrays = read_weights(input_file, layers)
-    save_checkpoint(output_file, arrays, settings, **{HEADER_KEY: header.to_values()})
-    logging.info(
-        "%s: %d convolutions, %s values, trained on %s images",
-        output_file,
-        len(layers),
-        f"{sum(layer.value_count for layer in layers):,}",
-        f"{header.seen:,}",
-    )
+    save_checkpoint(output_file, arrays, settings, **{HEADER_KEY: asdict(header)})
+    counts = len(layers), f"{value_count(layers):,}", f"{header.seen:,}"
+    logging.info("%s: %d convolutions, %s values, trained on %s images", output_file, *counts)
 
 
 def checkpoint_to_darknet(input_file: Path, output_file: Path, settings: NetworkSettings) -> None:
@@ -134,17 +123,14 @@ def checkpoint_to_darknet(input_file: Path, output_file: Path, settings: Network
     """
     checkpoint = read_checkpoint(input_file)
     layers = layers_of(settings)
-    arrays = {}
-    for layer in layers:
-        for name, shape in layer.parameters:
-            stored_shape = tuple(checkpoint.parameters[name].shape) if name in checkpoint.parameters else None
-            if stored_shape != shape:
-                state = f"has shape {stored_shape} in the file" if stored_shape else "is not in the file"
-                raise InputError(
-                    f"checkpoint {input_file} does not fit the backbone: parameter {name} {state}, {shape} in the "
-                    "backbone: correct the network's shape"
-                )
-            arrays[name] = checkpoint.parameters[name].asnumpy()
-    values = json.loads(checkpoint.texts.get(HEADER_KEY, "{}"))
-    write_weights(output_file, DarknetHeader.from_values(values), layers, arrays)
+    shapes = dict(parameter for layer in layers for parameter in layer.parameters)
+    stored = {name: value for name, value in checkpoint.parameters.items() if name in shapes}
+    require_match(stored, shapes, f"checkpoint {input_file}", "correct the network's shape")
+    arrays = {name: value.asnumpy() for name, value in stored.items()}
+    write_weights(output_file, header_of(checkpoint), layers, arrays)
     logging.info("%s: %d convolutions", output_file, len(layers))
+
+
+def header_of(checkpoint: Checkpoint) -> DarknetHeader:
+    """Return the Darknet header that a checkpoint keeps, else one of version 0.2.0 and 0 images seen."""
+    return DarknetHeader(**json.loads(checkpoint.texts.get(HEADER_KEY, "{}")))

@@ -46,17 +46,13 @@ class Checkpoint:
         Raises:
             InputError: the checkpoint has no settings, or they cannot be read.
         """
-        if SETTINGS_KEY not in self.texts:
-            raise InputError(
-                f"checkpoint {self.path} carries no network settings: give one that this program's train or "
-                "convert_backbone stage wrote"
-            )
-        try:
-            return NetworkSettings.from_json(self.texts[SETTINGS_KEY])
-        except (ValueError, KeyError, TypeError):
-            raise InputError(
-                f"checkpoint {self.path} carries network settings that cannot be read: write it again"
-            ) from None
+        problem = "no network settings: give one that this program's train or convert_backbone stage wrote"
+        if SETTINGS_KEY in self.texts:
+            try:
+                return NetworkSettings.from_values(json.loads(self.texts[SETTINGS_KEY]))
+            except (ValueError, KeyError, TypeError):
+                problem = "network settings that cannot be read: write it again"
+        raise InputError(f"checkpoint {self.path} carries {problem}")
 
 
 def save_checkpoint(
@@ -74,16 +70,16 @@ def save_checkpoint(
     Raises:
         InputError: the name does not end in .ckpt.
     """
-    path = _checkpoint_path(path)
     texts = {
         name: value if isinstance(value, str) else json.dumps(value, allow_nan=False) for name, value in more.items()
     }
     texts[SETTINGS_KEY] = settings.to_json()
-    parameters: Mapping[str, Any] = (
-        cell_or_params.parameters_dict() if isinstance(cell_or_params, nn.Cell) else cell_or_params
-    )
-    entries = [{"name": name, "data": _as_tensor(value)} for name, value in parameters.items()]
-    with complete_file(path) as temporary, quiet_mindspore():
+    parameters = cell_or_params.parameters_dict() if isinstance(cell_or_params, nn.Cell) else cell_or_params
+    entries = [
+        {"name": name, "data": Tensor.from_numpy(value) if isinstance(value, np.ndarray) else value}
+        for name, value in parameters.items()
+    ]
+    with complete_file(_checkpoint_path(path)) as temporary, quiet_mindspore():
         try:
             mindspore.save_checkpoint(entries, str(temporary), append_dict=texts)
         finally:
@@ -116,14 +112,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def load_network(path: str | Path, class_names: tuple[str, ...] | None = None) -> tuple[YOLOv3, NetworkSettings]:
-    """Build the network of a checkpoint and load its parameters.
+    """Build the network of a checkpoint in inference mode; return it with its parameters loaded, and its settings.
 
-    Args:
-        path: checkpoint file.
-        class_names: classes of the data set to use the network on; None for any.
-
-    Returns:
-        The network, in inference mode, and its settings.
+    `class_names` are the classes of the data set to use the network on; None for any.
 
     Raises:
         InputError: the file cannot be read, has no settings, its parameters do not match them, or its classes differ.
@@ -139,20 +130,13 @@ def load_network(path: str | Path, class_names: tuple[str, ...] | None = None) -
         )
     network = YOLOv3(settings)
     _load_parameters(checkpoint, network.parameters_dict())
-    network.set_train(False)
-    return network, settings
+    return network.set_train(False), settings
 
 
 def load_into(path: str | Path, cell: nn.Cell, part: Literal["backbone", "all"] = "all") -> Checkpoint:
-    """Load a checkpoint into a network; the names and shapes of all parameters must match.
+    """Load a checkpoint into a network and return it; the names and shapes of all parameters must match.
 
-    Args:
-        path: checkpoint file.
-        cell: the network, changed in place.
-        part: "all", or "backbone" to load only the parameters whose name begins with "backbone.".
-
-    Returns:
-        The checkpoint that was read.
+    `part` is "all", or "backbone" to load only the parameters whose name begins with "backbone.".
 
     Raises:
         InputError: the file cannot be read, or a parameter does not match; the message names the first.
@@ -166,14 +150,7 @@ def load_for_finetuning(path: str | Path, network: YOLOv3) -> tuple[str, ...]:
     """Load the checkpoint of a whole network for fine-tuning, also for a different number of classes.
 
     If the shape of any head differs, all heads keep their current values; all other parameters must match. The log
-    names the parameters left out, and the settings that differ from those the checkpoint was trained with.
-
-    Args:
-        path: checkpoint file.
-        network: changed in place.
-
-    Returns:
-        Names of the parameters that were left out.
+    names the parameters left out, which are also returned, and the settings that differ from the checkpoint's.
 
     Raises:
         InputError: as `load_into`.
@@ -202,15 +179,10 @@ def _log_changed_settings(checkpoint: Checkpoint, settings: NetworkSettings, has
         logging.info("the classes were %s and are now %s", *names)
     harmless = {"class_names", "category_ids", "batch_norm_momentum", "testing_shape", "letterbox"}
     harmless |= {"anchors"} if has_new_heads else set()
+    message = "%s was trained with %s %s but this training uses %s: use the same value unless the change is intended"
     for name in before:
         if name not in harmless and before[name] != now[name]:
-            logging.warning(
-                "%s was trained with %s %s but this training uses %s: use the same value unless the change is intended",
-                checkpoint.path,
-                name,
-                json.dumps(before[name]),
-                json.dumps(now[name]),
-            )
+            logging.warning(message, checkpoint.path, name, json.dumps(before[name]), json.dumps(now[name]))
 
 
 def _load_parameters(
@@ -220,26 +192,30 @@ def _load_parameters(
         return {name: value for name, value in parameters.items() if name.startswith(prefix) and name not in without}
 
     targets, sources = selected(targets), selected(checkpoint.parameters)
-    for name, target in targets.items():
-        if name not in sources:
-            raise InputError(
-                f"checkpoint {checkpoint.path} does not fit the network: it has no parameter {name}, "
-                f"of shape {_shape(target)} in the network: give the checkpoint of this network"
-            )
-        if tuple(sources[name].shape) != tuple(target.shape):
-            raise InputError(
-                f"checkpoint {checkpoint.path} does not fit the network: parameter {name} has shape "
-                f"{_shape(sources[name])} in the file and {_shape(target)} in the network: give the checkpoint of "
-                "this network"
-            )
-    for name, source in sources.items():
-        if name not in targets:
-            raise InputError(
-                f"checkpoint {checkpoint.path} does not fit the network: its parameter {name}, of shape "
-                f"{_shape(source)}, is not in the network: give the checkpoint of this network"
-            )
+    shapes = {name: tuple(target.shape) for name, target in targets.items()}
+    require_match(sources, shapes, f"checkpoint {checkpoint.path}", "give the checkpoint of this network")
     for name, target in targets.items():
         target.set_data(Tensor(sources[name], target.dtype))
+
+
+def require_match(
+    sources: Mapping[str, Parameter], shapes: Mapping[str, tuple[int, ...]], file: str, what_to_do: str
+) -> None:
+    """Raise InputError unless the parameters of a file have the names and shapes of a network's.
+
+    `file`, such as "checkpoint a.ckpt", begins the message, and `what_to_do` ends it.
+    """
+    for name in {**shapes, **sources}:
+        stored = tuple(sources[name].shape) if name in sources else None
+        shape = shapes.get(name)
+        if stored is None:
+            problem = f"it has no parameter {name}, of shape {shape} in the network"
+        elif shape is None:
+            problem = f"its parameter {name}, of shape {stored}, is not in the network"
+        else:
+            problem = f"parameter {name} has shape {stored} in the file and {shape} in the network"
+        if stored != shape:
+            raise InputError(f"{file} does not fit the network: {problem}: {what_to_do}")
 
 
 def _checkpoint_path(path: str | Path) -> Path:
@@ -247,14 +223,6 @@ def _checkpoint_path(path: str | Path) -> Path:
     if path.suffix != ".ckpt":
         raise InputError(f"checkpoint {path} must have a name that ends in .ckpt: rename it")
     return path
-
-
-def _as_tensor(value: Any) -> Tensor:
-    return Tensor.from_numpy(value) if isinstance(value, np.ndarray) else value
-
-
-def _shape(parameter: Parameter) -> str:
-    return str(tuple(parameter.shape))
 
 
 @contextmanager

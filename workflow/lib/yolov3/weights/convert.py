@@ -1,7 +1,6 @@
 """Convert the weights of a whole network to a checkpoint of this project, and back to Darknet's files."""
 
 import dataclasses
-import json
 import logging
 import shutil
 from pathlib import Path
@@ -12,7 +11,7 @@ from yolov3.errors import InputError
 from yolov3.files import complete_file, write_text
 from yolov3.network.settings import NetworkSettings
 from yolov3.network.yolo import YOLOv3
-from yolov3.weights.backbone import HEADER_KEY
+from yolov3.weights.backbone import HEADER_KEY, header_of
 from yolov3.weights.checkpoint import SETTINGS_KEY, load_network, read_checkpoint, save_checkpoint
 from yolov3.weights.darknet_cfg import darknet_cfg
 from yolov3.weights.darknet_file import VALUE_TYPE, DarknetHeader, read_weights, start_of, value_count, write_weights
@@ -60,12 +59,9 @@ def convert_weights(path: Path, output_file: Path, settings: NetworkSettings) ->
 
 
 def network_to_darknet(path: Path, output_file: Path, testing_shape: int | None) -> None:
-    """Convert a checkpoint of this project to a Darknet weight file, with the .cfg of its network beside it.
+    """Convert the checkpoint of a whole network to a Darknet weight file, with the .cfg of its network beside it.
 
-    Args:
-        path: checkpoint of a whole network.
-        output_file: weight file, name.weights.
-        testing_shape: input width and height in pixels for the .cfg; None for the checkpoint's.
+    `testing_shape` is the input width and height in pixels for the .cfg; None for the checkpoint's.
 
     Raises:
         InputError: the checkpoint cannot be read, Darknet has no such network, or the suffix is not .weights.
@@ -81,11 +77,11 @@ def network_to_darknet(path: Path, output_file: Path, testing_shape: int | None)
             path,
             settings.normalisation,
         )
-    header = DarknetHeader.from_values(json.loads(read_checkpoint(path).texts.get(HEADER_KEY, "{}")))
+    layers = network_layers(network)
     arrays = {name: parameter.asnumpy() for name, parameter in network.parameters_dict().items()}
-    write_weights(output_file, header, network_layers(network), arrays)
+    write_weights(output_file, header_of(read_checkpoint(path)), layers, arrays)
     write_text(output_file.with_suffix(".cfg"), cfg)
-    logging.info("%s and its .cfg: %s values", output_file, f"{value_count(network_layers(network)):,}")
+    logging.info("%s and its .cfg: %s values", output_file, f"{value_count(layers):,}")
 
 
 def _convert_darknet(path: Path, output_file: Path, settings: NetworkSettings) -> dict[str, Any]:
@@ -107,7 +103,9 @@ def _convert_darknet(path: Path, output_file: Path, settings: NetworkSettings) -
         logging.warning(
             "network.normalisation is %s but weights trained by Darknet need unit (x / 255)", settings.normalisation
         )
-    save_checkpoint(output_file, arrays, _with_input(settings, letterbox=True), **{HEADER_KEY: header.to_values()})
+    save_checkpoint(
+        output_file, arrays, _with_input(settings, letterbox=True), **{HEADER_KEY: dataclasses.asdict(header)}
+    )
     return {"format": "Darknet", "parameters": value_count(layers), "seen": header.seen}
 
 

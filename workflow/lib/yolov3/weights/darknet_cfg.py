@@ -12,30 +12,20 @@ class _Sections:
 
     def add(self, kind: str, **values: object) -> int:
         """Append a layer and return its number."""
-        lines = [f"{key}={value}" for key, value in values.items()]
-        self.texts.append("\n".join([f"[{kind}]", *lines]))
+        self.texts.append("\n".join([f"[{kind}]", *(f"{key}={value}" for key, value in values.items())]))
         return len(self.texts) - 1
 
     def add_block(self, filters: int, size: int, stride: int = 1) -> int:
         """Append a convolution with batch normalisation and leaky ReLU."""
         return self.add(
-            "convolutional",
-            batch_normalize=1,
-            filters=filters,
-            size=size,
-            stride=stride,
-            pad=1,
-            activation="leaky",
+            "convolutional", batch_normalize=1, filters=filters, size=size, stride=stride, pad=1, activation="leaky"
         )
 
 
 def darknet_cfg(settings: NetworkSettings, width: int, height: int) -> str:
     """Return the text of a cfg whose layers are those of YOLOv3(settings), in the same order.
 
-    Args:
-        settings: the network; `compatibility` must be "darknet".
-        width: input width in pixels, a multiple of 32.
-        height: input height in pixels, a multiple of 32.
+    The input is `width` x `height` pixels, multiples of 32.
 
     Raises:
         InputError: Darknet has no such network.
@@ -76,19 +66,9 @@ def _add_backbone(sections: _Sections, settings: NetworkSettings) -> dict[int, i
 def _add_branch(sections: _Sections, settings: NetworkSettings, stride: int, channels: int) -> None:
     for filters, size in ((channels, 1), (2 * channels, 3)) * 3:
         sections.add_block(filters, size)
-    sections.add(
-        "convolutional",
-        filters=ANCHORS_PER_STRIDE * settings.values_per_anchor,
-        size=1,
-        stride=1,
-        pad=1,
-        activation="linear",
-    )
+    head_filters = ANCHORS_PER_STRIDE * settings.values_per_anchor
+    sections.add("convolutional", filters=head_filters, size=1, stride=1, pad=1, activation="linear")
     first = STRIDES.index(stride) * ANCHORS_PER_STRIDE
-    sections.add(
-        "yolo",
-        mask=",".join(str(first + index) for index in range(ANCHORS_PER_STRIDE)),
-        anchors=", ".join(f"{width:g},{height:g}" for width, height in settings.anchors),
-        classes=settings.num_classes,
-        num=len(settings.anchors),
-    )
+    mask = ",".join(str(first + index) for index in range(ANCHORS_PER_STRIDE))
+    anchors = ", ".join(f"{width:g},{height:g}" for width, height in settings.anchors)
+    sections.add("yolo", mask=mask, anchors=anchors, classes=settings.num_classes, num=len(settings.anchors))

@@ -3,9 +3,8 @@
 import math
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,22 +47,12 @@ class DarknetHeader:
     def from_bytes(cls, content: bytes) -> "DarknetHeader":
         """Read the header at the start of `content`, at least 20 bytes."""
         header = cls(*_VERSION.unpack_from(content))
-        (seen,) = header._seen_format.unpack_from(content, _VERSION.size)
-        return cls(header.major, header.minor, header.revision, seen)
-
-    def to_values(self) -> dict[str, int]:
-        """Return the fields as JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> "DarknetHeader":
-        """Rebuild a header from the result of `to_values`."""
-        return cls(**values)
+        return replace(header, seen=header._seen_format.unpack_from(content, _VERSION.size)[0])
 
 
 def value_count(layers: Sequence[DarknetLayer]) -> int:
     """Return the number of float32 values of `layers`."""
-    return sum(layer.value_count for layer in layers)
+    return sum(math.prod(shape) for layer in layers for _, shape in layer.parameters)
 
 
 def read_weights(
@@ -82,26 +71,20 @@ def read_weights(
     header = _checked_header(path, layers)
     values = np.memmap(path, VALUE_TYPE, mode="r", offset=header.size)
     arrays: dict[str, NDArray[np.float32]] = {}
-    start = 0
     for layer in layers:
         for name, shape in layer.parameters:
-            end = start + math.prod(shape)
-            arrays[name] = values[start:end].reshape(shape)
-            _check_values(path, name, arrays[name])
-            start = end
+            array, values = np.split(values, [math.prod(shape)])
+            _check_values(path, name, array)
+            arrays[name] = array.reshape(shape)
     return header, arrays
 
 
 def write_weights(
     path: str | Path, header: DarknetHeader, layers: Sequence[DarknetLayer], arrays: Mapping[str, NDArray[np.float32]]
 ) -> None:
-    """Write `layers` in order as a Darknet weight file atomically.
+    """Write `layers` in their order as a Darknet weight file atomically.
 
-    Args:
-        path: file to write.
-        header: its version and `seen`.
-        layers: convolutions in the order of the file.
-        arrays: parameter name -> values, float32, of the layer's shape.
+    `arrays` maps parameter names to values, float32, of the layer's shape.
 
     Raises:
         ValueError: an array does not have its layer's shape.
@@ -129,8 +112,7 @@ def start_of(path: Path) -> bytes:
         raise InputError(f"weight file {path} does not exist: check the path, or fetch the file first") from None
     except OSError as error:
         raise InputError(f"weight file {path} cannot be read ({error.strerror}): check the path") from None
-    text = _describe_text(start)
-    if text:
+    if text := _describe_text(start):
         raise InputError(f"weight file {path} is {text}, not weights: fetch it again or from another place")
     return start
 
@@ -162,26 +144,22 @@ def _describe_text(start: bytes) -> str:
     beginning = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if beginning.lower().startswith(_HTML_STARTS):
         return "an HTML page"
-    is_text = len(start) > 0 and all(byte >= 32 or byte in b"\t\n\r\f" for byte in start)
-    if is_text:
-        line = beginning.decode("utf-8", errors="replace").splitlines()[:1]
-        return f"text that begins with {''.join(line)[:40]!r}"
-    return ""
+    if not start or any(byte < 32 and byte not in b"\t\n\r\f" for byte in start):
+        return ""
+    line = beginning.decode("utf-8", errors="replace").splitlines()[:1]
+    return f"text that begins with {''.join(line)[:40]!r}"
 
 
 def _check_values(path: Path, name: str, values: NDArray[np.float32]) -> None:
     # The sum of values that are not finite is not finite, and needs no temporary array; it can also overflow.
     with np.errstate(all="ignore"):
         is_suspicious = not np.isfinite(values.sum(dtype=np.float64))
-    if is_suspicious:
-        count = int(np.count_nonzero(~np.isfinite(values)))
-        if count:
-            raise InputError(
-                f"weight file {path} holds {count:,} values that are NaN or infinite in {name}: it is damaged or of "
-                "another network, give the right file"
-            )
-    if name.endswith(".moving_variance") and values.min() < 0:
-        raise InputError(
-            f"weight file {path} holds a negative variance ({values.min():.4g}) in {name}: it is damaged or of "
-            "another network, give the right file"
-        )
+    if is_suspicious and (count := np.count_nonzero(~np.isfinite(values))):
+        problem = f"{count:,} values that are NaN or infinite"
+    elif name.endswith(".moving_variance") and values.min() < 0:
+        problem = f"a negative variance ({values.min():.4g})"
+    else:
+        return
+    raise InputError(
+        f"weight file {path} holds {problem} in {name}: it is damaged or of another network, give the right file"
+    )

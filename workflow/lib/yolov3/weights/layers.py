@@ -1,13 +1,12 @@
 """List the convolutions of a network in the order of Darknet's cfg and weight files."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mindspore import nn
 
 from yolov3.network.darknet53 import ConvBlock, DarkNet53
-from yolov3.network.yolo import DetectionBranch, YOLOv3
+from yolov3.network.yolo import YOLOv3
 
 BACKBONE_PREFIX = "backbone."
 
@@ -38,49 +37,21 @@ class DarknetLayer:
         )
         return (*statistics, (f"{self.name}.conv.weight", self.weight_shape))
 
-    @property
-    def value_count(self) -> int:
-        """Number of float32 values of the layer in a weight file."""
-        return sum(math.prod(shape) for _, shape in self.parameters)
-
 
 def backbone_layers(backbone: DarkNet53) -> list[DarknetLayer]:
     """Return the convolutions of a backbone (52 of them for DarkNet53), named as in YOLOv3."""
-    return [_layer(name, cell) for name, cell in _backbone_blocks(backbone)]
+    return list(_layers_of(backbone, BACKBONE_PREFIX.rstrip(".")))
 
 
 def network_layers(network: YOLOv3) -> list[DarknetLayer]:
     """Return the convolutions of the whole network (75 for DarkNet53) in the order of yolov3.cfg."""
-    branches: list[tuple[str, nn.Cell]] = [
-        *_branch_blocks("branch_32", network.branch_32),
-        ("up_16.reduce", network.up_16.reduce),
-        *_branch_blocks("branch_16", network.branch_16),
-        ("up_8.reduce", network.up_8.reduce),
-        *_branch_blocks("branch_8", network.branch_8),
-    ]
-    return backbone_layers(network.backbone) + [_layer(name, cell) for name, cell in branches]
+    return list(_layers_of(network))
 
 
-def _backbone_blocks(backbone: DarkNet53) -> Iterator[tuple[str, ConvBlock]]:
-    yield f"{BACKBONE_PREFIX}root", backbone.root
-    for stage_index, stage in enumerate(backbone.stages):
-        for index, cell in enumerate(stage):
-            name = f"{BACKBONE_PREFIX}stages.{stage_index}.{index}"
-            if isinstance(cell, ConvBlock):
-                yield name, cell
-            else:
-                yield f"{name}.reduce", cell.reduce
-                yield f"{name}.expand", cell.expand
-
-
-def _branch_blocks(name: str, branch: DetectionBranch) -> Iterator[tuple[str, nn.Cell]]:
-    for index, block in enumerate(branch.neck):
-        yield f"{name}.neck.{index}", block
-    yield f"{name}.expand", branch.expand
-    yield f"{name}.head", branch.head
-
-
-def _layer(name: str, cell: nn.Cell) -> DarknetLayer:
-    has_batch_norm = isinstance(cell, ConvBlock)
-    convolution = cell.conv if has_batch_norm else cell
-    return DarknetLayer(name, tuple(convolution.weight.shape), has_batch_norm)
+def _layers_of(cell: nn.Cell, prefix: str = "") -> Iterator[DarknetLayer]:
+    """Yield the convolutions in the order in which the network creates them, which is Darknet's."""
+    for name, block in cell.cells_and_names(name_prefix=prefix):
+        if isinstance(block, ConvBlock):
+            yield DarknetLayer(name, tuple(block.conv.weight.shape), has_batch_norm=True)
+        elif isinstance(block, nn.Conv2d) and block.has_bias:
+            yield DarknetLayer(name, tuple(block.weight.shape), has_batch_norm=False)

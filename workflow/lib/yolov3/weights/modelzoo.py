@@ -6,8 +6,7 @@ import numpy as np
 from mindspore import Parameter
 from numpy.typing import NDArray
 
-from yolov3.errors import InputError
-from yolov3.weights.checkpoint import Checkpoint
+from yolov3.weights.checkpoint import Checkpoint, require_match
 from yolov3.weights.layers import BACKBONE_PREFIX, DarknetLayer
 
 # The network is the feature_map of a cell that decodes; training wraps that cell as yolo_network.
@@ -50,33 +49,19 @@ def modelzoo_arrays(checkpoint: Checkpoint, layers: Sequence[DarknetLayer]) -> d
         InputError: a parameter is missing, unexpected, or has the wrong shape.
     """
     sources = _network_parameters(checkpoint)
-    arrays = {}
-    for layer in layers:
-        for name, shape in layer.parameters:
-            original = modelzoo_name(layer, name)
-            if original not in sources:
-                raise _mismatch(checkpoint, f"it has no parameter {original}, of shape {shape} in the network")
-            stored_shape = tuple(sources[original].shape)
-            if stored_shape != shape:
-                raise _mismatch(
-                    checkpoint, f"parameter {original} has shape {stored_shape} in the file and {shape} in the network"
-                )
-            arrays[name] = sources.pop(original).asnumpy().astype(np.float32, copy=False)
-    for original, value in sources.items():
-        raise _mismatch(checkpoint, f"its parameter {original}, of shape {tuple(value.shape)}, is not in the network")
-    return arrays
+    parameters = [(name, modelzoo_name(layer, name), shape) for layer in layers for name, shape in layer.parameters]
+    require_match(
+        sources,
+        {original: shape for _, original, shape in parameters},
+        f"model zoo checkpoint {checkpoint.path}",
+        "use the settings of section network and the number of classes that it was trained with",
+    )
+    return {name: sources[original].asnumpy().astype(np.float32, copy=False) for name, original, _ in parameters}
 
 
 def _network_parameters(checkpoint: Checkpoint) -> dict[str, Parameter]:
     parameters = {name.removeprefix(TRAINING_PREFIX): value for name, value in checkpoint.parameters.items()}
     return {name: value for name, value in parameters.items() if name.startswith(NETWORK_PREFIX)}
-
-
-def _mismatch(checkpoint: Checkpoint, problem: str) -> InputError:
-    return InputError(
-        f"model zoo checkpoint {checkpoint.path} does not fit the network: {problem}: use the settings of section "
-        "network and the number of classes that it was trained with"
-    )
 
 
 def _block_name(name: str) -> str:

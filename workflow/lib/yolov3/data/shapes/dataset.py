@@ -31,11 +31,7 @@ class ShapesSettings:
 
 
 def prepare_shapes(data_dir: Path, settings: ShapesSettings, splits: Sequence[str] = SPLITS) -> Places:
-    """Draw splits of the data set under data_dir/shapes, unless they exist with the same settings.
-
-    Returns:
-        Image folder and annotation file of each split.
-    """
+    """Draw the splits under data_dir/shapes that do not exist with the same settings; return the paths of all."""
     folder = data_dir / "shapes"
     places = folder_places(folder)
     for split in splits:
@@ -101,6 +97,5 @@ def _draw_split(folder: Path, split: str, identity: dict[str, Any]) -> None:
 
 def _is_drawn(image_dir: Path, annotation_file: Path, identity: dict[str, Any]) -> bool:
     settings_file = annotation_file.with_suffix(SETTINGS_SUFFIX)
-    if not settings_file.is_file() or not annotation_file.is_file() or read_json(settings_file) != identity:
-        return False
-    return len(list(image_dir.glob("*.jpg"))) == identity["images"]
+    is_same = settings_file.is_file() and annotation_file.is_file() and read_json(settings_file) == identity
+    return is_same and len(list(image_dir.glob("*.jpg"))) == identity["images"]

@@ -9,18 +9,10 @@ CURVE_POINTS = 40
 
 
 def outline(name: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the outline of a class and of its hole.
+    """Return the outline of a class, with proportions that vary within the class, and of its hole, or None.
 
-    Args:
-        name: one of CLASS_NAMES.
-        rng: source of proportions that vary within the class.
-
-    Returns:
-        float64 [K, 2], corner points in order around the origin, within the unit circle or close to it; and the same
-        for the hole, or None.
+    Outlines are float64 [K, 2], corner points in order around the origin, within the unit circle or close to it.
     """
-    if name == "circle":
-        return _arc(0, 2 * np.pi, CURVE_POINTS, 1.0), None
     if name == "ring":
         return _arc(0, 2 * np.pi, CURVE_POINTS, 1.0), _arc(0, 2 * np.pi, CURVE_POINTS, rng.uniform(0.5, 0.62))
     if name == "crescent":
@@ -30,7 +22,7 @@ def outline(name: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray
         quarter = np.array([[1.0, -arm], [1.0, arm], [arm, arm]])
         turn = np.array([[0.0, 1.0], [-1.0, 0.0]])
         return np.concatenate([quarter @ np.linalg.matrix_power(turn, count) for count in range(4)]), None
-    corners = {"square": 4, "triangle": 3}[name]
+    corners = {"circle": CURVE_POINTS, "square": 4, "triangle": 3}[name]
     return _arc(0, 2 * np.pi, corners, 1.0), None
 
 
@@ -56,9 +48,8 @@ def clip_polygon(polygon: np.ndarray, width: float, height: float) -> np.ndarray
 def _cut(polygon: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Return the part of a polygon where the signed distances of its corners, float64 [K], are not negative."""
     kept = []
-    for index in range(len(polygon)):
-        corner, before = polygon[index], polygon[index - 1]
-        distance, distance_before = inside[index], inside[index - 1]
+    pairs = zip(polygon, inside, np.roll(polygon, 1, axis=0), np.roll(inside, 1), strict=True)
+    for corner, distance, before, distance_before in pairs:
         if (distance >= 0) != (distance_before >= 0):
             kept.append(before + (corner - before) * (distance_before / (distance_before - distance)))
         if distance >= 0:

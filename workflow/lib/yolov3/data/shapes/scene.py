@@ -49,14 +49,7 @@ class _Stamp:
 
 
 def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[PlacedObject]]:
-    """Draw a scene.
-
-    Args:
-        rng: source of all randomness.
-
-    Returns:
-        uint8 [H, W, 3] image in OpenCV's BGR order, and its objects.
-    """
+    """Draw a scene; return the image, uint8 [H, W, 3] in OpenCV's BGR order, and its objects."""
     width, height = (int(side) for side in rng.integers(SIDE_RANGE[0], SIDE_RANGE[1], size=2, endpoint=True))
     image = background(rng, width, height)
     for _ in range(rng.integers(2, 9)):
@@ -72,7 +65,8 @@ def draw_scene(rng: np.random.Generator) -> tuple[np.ndarray, list[PlacedObject]
         for _ in range(MAX_PLACE_TRIES):
             polygon, hole = _random_outline(rng, label, size_class, width, height)
             stamp = _stamp(polygon, hole, width, height)
-            min_area = (MIN_VISIBLE_SMALL if size_class == 0 else MIN_VISIBLE_OTHER) * _stamped_area(polygon, hole)
+            area = polygon_area(polygon) - (0.0 if hole is None else polygon_area(hole))
+            min_area = (MIN_VISIBLE_SMALL if size_class == 0 else MIN_VISIBLE_OTHER) * area
             if stamp is None or stamp.cover.sum() < min_area:
                 continue
             if _take_pixels(seen, stamp, len(objects) + 1, needed):
@@ -107,10 +101,6 @@ def _random_outline(
     centre = rng.uniform(np.minimum(margin, limits / 2), np.maximum(limits - margin, limits / 2))
     shift = centre - (polygon.max(axis=0) + polygon.min(axis=0)) / 2
     return polygon + shift, None if hole is None else hole @ transform + shift
-
-
-def _stamped_area(polygon: np.ndarray, hole: np.ndarray | None) -> float:
-    return polygon_area(polygon) - (0.0 if hole is None else polygon_area(hole))
 
 
 def _stamp(polygon: np.ndarray, hole: np.ndarray | None, width: int, height: int) -> _Stamp | None:

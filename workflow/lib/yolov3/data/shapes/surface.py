@@ -76,8 +76,8 @@ def _two_colours(first: np.ndarray, second: np.ndarray, field: np.ndarray) -> np
 def _field(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     """Return a pattern, float32 [height, width], of values around 0..1."""
     angle = rng.uniform(0, 2 * np.pi)
-    x = np.cos(angle) * np.arange(width, dtype=np.float32)
-    y = np.sin(angle) * np.arange(height, dtype=np.float32)[:, None]
+    across, down = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+    x, y = np.cos(angle) * across, np.sin(angle) * down
     kind = rng.integers(4)
     if kind == 0:
         return (x + y) / np.float32(width + height) + np.float32(0.5)
@@ -87,7 +87,6 @@ def _field(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     if kind == 2:
         # A chequerboard with soft edges.
         period = rng.uniform(6, 50)
-        across, down = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
         scale = np.float32(2 * np.pi / period)
         return 0.5 + 0.5 * np.tanh(3 * np.sin(across * scale) * np.sin(down * scale))
     return 0.5 + 0.5 * _clouds(rng, width, height, cells=int(rng.integers(3, 16)))
