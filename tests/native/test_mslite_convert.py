@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 SOURCE = Path(__file__).parents[2] / "native310" / "tools" / "mslite_convert.cc"
 # Its output tells where it would look for libraries.
 STAND_IN = """#!/bin/sh
@@ -13,20 +15,28 @@ done
 """
 
 
-def test_the_vendors_converter_finds_its_libraries(tmp_path: Path) -> None:
-    folder = tmp_path / "tools" / "converter"
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vendor's folder tools/converter, with `convert` beside it that runs its program."""
+    folder = tmp_path_factory.mktemp("vendor") / "tools" / "converter"
     program = folder / "converter" / "converter_lite"
     program.parent.mkdir(parents=True)
     program.write_text(STAND_IN)
     program.chmod(0o755)
-    convert = tmp_path / "convert"
     define = f'-DCONVERTER_PROGRAM="{program}"'
-    subprocess.run(["c++", "-std=c++17", define, str(SOURCE), "-o", str(convert)], check=True)
-    model = tmp_path / "model.onnx"
+    subprocess.run(["c++", "-std=c++17", define, str(SOURCE), "-o", str(folder / "convert")], check=True)
+    return folder
+
+
+def words(folder: Path, model: Path) -> list[str]:
     model.write_bytes(b"model")
-    words = [str(convert), "--fmk", "ONNX", "--modelFile", str(model), "--outputFile", str(tmp_path / "model")]
+    options = {"fmk": "ONNX", "modelFile": model, "outputFile": model.with_suffix(""), "saveType": "MINDIR_LITE"}
+    return [str(folder / "convert"), *(f"--{name}={value}" for name, value in options.items())]
+
+
+def test_the_vendors_converter_finds_its_libraries(folder: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [*words, "--saveType", "MINDIR_LITE"],
+        words(folder, tmp_path / "model.onnx"),
         env={**os.environ, "LD_LIBRARY_PATH": "/elsewhere"},
         capture_output=True,
         text=True,
@@ -34,3 +44,14 @@ def test_the_vendors_converter_finds_its_libraries(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model.ms").read_text() == f"{folder}/lib:/elsewhere"
+    assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", "model.ms"}
+
+
+def test_a_folder_that_was_there_is_kept(folder: Path, tmp_path: Path) -> None:
+    # The temporary folder is named after the process, whose number the shell passes on.
+    script = f'mkdir "{tmp_path}/model.converting.$$" && touch "{tmp_path}/model.converting.$$/kept" && exec "$@"'
+    command = ["sh", "-c", script, "sh", *words(folder, tmp_path / "model.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "cannot be created (File exists): choose another --outputFile" in done.stderr
+    assert len(list(tmp_path.glob("model.converting.*/kept"))) == 1

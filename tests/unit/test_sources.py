@@ -55,6 +55,11 @@ def test_what_does_nothing_changes_no_digest(digest, old, new):
     assert old in BEFORE and digest(BEFORE.replace(old, new)) == digest(BEFORE)
 
 
+def test_how_a_text_is_quoted_changes_no_digest(digest):
+    assert digest('name = "a"\n') == digest("name = u'a'\n") == digest('name = ("" "a")\n')
+    assert digest('name = "a"\n') != digest('name = b"a"\n')
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -86,7 +86,8 @@ def _digest_and_imports(path: Path) -> tuple[str, list[ast.Import | ast.ImportFr
             if isinstance(value, ast.Import | ast.ImportFrom):
                 imports.append(value)
             words.append(f"{type(value).__name__}(")
-            for name in value._fields:
+            # The kind of a constant only says that it is written with the prefix u.
+            for name in (name for name in value._fields if name != "kind"):
                 field = getattr(value, name, None)
                 # Not written, so that Python 3.11 and 3.12, which has more fields, give the same digest.
                 if field is not None and field != []:
