@@ -146,6 +146,13 @@ def test_command(words, folder, monkeypatch):
         run(words, folder)
 
 
+def test_config_on_the_command_line_extends_the_file(folder):
+    snakemake(["report", "--dry-run", "--config", 'train={"lr": 0.002}'], folder)
+    printed = (folder / "printed.txt").read_text(encoding="utf-8")
+    # The backbone depends on the network, which is another one by the defaults of the schema.
+    assert "rule train:" in printed and "rule fetch_backbone:" not in printed
+
+
 @pytest.mark.parametrize("code", [pytest.param(text, id=f"{page}: {text[:40]}") for page, text in blocks("python")])
 def test_python(code, folder):
     run([sys.executable, "-c", code], folder)
