@@ -7,7 +7,7 @@ from pathlib import Path
 # Metric, file in the results folder, minimum.
 PROMISES = [("AP50", "eval_coco/metrics.json", 0.5)]
 # Two stages and the largest allowed difference of their AP.
-CLOSE = [("eval_coco", "infer_310", 0.002), ("infer_310", "quant_infer_310", 0.02)]
+CLOSE = [("eval_coco", "infer_310", 0.002), ("infer_310", "quant_infer_310", 0.01)]
 
 
 def main(results: Path) -> int:

@@ -42,7 +42,7 @@ SETTINGS = [
     ({"bins.bins_dtype": "uint8"}, BINS),
     ({"calibration.calibration_images": 3}, {"calibration_bins"} | QUANT),
     ({"quantize.quant_method": "KL"}, QUANT),
-    ({"quantize.skip_layers": "branch_*.head"}, QUANT),
+    ({"quantize.skip_layers": "backbone.root"}, QUANT),
     ({"infer.warmup": 1}, INFER),
     ({"infer.raw_maps": False}, INFER),
     ({"infer.engine": "openvino", "infer.precision": "bfloat16"}, {"infer_310"} | REPORT),

@@ -71,6 +71,14 @@ def test_a_config_with_a_typo_is_refused_before_any_job(finished):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_heads_kept_in_float_return_float(finished):
+    """Layers are int8, but none of the tensors that the heads return is."""
+    quantized = json.loads((results(finished) / "quant" / "quant.json").read_text())
+    assert quantized["layers_kept_float"] == ["branch_8.head", "branch_16.head", "branch_32.head"]
+    assert "backbone.root" in quantized["tensors"]
+    assert [name for name in quantized["tensors"] if ".head" in name or name.startswith("return")] == []
+
+
 def test_native_raw_maps_equal_those_of_the_network(finished):
     """On every validation image, within 1e-4; what the native program decodes gives the same accuracy."""
     network, settings = load_network(results(finished) / "train" / "yolov3.ckpt")

@@ -43,8 +43,12 @@ def quantize_mslite(
             "images: export it with export_batch_size 1"
         )
     is_ascend = output.suffix == ".mindir"
-    layers = [layer_of(node) for node in read_onnx(model).graph.node if node.op_type == "Conv"]
-    skipped = layers_kept_float(skip_layers, layers)
+    graph = read_onnx(model).graph
+    outputs = {output.name for output in graph.output}
+    layers = {layer_of(node): node.output[0] in outputs for node in graph.node if node.op_type == "Conv"}
+    skipped = layers_kept_float(skip_layers, list(layers))
+    # The converter adds a transposition to each output, which would quantize what a float layer returns.
+    float_nodes = [*skipped, *(f"{layer}_post" for layer in skipped if layers[layer])]
     # The converter reads every file in the folder and splits its path at colons and commas, so links go to a new one.
     with tempfile.TemporaryDirectory(prefix="calibration-") as folder:
         links_dir = Path(folder) / "images"
@@ -54,22 +58,22 @@ def quantize_mslite(
         debug_dir = None if is_ascend else Path(folder) / "debug"
         if debug_dir:
             debug_dir.mkdir()
-        config = config_text(description.input_name, links_dir, len(calibration), method, skipped, debug_dir)
+        config = config_text(description.input_name, links_dir, len(calibration), method, float_nodes, debug_dir)
         lines = convert(converter, model, output, config, ("--optimize=ascend_oriented",) if is_ascend else ())
         tensors = quantized_tensors(debug_dir / TENSORS_NAME) if debug_dir else {}
     return {"layers_kept_float": skipped, "converter_output": lines[-3:], "tensors": tensors}
 
 
 def config_text(
-    input_name: str, bins_dir: Path, images: int, method: str, skipped: list[str], debug_dir: Path | None
+    input_name: str, bins_dir: Path, images: int, method: str, float_nodes: list[str], debug_dir: Path | None
 ) -> str:
     """Return the converter's config file for full int8 quantization; `debug_dir` is None for Ascend.
 
     Source: MindSpore Lite's documentation, "Post Training Quantization" and its section on Ascend.
     """
     common = ["quant_type=FULL_QUANT", "bit_num=8", "min_quant_weight_size=0", "min_quant_weight_channel=4"]
-    if skipped:
-        common.append(f"skip_quant_node={','.join(skipped)}")
+    if float_nodes:
+        common.append(f"skip_quant_node={','.join(float_nodes)}")
     if debug_dir:
         common.append(f"debug_info_save_path={debug_dir}")
     sections = {
