@@ -62,7 +62,10 @@ def quantize(prepared, output, converter, *more):
 
 def test_converter_gets_the_documented_options_and_config(prepared, converter, tmp_path):
     output = tmp_path / "int8 ü.ms"
-    assert quantize(prepared, output, converter, "--quant_method", "KL", "--skip_layers", "branch_*.head,backbone.root") == 0
+    assert (
+        quantize(prepared, output, converter, "--quant_method", "KL", "--skip_layers", "branch_*.head,backbone.root")
+        == 0
+    )
     record = json.loads((tmp_path / "record.json").read_text())
     assert record["saveType"] == "MINDIR_LITE"
     assert record["common_quant_param"] == {
