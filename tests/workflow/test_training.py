@@ -55,7 +55,7 @@ def test_killed_between_two_checkpoints_and_run_again(finished, undisturbed, tmp
         command(finished, tmp_path, max_epoch=8, T_max=8), cwd=finished.folder, stderr=subprocess.DEVNULL
     )
     state, metrics = tmp_path / "checkpoints" / "last.ckpt", tmp_path / "checkpoints" / "metrics.csv"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     # Checkpoints come at the end of each epoch of 3 steps: wait for a step past one of them.
     while not (state.exists() and len(curve(metrics)) % 3 == 1):
         assert running.poll() is None, "training ended before it could be killed"
@@ -80,7 +80,7 @@ def test_other_settings_start_afresh_and_the_former_state_is_kept(finished, tmp_
         cwd=finished.folder,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (tmp_path / "checkpoints" / "last.ckpt").exists():
         assert running.poll() is None
         assert time.monotonic() < deadline
