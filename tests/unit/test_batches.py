@@ -1,8 +1,12 @@
+import dataclasses
+import os
+import signal
+
 import numpy as np
 import pytest
 from small_coco import write_small_coco
 
-from yolov3.data.annotations import load_split
+from yolov3.data.annotations import CocoSplit, load_split
 from yolov3.data.checks import CheckSettings, check_dataset
 from yolov3.errors import InputError
 from yolov3.training.augment import AugmentSettings
@@ -61,10 +65,32 @@ def test_the_augmentation_follows_the_seed(tmp_path):
     assert not np.array_equal(first.images, other.images)
 
 
-def test_more_boxes_than_max_box(tmp_path):
+def test_more_boxes_than_max_box(tmp_path, caplog):
     source = source_of(tmp_path, images=1, boxes_per_image=60, batch_size=1, max_box=50)
     batch = next(batches(source, 0, 1, loaders=0))
     assert batch.targets[0].shape == (1, 50, 4)
+    assert caplog.messages == [
+        "10 boxes of 1 images count as background, because train.max_box is 50: set it to 60 to train all"
+    ]
+
+
+def test_an_image_repeated_within_a_step_is_augmented_each_time(tmp_path):
+    alone = next(batches(source_of(tmp_path / "one", images=1, batch_size=1), 0, 1, loaders=0)).images
+    images = next(batches(source_of(tmp_path / "three", images=1, batch_size=3), 0, 1, loaders=0)).images
+    assert np.array_equal(images[:1], alone)
+    assert not any(np.array_equal(images[first], images[second]) for first, second in ((0, 1), (0, 2), (1, 2)))
+
+
+class KillsItsReader(CocoSplit):
+    def path(self, index):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_loader_is_told(tmp_path):
+    source = source_of(tmp_path)
+    deadly = dataclasses.replace(source, split=KillsItsReader(**vars(source.split)))
+    with pytest.raises(InputError, match=r"lower train\.loader_workers.*last checkpoint"):
+        next(batches(deadly, 0, 1, loaders=1))
 
 
 def test_multi_scale_gives_multiples_of_32(tmp_path):

@@ -172,16 +172,38 @@ def only_crowds(dataset):
         row["iscrowd"] = 1
 
 
-@pytest.mark.parametrize(("spoil", "crowds"), [(without_annotations, 0), (of_other_categories, 0), (only_crowds, 3)])
-def test_validation_images_without_boxes_are_checked_and_evaluated(tmp_path, spoil, crowds):
-    """The same annotations are refused for training; an evaluation has no accuracy, -1 in COCO's metrics."""
+def in_fractions(dataset):
+    for row in dataset["annotations"]:
+        row["bbox"] = [value / 100 for value in row["bbox"]]
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (of_other_categories, "no image in .* has a usable box"),
+        (only_crowds, "no image in .* has a usable box"),
+        (in_fractions, "all boxes in .* lie within 0..1.*left, top, width, height. in pixels"),
+    ],
+)
+def test_annotations_without_a_usable_box_are_refused(tmp_path, split, spoil, sentence):
+    categories = check(write_dataset(tmp_path / "whole", small_dataset())).categories
     dataset = small_dataset()
     spoil(dataset)
+    with pytest.raises(InputError, match=sentence):
+        check_dataset("custom", {split: write_dataset(tmp_path, dataset)}, STRICT, categories)
+
+
+def test_validation_images_without_annotations_are_checked_and_evaluated(tmp_path, caplog):
+    """An empty list is refused for training; an evaluation has no accuracy, -1 in COCO's metrics."""
+    dataset = small_dataset()
+    without_annotations(dataset)
     spoilt = write_dataset(tmp_path / "val", dataset)
     manifest = check(write_dataset(tmp_path / "train", small_dataset()), val=spoilt)
+    assert "has no annotations" in caplog.text and "AP -1" in caplog.text
     files = manifest.splits["val"]
     assert (files.images, files.boxes, files.max_boxes) == (2, 0, 0)
-    assert (files.crowds, files.images_without_boxes) == (crowds, 2)
+    assert (files.crowds, files.images_without_boxes) == (0, 2)
     # A detection in image 10: image id, left, top, width, height, score, category id.
     metrics = coco_result(ground_truth(manifest, "val"), np.array([[10, 5, 5, 20, 10, 0.9, 3]])).metrics
     assert metrics["AP"] == metrics["AR100"] == -1

@@ -24,7 +24,10 @@ def test_numbers_that_yaml_and_snakemake_read_as_text():
     assert config["eval"]["letterbox"] is True
     config = complete_config({"eval": {"testing_shape": "null", "letterbox": None}})
     assert (config["eval"]["testing_shape"], config["eval"]["letterbox"]) == (None, None)
-    assert complete_config({"train": {"training_shape": "416"}})["train"]["training_shape"] == "416"
+    assert complete_config({"train": {"training_shape": "416"}})["train"]["training_shape"] == 416
+    assert complete_config({"network": {"backbone_shape": [16.0, 32.0, 64, 128, 256]}})["network"][
+        "backbone_shape"
+    ] == [16, 32, 64, 128, 256]
 
 
 def test_anchors_of_the_data_or_as_text():
@@ -56,6 +59,17 @@ def test_every_key_has_a_description_and_a_default():
         ({"train": {"lr_scheduler": "step"}}, ["train.lr_scheduler", "exponential, cosine_annealing"]),
         ({"train": {"training_shape": 100}}, ["training_shape", "100", "multiple of 32"]),
         ({"train": {"training_shape": 0}}, ["training_shape", "at least 32"]),
+        ({"train": {"training_shape": "-32"}}, ["training_shape is -32", "at least 32"]),
+        ({"train": {"training_shape": "320000"}}, ["training_shape", "at most 4096"]),
+        ({"train": {"lr": float("nan")}}, ["train.lr is nan", "finite"]),
+        ({"train": {"scale_max": "Infinity"}}, ["train.scale_max is inf", "finite"]),
+        ({"seed": float("inf")}, ["seed is inf", "finite"]),
+        ({"network": {"anchor_scales": [[float("nan"), 1]] * 9}}, ["network.anchor_scales", "finite"]),
+        ({"train": {"max_epoch": 5, "eval_interval": 6}}, ["train.eval_interval", "exceed train.max_epoch", "5"]),
+        (
+            {"train": {"is_distributed": 1, "group_size": 3, "hosts": "a, b"}},
+            ["train.group_size is 3", "2 train.hosts"],
+        ),
         ({"eval": {"testing_shape": 100}}, ["eval.testing_shape", "multiple of 32"]),
         ({"network": {"anchor_scales": [[1, 1]] * 8}}, ["network.anchor_scales", "at least 9"]),
         ({"network": {"anchor_scales": [[9 - i, 9 - i] for i in range(9)]}}, ["anchor_scales", "grow"]),

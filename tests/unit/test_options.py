@@ -81,6 +81,8 @@ def test_options_by_hand_are_read_with_their_types():
         (["--lr", "-1"], "lr"),
         (["--lr_scheduler", "step"], "lr_scheduler"),
         (["--max_epoch", "1.5"], "max_epoch"),
+        (["--lr", "NaN"], "lr: NaN is not finite"),
+        (["--scale_max", "1e999"], "scale_max: 1e999 is not finite"),
         (["--is_distributed", "2"], "is_distributed"),
     ],
 )

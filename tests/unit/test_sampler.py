@@ -79,6 +79,15 @@ def test_fewer_images_than_a_batch_are_repeated():
     one = sampler(1, batch=4)
     assert one.steps_per_epoch == 1
     assert one.batch(0)[1].tolist() == [0, 0, 0, 0]
+    assert one.batch(5)[2].tolist() == [0, 1, 2, 3]
+
+
+def test_repeats_are_counted_over_all_ranks():
+    ranks = [sampler(3, rank, 2, batch=4) for rank in range(2)]
+    drawn = [(image, repeat) for one in ranks for image, repeat in zip(*one.batch(0)[1:], strict=True)]
+    assert sorted(repeat for _, repeat in drawn) == [0, 0, 0, 1, 1, 1, 2, 2]
+    assert len(set(drawn)) == 8
+    assert not sampler(20).batch(3)[2].any()
 
 
 def test_sizes_change_every_resize_rate_batches_and_agree_on_all_ranks():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from yolov3.training.schedule import ScheduleSettings, learning_rates
+from yolov3.training.schedule import ScheduleSettings, learning_rates, warn_of_cosine_period
 
 BASE = {
     "lr": 0.1,
@@ -26,6 +26,17 @@ def test_cosine_by_whole_epochs():
     settings = ScheduleSettings(**{**BASE, "lr_scheduler": "cosine_annealing", "eta_min": 0.02})
     expected = [0.02 + 0.08 * (1 + np.cos(np.pi * epoch / 4)) / 2 for epoch in range(4)]
     np.testing.assert_allclose(learning_rates(settings, 3), np.repeat(expected, 3), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("period", "sentence"), [(3, "rises again after epoch 3"), (5, "minimum only at epoch 5"), (4, "")]
+)
+def test_a_cosine_that_does_not_end_with_the_training_is_warned_of(period, sentence, caplog):
+    settings = ScheduleSettings(**{**BASE, "lr_scheduler": "cosine_annealing", "T_max": period})
+    warn_of_cosine_period(settings)
+    assert [sentence in line and "set T_max to 4" in line for line in caplog.messages] == [True] * bool(sentence)
+    warn_of_cosine_period(ScheduleSettings(**{**BASE, "T_max": period}))
+    assert len(caplog.messages) == bool(sentence)
 
 
 def test_warm_up_rises_linearly_and_ends_at_lr():

@@ -3,6 +3,7 @@
 import difflib
 import json
 import logging
+import math
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,10 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
         else _number_from_text(section, "", key)
         for key, section in config.items()
     }
+    for key, section in config.items():
+        for name, value in section.items() if isinstance(section, dict) else [("", section)]:
+            if not is_finite(value):
+                raise InputError(f"config key {key}{'.' if name else ''}{name} is {value} but must be finite")
     _check_schema(config)
     completed = {}
     for key, schema in config_schema()["properties"].items():
@@ -65,7 +70,7 @@ def _number_from_text(value: Any, section: str, key: str) -> Any:
     rules = config_schema()["properties"]
     rule = (rules.get(section, {}).get("properties", {}) if section else rules).get(key, {})
     types = rule.get("type", "string")
-    is_text = isinstance(rule["enum"][0], str) if "enum" in rule else "string" in types and "array" not in types
+    is_text = isinstance(rule["enum"][0], str) if "enum" in rule else types == "string"
     if not isinstance(value, str) or is_text:
         return as_integer(value, rule)
     try:
@@ -75,9 +80,18 @@ def _number_from_text(value: Any, section: str, key: str) -> Any:
 
 
 def as_integer(value: Any, rule: dict[str, Any]) -> Any:
-    """Convert 8.0 to 8 where the schema expects an integer: JSON Schema accepts such floats as integers."""
+    """Convert 8.0 to 8 where the schema expects an integer, in lists too: JSON Schema takes such floats as integers."""
+    if isinstance(value, list):
+        return [as_integer(item, rule.get("items", {})) for item in value]
     is_whole = isinstance(value, float) and value.is_integer()
     return int(value) if is_whole and "integer" in rule.get("type", "") else value
+
+
+def is_finite(value: Any) -> bool:
+    """Return whether a value, or each item of a list, is neither NaN nor infinite, which pass bounds of JSON Schema."""
+    if isinstance(value, list):
+        return all(map(is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def network_input(config: dict[str, Any]) -> dict[str, Any]:
@@ -186,9 +200,6 @@ def _check_across_fields(config: dict[str, Any]) -> None:
             train[smaller] > train[larger],
         )
 
-    side = 32 if train["training_shape"] == "" else int(train["training_shape"])
-    refuse("train.training_shape", "must be a multiple of 32", side % 32 != 0)
-    refuse("train.training_shape", "must be at least 32", side < 32)
     areas = [] if network["anchor_scales"] == "auto" else [w * h for w, h in network["anchor_scales"]]
     areas_by_stride = [sum(areas[first : first + 3]) for first in (0, 3, 6)]
     if areas_by_stride != sorted(areas_by_stride):
@@ -198,6 +209,7 @@ def _check_across_fields(config: dict[str, Any]) -> None:
         )
     limit("scale_min", "scale_max")
     limit("warmup_epochs", "max_epoch")
+    limit("eval_interval", "max_epoch")
     limit("eta_min", "lr")
     if train["lr_scheduler"] == "exponential":
         milestones = [int(epoch) for epoch in train["lr_epochs"].split(",")]
@@ -207,6 +219,12 @@ def _check_across_fields(config: dict[str, Any]) -> None:
     if not train["is_distributed"]:
         refuse("train.group_size", "train.is_distributed is 0: set it to 1", train["group_size"] > 1)
         refuse("train.hosts", "train.is_distributed is 0: set it to 1", bool(train["hosts"]))
+    hosts = len(train["hosts"].split(","))
+    refuse(
+        "train.group_size",
+        f"the {hosts} train.hosts run equal shares: set a multiple",
+        train["group_size"] % hosts != 0,
+    )
     if config["weights"]["pretrained"] and network["anchor_scales"] == "auto":
         remedy = "set it to the nine anchors that the weights were trained with"
         refuse("network.anchor_scales", f"weights.pretrained is set: {remedy}")

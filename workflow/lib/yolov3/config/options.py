@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import jsonschema
 
-from yolov3.config.config import as_integer, section_schema
+from yolov3.config.config import as_integer, is_finite, section_schema
 
 Settings = TypeVar("Settings")
 
@@ -66,6 +66,8 @@ def _value_parser(schema: dict[str, Any]) -> Callable[[str], Any]:
                 value = json.loads(text.lower() if text in ("True", "False") else text)
             except json.JSONDecodeError:
                 value = text
+        if not is_finite(value):
+            raise argparse.ArgumentTypeError(f"{text} is not finite ({schema['description']})")
         error = jsonschema.exceptions.best_match(validator.iter_errors(value))
         if error is not None:
             raise argparse.ArgumentTypeError(f"{error.message} ({schema['description']})")

@@ -116,8 +116,17 @@ def _check_split(
     split = split_of(dataset, rows, image_dir)
     counts = split.box_counts()
     _log_counts(name, dataset, rows, counts)
-    if name == "train" and not counts.any():
-        raise InputError(f"no image in {annotation_file} has a usable box: check the categories and boxes")
+    if not counts.any():
+        if name == "train" or dataset["annotations"]:
+            raise InputError(f"no image in {annotation_file} has a usable box: check the categories and boxes")
+        logging.warning(
+            "%s: %s has no annotations, so an evaluation has no accuracy and gives AP -1", name, annotation_file
+        )
+    if counts.any() and split.boxes_xyxy.max() <= 1 < split.sizes_wh.min():
+        raise InputError(
+            f"all boxes in {annotation_file} lie within 0..1, as fractions of their image: multiply them by its width "
+            "and height, because COCO's bbox is [left, top, width, height] in pixels"
+        )
     return SplitFiles(
         image_dir=image_dir,
         annotation_file=annotation_file,

@@ -79,9 +79,11 @@ def _choose_device(device_target: str) -> None:
 
 
 def sum_over_ranks(value: int) -> int:
-    """Return the sum of an integer over all ranks, exact below 2**24; every rank must call it."""
-    reduced = _Sum()(Tensor(np.array([value], np.float32)))
-    return int(reduced.asnumpy()[0])
+    """Return the exact sum of an integer of 0..2**64 - 1 over at most 65,536 ranks; every rank must call it."""
+    # Byte by byte, because CPUs reduce only floating-point numbers, whose sums are exact below 2**24.
+    digits = np.frombuffer(value.to_bytes(8, "little"), np.uint8)
+    sums = _Sum()(Tensor(digits.astype(np.float32))).asnumpy()
+    return sum(int(digit) << 8 * place for place, digit in enumerate(sums))
 
 
 class _Sum(nn.Cell):

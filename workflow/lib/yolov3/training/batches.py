@@ -1,9 +1,12 @@
 """Batches of training data, prepared ahead of the training steps."""
 
+import logging
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields
 from multiprocessing import get_context
+from typing import Any
 
 import cv2
 import numpy as np
@@ -73,17 +76,28 @@ class BatchSource:
         usable = split.with_boxes()
         if not len(usable):
             raise InputError(f"no image in {split.image_dir} has a usable box: check the categories and boxes")
+        beyond = np.maximum(split.box_counts() - max_box, 0)
+        if beyond.any():
+            logging.warning(
+                "%d boxes of %d images count as background, because train.max_box is %d: set it to %d to train all",
+                beyond.sum(),
+                np.count_nonzero(beyond),
+                max_box,
+                max_box + beyond.max(),
+            )
         return cls(split, usable, sampler, augment_settings, anchors, max_box)
 
     def new_sampler(self) -> TrainingSampler:
         """Return a new sampler of the usable images."""
         return TrainingSampler(len(self.usable), self.sampler)
 
-    def build(self, step: int, epoch: int, indices: np.ndarray, input_size: InputSize) -> Batch:
-        """Read and augment the images of one step, and assign their targets."""
+    def build(self, step: int, epoch: int, indices: np.ndarray, repeats: np.ndarray, input_size: InputSize) -> Batch:
+        """Read and augment the images of one step, as chosen by `TrainingSampler`, and assign their targets."""
         images, targets = [], []
-        for index in self.usable[indices]:
-            rng = np.random.default_rng((self.sampler.seed, epoch, int(index), step))
+        for index, repeat in zip(self.usable[indices], repeats.tolist(), strict=True):
+            # A small data set is repeated within a step, where each copy is augmented in its own way.
+            copy = (repeat,) if repeat else ()
+            rng = np.random.default_rng((self.sampler.seed, epoch, int(index), step, *copy))
             width, height = self.split.sizes_wh[index]
             image = read_image_rgb(self.split.path(int(index)), (int(width), int(height)))
             boxes_xyxy, labels = self.split.boxes_of(int(index))
@@ -103,9 +117,9 @@ def _start_loader(source: BatchSource) -> None:
     cv2.setNumThreads(1)
 
 
-def _build_in_loader(step: int, epoch: int, indices: np.ndarray, input_size: InputSize) -> Batch:
+def _build_in_loader(step: int, *chosen: Any) -> Batch:
     assert _loader_source is not None
-    return _loader_source.build(step, epoch, indices, input_size)
+    return _loader_source.build(step, *chosen)
 
 
 def batches(source: BatchSource, first_step: int, last_step: int, loaders: int) -> Iterator[Batch]:
@@ -128,4 +142,10 @@ def batches(source: BatchSource, first_step: int, last_step: int, loaders: int) 
         executor = ThreadPoolExecutor(1, thread_name_prefix="batches")
         build = source.build
     steps = ((step, *sampler.batch(step), sampler.input_size(step)) for step in range(first_step, last_step))
-    yield from read_ahead(executor, build, steps, max(loaders, 1) + BATCHES_AHEAD)
+    try:
+        yield from read_ahead(executor, build, steps, max(loaders, 1) + BATCHES_AHEAD)
+    except BrokenProcessPool:
+        raise InputError(
+            "a process that prepares batches was killed, perhaps for want of memory: lower train.loader_workers; the "
+            "training resumes from its last checkpoint"
+        ) from None

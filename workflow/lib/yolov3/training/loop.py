@@ -19,7 +19,7 @@ from yolov3.training.loss import YoloLoss
 from yolov3.training.metrics_log import MetricsLog, StepMetrics
 from yolov3.training.profiler import log_profile, no_profile, profiled_steps
 from yolov3.training.results import TrainFiles, write_results
-from yolov3.training.schedule import learning_rates
+from yolov3.training.schedule import learning_rates, warn_of_cosine_period
 from yolov3.training.settings import TrainSettings
 from yolov3.training.state import Progress, load_state, save_state, set_aside, training_identity
 from yolov3.training.step import ForwardLoss, TrainStep, new_optimizer
@@ -55,6 +55,8 @@ def train(
     """
     steps_per_epoch = source.new_sampler().steps_per_epoch
     rates = learning_rates(settings.schedule, steps_per_epoch)
+    if rank.is_master:
+        warn_of_cosine_period(settings.schedule)
     smoothing = settings.label_smooth_factor if settings.label_smooth else 0.0
     forward = ForwardLoss(network, YoloLoss(network.settings.num_classes, smoothing), settings.optimizer.loss_scale)
     train_step = TrainStep(forward, new_optimizer(network, rates, settings.optimizer), rank.group_size)

@@ -52,18 +52,24 @@ class TrainingSampler:
         per_rank = -(-self.images // self.settings.group_size)
         return max(1, per_rank // self.settings.batch_size)
 
-    def batch(self, step: int) -> tuple[int, np.ndarray]:
-        """Return the epoch of a step (counted from 0 over the whole training) and image indices, int64 [batch_size]."""
+    def batch(self, step: int) -> tuple[int, np.ndarray, np.ndarray]:
+        """Return what a step, counted from 0 over the whole training, takes.
+
+        Returns:
+            epoch: its epoch.
+            indices: image indices, int64 [batch_size].
+            repeats: how often each image occurs before in this epoch on any rank, int64 [batch_size].
+        """
         epoch, step_in_epoch = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._order, self._epoch = self._order_of(epoch), epoch
-        first = step_in_epoch * self.settings.batch_size
-        return epoch, self._order[first : first + self.settings.batch_size]
+        positions = np.arange(self.settings.batch_size) + step_in_epoch * self.settings.batch_size
+        positions = positions * self.settings.group_size + self.settings.rank
+        repeats, places = np.divmod(positions, self.images)
+        return epoch, self._order[places], repeats
 
     def _order_of(self, epoch: int) -> np.ndarray:
-        order = np.random.default_rng((self.settings.seed, epoch)).permutation(self.images)
-        count = max(-(-self.images // self.settings.group_size), self.settings.batch_size) * self.settings.group_size
-        return np.resize(order, count)[self.settings.rank :: self.settings.group_size]
+        return np.random.default_rng((self.settings.seed, epoch)).permutation(self.images)
 
     def input_size(self, step: int) -> InputSize:
         """Return the input size of a step, (height, width) in pixels, which is equal on all ranks."""

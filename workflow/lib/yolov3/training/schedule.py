@@ -1,5 +1,6 @@
 """Learning-rate schedules: linear warm-up, then step decay or cosine annealing by epoch."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,19 @@ class ScheduleSettings:
     T_max: int
     max_epoch: int
     warmup_epochs: float
+
+
+def warn_of_cosine_period(settings: ScheduleSettings) -> None:
+    """Warn of a cosine that has not reached its minimum at the end of the training, or rises again before it."""
+    if settings.lr_scheduler == "cosine_annealing" and settings.T_max != settings.max_epoch:
+        course = "rises again after" if settings.T_max < settings.max_epoch else "reaches its minimum only at"
+        logging.warning(
+            "the learning rate %s epoch %d, train.T_max, but the training ends at %d: set T_max to %d",
+            course,
+            settings.T_max,
+            settings.max_epoch,
+            settings.max_epoch,
+        )
 
 
 def learning_rates(settings: ScheduleSettings, steps_per_epoch: int) -> np.ndarray:
