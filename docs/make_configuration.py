@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from yolov3.config.config import config_schema, section_schema
+from yolov3.config.schema import config_schema
 
 PAGE = Path(__file__).with_name("configuration.md")
 MARK = "<!-- From here on written by `make docs` from workflow/schemas/config.schema.yaml. -->\n"
@@ -24,8 +24,12 @@ def page(text: str) -> str:
 def table(section: str) -> str:
     """Return the keys of a section as a Markdown table."""
     rows = ["| Key | Value | Default | Reruns | Meaning |", "|---|---|---|---|---|"]
-    for key, rule in section_schema(section).items():
-        tracked = IS_TRACKED[rule.get("tracked", True)]
+    properties = config_schema()["properties"]
+    rules = properties[section]["properties"] if section else properties
+    for key, rule in rules.items():
+        if rule.get("type") == "object":
+            continue
+        tracked = "by the keys it sets" if rule.get("preset") else IS_TRACKED[rule.get("tracked", True)]
         if rule.get("baseline", rule["default"]) != rule["default"]:
             tracked += f", unless {code(rule['baseline'])}"
         cells = [f"`{key}`", allowed(rule), code(rule["default"]), tracked, rule["description"]]

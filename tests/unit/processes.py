@@ -1,6 +1,7 @@
 """Find the processes of a test, and wait for them."""
 
 import os
+import signal
 import subprocess
 import time
 
@@ -43,7 +44,14 @@ def wait_until(holds):
 def assert_stage_ends_its_tool(command, name, number, mark):
     """Run a stage whose tool `name` is FORKING, send the stage a signal, and see all end."""
     environment = {**os.environ, MARK: str(mark)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as stage:
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # nohup and background jobs ignore signals, and so would what they start.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    ) as stage:
         assert any(f"{name}: started" in line for line in stage.stderr)
         # The stage, its tool, and what that has started.
         assert len(processes_with(str(mark))) == 5

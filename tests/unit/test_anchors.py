@@ -8,7 +8,7 @@ import pytest
 from exported_samples import run_script
 from small_coco import write_small_coco
 
-from yolov3.config.config import section_schema
+from yolov3.config.schema import section_schema
 from yolov3.data.annotations import CocoSplit, load_split
 from yolov3.data.checks import CheckSettings, check_dataset
 from yolov3.data.manifest import Manifest

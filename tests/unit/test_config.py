@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from yolov3.config.config import complete_config, config_schema, section_schema
+from yolov3.config.config import complete_config
+from yolov3.config.schema import config_schema, section_schema
 from yolov3.errors import InputError
 
 ROOT = Path(__file__).parents[2]

@@ -19,7 +19,8 @@ import yaml
 from exported_samples import SETTINGS, run_script, write_program
 from mindspore import Parameter, Tensor, nn
 
-from yolov3.config.config import complete_config, section_schema
+from yolov3.config.config import complete_config
+from yolov3.config.schema import section_schema
 from yolov3.distributed import run
 from yolov3.export.description import ModelDescription
 from yolov3.training.schedule import ScheduleSettings, learning_rates

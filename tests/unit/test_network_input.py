@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from exported_samples import SETTINGS, SIZE, run_script, small_network, write_samples
 
-from yolov3.config.config import complete_config, input_as_trained, network_input, training_input
+from yolov3.config.config import complete_config, network_input
+from yolov3.config.trained_input import input_as_trained, training_input
 from yolov3.errors import InputError
 from yolov3.prediction import load_detector
 from yolov3.weights.checkpoint import SETTINGS_KEY, read_checkpoint, save_checkpoint

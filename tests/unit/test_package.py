@@ -31,7 +31,7 @@ detections = load_detector("yolov3.ckpt", score=0.4).detect("street.png")
 print(len(detections), set(detections.names), detections.boxes_xyxy.shape)
 
 from yolov3.report import page
-from yolov3.config.config import config_schema
+from yolov3.config.schema import config_schema
 from pathlib import Path
 assert Path(page.__file__).with_name("report.html.j2").is_file() and config_schema()["properties"]
 print(page.__file__)

@@ -1,9 +1,10 @@
 import pytest
 
 from yolov3.config import sources
-from yolov3.config.config import complete_config, section_schema
+from yolov3.config.config import complete_config
 from yolov3.config.identity import stage_command, tracked_contents, tracked_values
 from yolov3.config.plan import Plan
+from yolov3.config.schema import section_schema
 
 DISTRIBUTED = {"is_distributed": 1, "group_size": 16}
 

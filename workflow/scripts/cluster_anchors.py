@@ -11,9 +11,10 @@ import logging
 import sys
 from pathlib import Path
 
-from yolov3.config.config import section_schema, training_input
 from yolov3.config.options import add_options
+from yolov3.config.schema import section_schema
 from yolov3.config.stage import run_stage, stage_parser
+from yolov3.config.trained_input import training_input
 from yolov3.data.annotations import load_split
 from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.files import write_json

@@ -11,9 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from yolov3.config.config import input_as_trained
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
+from yolov3.config.trained_input import input_as_trained
 from yolov3.data.annotations import load_split
 from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.distributed.worker import start_runtime

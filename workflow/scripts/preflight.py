@@ -10,9 +10,10 @@ import logging
 import sys
 from pathlib import Path
 
-from yolov3.config.config import config_schema, training_input
 from yolov3.config.options import add_options, settings_from
+from yolov3.config.schema import config_schema
 from yolov3.config.stage import run_stage, stage_parser
+from yolov3.config.trained_input import training_input
 from yolov3.errors import InputError
 from yolov3.preflight.checks import missing_requirements
 from yolov3.preflight.settings import PreflightSettings

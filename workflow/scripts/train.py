@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from yolov3.config.config import training_input
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
+from yolov3.config.trained_input import training_input
 from yolov3.data.annotations import load_split
 from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.distributed.msrun import is_launched

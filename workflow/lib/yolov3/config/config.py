@@ -1,40 +1,22 @@
-"""Validation of the configuration: defaults from the schema, checks against the schema, and checks across fields."""
+"""The complete configuration: defaults by schema and situation, checks against the schema and across fields."""
 
 import difflib
 import json
-import logging
-import math
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import jsonschema
-import yaml
 
+from yolov3.config.recipe import MODERN, recipe_of, situation_defaults
+from yolov3.config.schema import as_integer, config_schema, is_finite, section_schema
+from yolov3.config.trained_input import training_input
 from yolov3.errors import InputError
 
 # The only device of each native engine; lite is not listed because it runs on both.
 DEVICE_OF_ENGINE = {"openvino": "cpu", "acl": "ascend"}
-# For networks whose file does not record its input size and letterbox.
-FALLBACK_INPUT = {"testing_shape": 416, "letterbox": False}
-
-
-@lru_cache(maxsize=1)
-def config_schema() -> dict[str, Any]:
-    """Return the JSON schema of the configuration."""
-    return yaml.safe_load(Path(__file__).with_name("config.schema.yaml").read_text(encoding="utf-8"))
-
-
-def section_schema(section: str) -> dict[str, Any]:
-    """Return the schema of each key of a section, in order; section "" holds the top-level keys."""
-    properties = config_schema()["properties"]
-    if section:
-        return properties[section]["properties"]
-    return {key: schema for key, schema in properties.items() if schema.get("type") != "object"}
 
 
 def complete_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the configuration with every default filled in.
+    """Return the configuration with every default filled in, and presets replaced by what they choose.
 
     Raises:
         InputError: a key is unknown or a value is not allowed; the message names key, value and what is allowed.
@@ -52,12 +34,15 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
             if not is_finite(value):
                 raise InputError(f"config key {key}{'.' if name else ''}{name} is {value} but must be finite")
     _check_schema(config)
+    chosen = situation_defaults(config)
     completed = {}
     for key, schema in config_schema()["properties"].items():
         value = config.get(key, schema["default"])
         if schema.get("type") == "object":
-            value = {name: value.get(name, rule["default"]) for name, rule in schema["properties"].items()}
+            defaults = {name: rule["default"] for name, rule in section_schema(key).items()} | chosen.get(key, {})
+            value = {name: value.get(name, default) for name, default in defaults.items()}
         completed[key] = value
+    completed["recipe"] = recipe_of(config)
     _check_across_fields(completed)
     return completed
 
@@ -79,21 +64,6 @@ def _number_from_text(value: Any, section: str, key: str) -> Any:
         return value
 
 
-def as_integer(value: Any, rule: dict[str, Any]) -> Any:
-    """Convert 8.0 to 8 where the schema expects an integer, in lists too: JSON Schema takes such floats as integers."""
-    if isinstance(value, list):
-        return [as_integer(item, rule.get("items", {})) for item in value]
-    is_whole = isinstance(value, float) and value.is_integer()
-    return int(value) if is_whole and "integer" in rule.get("type", "") else value
-
-
-def is_finite(value: Any) -> bool:
-    """Return whether a value, or each item of a list, is neither NaN nor infinite, which pass bounds of JSON Schema."""
-    if isinstance(value, list):
-        return all(map(is_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
-
-
 def network_input(config: dict[str, Any]) -> dict[str, Any]:
     """Return the testing_shape and letterbox that all stages of a workflow use, with null in section `eval` resolved.
 
@@ -102,45 +72,11 @@ def network_input(config: dict[str, Any]) -> dict[str, Any]:
     """
     pretrained, letterbox = config["weights"]["pretrained"], config["eval"]["letterbox"]
     if letterbox is None:
-        # Darknet trains on letterboxed images, the model zoo (.ckpt) does not.
-        letterbox = bool(pretrained) and not pretrained.endswith(".ckpt")
+        # Darknet trains on letterboxed images, the model zoo (.ckpt) does not. Our training keeps the aspect ratio too;
+        # the published evaluation does not.
+        letterbox = not pretrained.endswith(".ckpt") if pretrained else config["recipe"] == MODERN
     training_shape = "" if pretrained else config["train"]["training_shape"]
     return training_input(config["eval"]["testing_shape"], letterbox, training_shape)
-
-
-def training_input(testing_shape: int | None, letterbox: bool | None, training_shape: str | int = "") -> dict[str, Any]:
-    """Return the testing_shape and letterbox to store in a checkpoint.
-
-    Args:
-        testing_shape, letterbox: options, None if not given.
-        training_shape: input size of the training in pixels, "" for several sizes.
-    """
-    side = testing_shape or training_shape or FALLBACK_INPUT["testing_shape"]
-    return {"testing_shape": int(side), "letterbox": bool(letterbox)}
-
-
-def input_as_trained(
-    path: str | Path, carried: Any, testing_shape: int | None, letterbox: bool | None
-) -> dict[str, Any]:
-    """Return the testing_shape and letterbox to run a network with: the options, else the file's, else FALLBACK_INPUT.
-
-    Args:
-        path: file of the network, for the log.
-        carried: object with attributes testing_shape and letterbox as read from the file, each None if the file does
-            not record it; or None.
-        testing_shape, letterbox: options, None if not given.
-    """
-    resolved, fallbacks = {}, []
-    for name, option in {"testing_shape": testing_shape, "letterbox": letterbox}.items():
-        stored = getattr(carried, name) if carried else None
-        if option is not None and stored not in (None, option):
-            logging.warning("%s has %s %s; using %s as given", path, name, json.dumps(stored), json.dumps(option))
-        if option is None and stored is None:
-            fallbacks.append(f"{name} {json.dumps(FALLBACK_INPUT[name])}")
-        resolved[name] = next(value for value in (option, stored, FALLBACK_INPUT[name]) if value is not None)
-    if fallbacks:
-        logging.info("%s does not record how images fill its input: using %s", path, ", ".join(fallbacks))
-    return resolved
 
 
 def _check_schema(config: dict[str, Any]) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from yolov3.config.config import section_schema
 from yolov3.config.options import option_words
+from yolov3.config.schema import section_schema
 from yolov3.config.sources import code_digest
 from yolov3.files import sha256_of
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import jsonschema
 
-from yolov3.config.config import as_integer, is_finite, section_schema
+from yolov3.config.schema import as_integer, is_finite, section_schema
 
 Settings = TypeVar("Settings")
 

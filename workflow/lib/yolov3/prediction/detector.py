@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from yolov3.boxes import Detections
-from yolov3.config.config import input_as_trained
+from yolov3.config.trained_input import input_as_trained
 from yolov3.data.images import read_image_rgb
 from yolov3.errors import InputError
 from yolov3.evaluation.postprocess import PostprocessSettings, detect, detect_decoded

@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from yolov3.config.config import config_schema
+from yolov3.config.schema import config_schema
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.files import write_text

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from yolov3.config.config import input_as_trained, training_input
+from yolov3.config.trained_input import input_as_trained, training_input
 from yolov3.errors import InputError
 from yolov3.files import complete_file, write_text
 from yolov3.network.settings import NetworkSettings

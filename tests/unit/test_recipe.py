@@ -1,0 +1,74 @@
+"""Defaults by situation."""
+
+import pytest
+
+from yolov3.config.config import complete_config, network_input
+from yolov3.config.identity import tracked_values
+from yolov3.config.schema import config_schema
+
+OWN = {
+    "data": {"provider": "custom"},
+    "custom": {
+        f"{split}_{kind}": f"/data/{split}" for split in ("train", "val") for kind in ("image_dir", "annotations")
+    },
+}
+
+
+def own(**sections):
+    return complete_config({**OWN, **sections})
+
+
+def published(section):
+    return {key: rule["default"] for key, rule in config_schema()["properties"][section]["properties"].items()}
+
+
+@pytest.mark.parametrize("config", [{}, {"data": {"provider": "coco2014"}}, {**OWN, "recipe": "published"}])
+def test_published_is_the_schema(config):
+    config = complete_config(config)
+    assert config["recipe"] == "published"
+    assert config["train"] == published("train")
+    assert {"size": "full", **config["network"]} == published("network")
+    assert not network_input(config)["letterbox"]
+
+
+@pytest.mark.parametrize("config", [OWN, {**OWN, "recipe": None}, {"recipe": "modern"}])
+def test_own_data_or_the_config_choose_modern(config):
+    config = complete_config(config)
+    assert config["recipe"] == "modern"
+    assert config["network"]["anchor_scales"] == "auto"
+    assert (config["train"]["optimizer"], config["train"]["scale_max"]) == ("adamw", 1.3)
+    assert network_input(config)["letterbox"]
+
+
+def test_what_the_config_gives_has_priority():
+    config = own(train={"lr": 0.01, "T_max": 7, "scale_max": 2}, eval={"letterbox": False})
+    assert (config["train"]["lr"], config["train"]["T_max"], config["train"]["scale_max"]) == (0.01, 7, 2)
+    assert config["train"]["scale_min"] == 0.8
+    assert not network_input(config)["letterbox"]
+
+
+@pytest.mark.parametrize(("epochs", "warm_up"), [(8, 1), (24, 3), (300, 4)])
+def test_the_schedule_follows_the_number_of_epochs(epochs, warm_up):
+    train = own(train={"max_epoch": epochs})["train"]
+    assert (train["T_max"], train["warmup_epochs"]) == (epochs, warm_up)
+    assert own()["train"]["T_max"] == own()["train"]["max_epoch"]
+
+
+def test_finetuning_keeps_the_batch_normalisation():
+    config = own(train={"resume_yolov3": "yolov3.ckpt"})
+    assert config["train"]["lr"] == 0.001
+    assert config["network"] == {**own()["network"], "batch_norm_momentum": 0.99}
+
+
+def test_weights_to_use_as_they_are_keep_their_network():
+    config = own(weights={"pretrained": "yolov3.ckpt"})
+    assert {"size": "full", **config["network"]} == published("network")
+
+
+def test_sizes_are_lists_of_channels_and_blocks():
+    slim = complete_config({"network": {"size": "slim", "backbone_layers": [1, 1, 1, 1, 1]}})["network"]
+    assert slim["backbone_shape"] == [16, 32, 64, 128, 256]
+    assert slim["backbone_layers"] == [1, 1, 1, 1, 1]
+    assert "size" not in slim
+    assert tracked_values("network", slim)["backbone_shape"] == slim["backbone_shape"]
+    assert tracked_values("network", complete_config({"network": {"size": "full"}})["network"]) == {}

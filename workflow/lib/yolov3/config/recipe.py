@@ -1,0 +1,53 @@
+"""Defaults by situation: recipes of training, and sizes of the network.
+
+A recipe is nothing but a set of defaults of documented options; what the config gives has priority.
+"""
+
+from typing import Any
+
+PUBLISHED, MODERN = "published", "modern"
+
+# Size "full" is the schema's default.
+NETWORK_SIZES: dict[str, dict[str, Any]] = {
+    "full": {},
+    "slim": {"backbone_shape": [16, 32, 64, 128, 256], "backbone_layers": [1, 1, 2, 2, 1]},
+    "tiny": {"backbone_shape": [8, 16, 32, 64, 128], "backbone_layers": [1, 1, 1, 1, 1]},
+}
+
+# Of the training on own data; measured in docs/training.md.
+_OPTIMIZER = {"optimizer": "adamw", "lr": 0.001, "lr_scheduler": "cosine_annealing", "weight_decay": 0.01}
+# A loss scale serves float16 only. A low prior saves the steps in which everything learns to be background.
+_LOSS = {"loss_scale": 1, "objectness_prior": 0.01}
+# The published changes of size (0.25 to 2) and shape (0.3) are too strong for some hundred images.
+_AUGMENTATION = {"jitter": 0.1, "scale_min": 0.8, "scale_max": 1.3, "hue": 0.05, "saturation": 1.2, "value": 1.2}
+# Share of the epochs in which the learning rate rises, and the largest number of them.
+_WARMUP_SHARE, _MAX_WARMUP = 0.125, 4
+# Darknet's 0.99 averages over too many steps for a short training.
+_BATCH_NORM_FROM_SCRATCH = {"batch_norm_momentum": 0.95}
+
+
+def recipe_of(config: dict[str, Any]) -> str:
+    """Return the recipe of a config as the user wrote it: by default "modern" for own data, else "published"."""
+    provider = config.get("data", {}).get("provider")
+    return config.get("recipe") or (MODERN if provider == "custom" else PUBLISHED)
+
+
+def situation_defaults(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the defaults, by section and key, that a config sets in place of the schema's.
+
+    Args:
+        config: what the user wrote, valid by the schema.
+    """
+    network, train = config.get("network", {}), config.get("train", {})
+    defaults = {"network": dict(NETWORK_SIZES[network.get("size", "full")]), "train": {}}
+    if recipe_of(config) == PUBLISHED:
+        return defaults
+    defaults["train"] = {**_OPTIMIZER, **_LOSS, **_AUGMENTATION}
+    if "max_epoch" in train:
+        defaults["train"]["T_max"] = train["max_epoch"]
+        defaults["train"]["warmup_epochs"] = min(_WARMUP_SHARE * train["max_epoch"], _MAX_WARMUP)
+    if not config.get("weights", {}).get("pretrained"):
+        defaults["network"]["anchor_scales"] = "auto"
+        if not train.get("resume_yolov3"):
+            defaults["network"] |= _BATCH_NORM_FROM_SCRATCH
+    return defaults

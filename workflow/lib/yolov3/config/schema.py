@@ -1,0 +1,39 @@
+"""The schema of the configuration: types, ranges and defaults of all settings."""
+
+import math
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+@lru_cache(maxsize=1)
+def config_schema() -> dict[str, Any]:
+    """Return the JSON schema of the configuration."""
+    return yaml.safe_load(Path(__file__).with_name("config.schema.yaml").read_text(encoding="utf-8"))
+
+
+def section_schema(section: str) -> dict[str, Any]:
+    """Return the schema of each option of a section, in order; section "" holds the top-level keys.
+
+    Keys with `preset: true` are no options: they only choose the defaults of others.
+    """
+    properties = config_schema()["properties"]
+    rules = properties[section]["properties"] if section else properties
+    return {key: rule for key, rule in rules.items() if rule.get("type") != "object" and not rule.get("preset")}
+
+
+def as_integer(value: Any, rule: dict[str, Any]) -> Any:
+    """Convert 8.0 to 8 where the schema expects an integer, in lists too: JSON Schema takes such floats as integers."""
+    if isinstance(value, list):
+        return [as_integer(item, rule.get("items", {})) for item in value]
+    is_whole = isinstance(value, float) and value.is_integer()
+    return int(value) if is_whole and "integer" in rule.get("type", "") else value
+
+
+def is_finite(value: Any) -> bool:
+    """Return whether a value, or each item of a list, is neither NaN nor infinite, which pass bounds of JSON Schema."""
+    if isinstance(value, list):
+        return all(map(is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
