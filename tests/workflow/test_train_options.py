@@ -114,9 +114,9 @@ def test_sizes_change_every_resize_rate_batches_and_compile_once_each(train, mon
     sizes, steps = [], []
     build = batches.BatchSource.build
 
-    def seen(self, step, epoch, indices, input_size):
+    def seen(self, step, epoch, indices, repeats, input_size):
         sizes.append(input_size[0])
-        return build(self, step, epoch, indices, input_size)
+        return build(self, step, epoch, indices, repeats, input_size)
 
     class KeptStep(step.TrainStep):
         def __init__(self, *arguments):
