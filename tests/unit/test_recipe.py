@@ -51,7 +51,7 @@ def test_what_the_config_gives_has_priority():
 def test_the_schedule_follows_the_number_of_epochs(epochs, warm_up):
     train = own(train={"max_epoch": epochs})["train"]
     assert (train["T_max"], train["warmup_epochs"]) == (epochs, warm_up)
-    assert own()["train"]["T_max"] == own()["train"]["max_epoch"]
+    assert (own()["train"]["T_max"], own()["train"]["warmup_epochs"]) == (own()["train"]["max_epoch"], 4)
 
 
 def test_finetuning_keeps_the_batch_normalisation():

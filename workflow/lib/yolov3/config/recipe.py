@@ -5,6 +5,8 @@ A recipe is nothing but a set of defaults of documented options; what the config
 
 from typing import Any
 
+from yolov3.config.schema import section_schema
+
 PUBLISHED, MODERN = "published", "modern"
 
 # Size "full" is the schema's default.
@@ -42,10 +44,9 @@ def situation_defaults(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     defaults = {"network": dict(NETWORK_SIZES[network.get("size", "full")]), "train": {}}
     if recipe_of(config) == PUBLISHED:
         return defaults
-    defaults["train"] = {**_OPTIMIZER, **_LOSS, **_AUGMENTATION}
-    if "max_epoch" in train:
-        defaults["train"]["T_max"] = train["max_epoch"]
-        defaults["train"]["warmup_epochs"] = min(_WARMUP_SHARE * train["max_epoch"], _MAX_WARMUP)
+    epochs = train.get("max_epoch", section_schema("train")["max_epoch"]["default"])
+    schedule = {"T_max": epochs, "warmup_epochs": min(_WARMUP_SHARE * epochs, _MAX_WARMUP)}
+    defaults["train"] = {**_OPTIMIZER, **schedule, **_LOSS, **_AUGMENTATION}
     if not config.get("weights", {}).get("pretrained"):
         defaults["network"]["anchor_scales"] = "auto"
         if not train.get("resume_yolov3"):
