@@ -40,6 +40,7 @@ MODULES = {
     "data/annotations": ["test_annotations.py"],
     "data/checks": ["test_checks.py"],
     "config/config": ["test_config.py"],
+    "config/recipe": ["test_recipe.py"],
     "evaluation/coco_metrics": ["test_coco_metrics.py"],
     "training/loss": ["test_loss.py"],
 }

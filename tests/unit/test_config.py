@@ -69,7 +69,7 @@ def test_every_key_has_a_description_and_a_default():
         ({"train": {"max_epoch": 5, "eval_interval": 6}}, ["train.eval_interval", "exceed train.max_epoch", "5"]),
         (
             {"train": {"is_distributed": 1, "group_size": 3, "hosts": "a, b"}},
-            ["train.group_size is 3", "2 train.hosts"],
+            ["train.group_size is 3", "divisible by the number of hosts", "2"],
         ),
         ({"eval": {"testing_shape": 100}}, ["eval.testing_shape", "multiple of 32"]),
         ({"network": {"anchor_scales": [[1, 1]] * 8}}, ["network.anchor_scales", "at least 9"]),

@@ -156,11 +156,8 @@ def _check_across_fields(config: dict[str, Any]) -> None:
         refuse("train.group_size", "train.is_distributed is 0: set it to 1", train["group_size"] > 1)
         refuse("train.hosts", "train.is_distributed is 0: set it to 1", bool(train["hosts"]))
     hosts = len(train["hosts"].split(","))
-    refuse(
-        "train.group_size",
-        f"the {hosts} train.hosts run equal shares: set a multiple",
-        train["group_size"] % hosts != 0,
-    )
+    remedy = f"must be divisible by the number of hosts in train.hosts, which is {hosts}"
+    refuse("train.group_size", remedy, train["group_size"] % hosts != 0)
     if config["weights"]["pretrained"] and network["anchor_scales"] == "auto":
         remedy = "set it to the nine anchors that the weights were trained with"
         refuse("network.anchor_scales", f"weights.pretrained is set: {remedy}")

@@ -146,6 +146,6 @@ def batches(source: BatchSource, first_step: int, last_step: int, loaders: int) 
         yield from read_ahead(executor, build, steps, max(loaders, 1) + BATCHES_AHEAD)
     except BrokenProcessPool:
         raise InputError(
-            "a process that prepares batches was killed, perhaps for want of memory: lower train.loader_workers; the "
-            "training resumes from its last checkpoint"
+            "a process that prepares batches was killed, perhaps because memory ran out: lower train.loader_workers "
+            "and run again; the training resumes from its last checkpoint"
         ) from None
