@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from yolov3.config.schema import config_schema
+from yolov3.config.schema import config_schema, section_keys
 
 PAGE = Path(__file__).with_name("configuration.md")
 MARK = "<!-- From here on written by `make docs` from workflow/schemas/config.schema.yaml. -->\n"
@@ -24,11 +24,7 @@ def page(text: str) -> str:
 def table(section: str) -> str:
     """Return the keys of a section as a Markdown table."""
     rows = ["| Key | Value | Default | Reruns | Meaning |", "|---|---|---|---|---|"]
-    properties = config_schema()["properties"]
-    rules = properties[section]["properties"] if section else properties
-    for key, rule in rules.items():
-        if rule.get("type") == "object":
-            continue
+    for key, rule in section_keys(section).items():
         tracked = "by the keys it sets" if rule.get("preset") else IS_TRACKED[rule.get("tracked", True)]
         if rule.get("baseline", rule["default"]) != rule["default"]:
             tracked += f", unless {code(rule['baseline'])}"

@@ -18,8 +18,8 @@ NETWORK_SIZES: dict[str, dict[str, Any]] = {
 
 # Of the training on own data; measured in docs/training.md.
 _OPTIMIZER = {"optimizer": "adamw", "lr": 0.001, "lr_scheduler": "cosine_annealing", "weight_decay": 0.01}
-# A loss scale serves float16 only. A low prior saves the steps in which everything learns to be background.
-_LOSS = {"loss_scale": 1, "objectness_prior": 0.01}
+# Saves the steps in which all predictions learn to be background.
+_START = {"objectness_prior": 0.01}
 # The published changes of size (0.25 to 2) and shape (0.3) are too strong for some hundred images.
 _AUGMENTATION = {"jitter": 0.1, "scale_min": 0.8, "scale_max": 1.3, "hue": 0.05, "saturation": 1.2, "value": 1.2}
 # Share of the epochs in which the learning rate rises, and the largest number of them.
@@ -46,7 +46,7 @@ def situation_defaults(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         return defaults
     epochs = train.get("max_epoch", section_schema("train")["max_epoch"]["default"])
     schedule = {"T_max": epochs, "warmup_epochs": min(_WARMUP_SHARE * epochs, _MAX_WARMUP)}
-    defaults["train"] = {**_OPTIMIZER, **schedule, **_LOSS, **_AUGMENTATION}
+    defaults["train"] = {**_OPTIMIZER, **schedule, **_START, **_AUGMENTATION}
     if not config.get("weights", {}).get("pretrained"):
         defaults["network"]["anchor_scales"] = "auto"
         if not train.get("resume_yolov3"):

@@ -14,14 +14,16 @@ def config_schema() -> dict[str, Any]:
     return yaml.safe_load(Path(__file__).with_name("config.schema.yaml").read_text(encoding="utf-8"))
 
 
-def section_schema(section: str) -> dict[str, Any]:
-    """Return the schema of each option of a section, in order; section "" holds the top-level keys.
-
-    Keys with `preset: true` are no options: they only choose the defaults of others.
-    """
+def section_keys(section: str) -> dict[str, Any]:
+    """Return the schema of each key of a section, in order; section "" holds the top-level keys."""
     properties = config_schema()["properties"]
     rules = properties[section]["properties"] if section else properties
-    return {key: rule for key, rule in rules.items() if rule.get("type") != "object" and not rule.get("preset")}
+    return {key: rule for key, rule in rules.items() if rule.get("type") != "object"}
+
+
+def section_schema(section: str) -> dict[str, Any]:
+    """Return the schema of each option of a section: all keys but presets, which only choose defaults of others."""
+    return {key: rule for key, rule in section_keys(section).items() if not rule.get("preset")}
 
 
 def as_integer(value: Any, rule: dict[str, Any]) -> Any:
