@@ -14,8 +14,10 @@ import difflib
 import gc
 import importlib
 import importlib.util
+import math
 import os
 import random
+import resource
 import signal
 import sys
 import time
@@ -47,6 +49,8 @@ MODULES = {
 LIBRARIES = ("numpy", "cv2", "PIL.Image", "pycocotools.cocoeval", "tqdm", "yaml", "jsonschema", "matplotlib")
 NOT_MUTATED = (libcst.Annotation, libcst.Decorator, libcst.Import, libcst.ImportFrom)
 MESSAGE_CALLS = {"info", "warning"}
+# Seconds after which a child that waits for something that never comes is ended.
+WAIT_LIMIT = 600
 
 
 class MutationVisitor(libcst.CSTVisitor):
@@ -114,11 +118,15 @@ class MutantFinder:
         return importlib.util.spec_from_file_location(name, self.path, loader=loader)
 
 
-def is_killed(module, source, time_out, tests):
-    """Run tests in a forked child with the given source of a module; a child that exceeds the time is killed, too."""
+def is_killed(module, source, cpu_seconds, tests):
+    """Run tests in a forked child with the given source of a module; a child that exceeds the limit is killed, too.
+
+    The limit is processor time, so that a busy machine kills no mutant; wall time ends only children that wait forever.
+    """
     child = os.fork()
     if not child:
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
         nowhere = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nowhere, descriptor)
@@ -128,7 +136,7 @@ def is_killed(module, source, time_out, tests):
             code = pytest.main(["-x", "-p", "no:cacheprovider", "-p", "no:unraisableexception", *tests])
         finally:
             os._exit(int(code != 0))
-    deadline = time.monotonic() + time_out
+    deadline = time.monotonic() + WAIT_LIMIT
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
@@ -144,15 +152,15 @@ def test_module(module, share):
     """Run a module's mutants, print the survivors and return the numbers of killed and survived."""
     source = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
     tests = [str(UNIT_TESTS / name) for name in MODULES[module]]
-    start = time.monotonic()
-    if is_killed(module, source, 600, tests):
+    before = _cpu_seconds_of_children()
+    if is_killed(module, source, WAIT_LIMIT, tests):
         raise SystemExit(f"the tests of {module} fail without a mutant: {' '.join(tests)}")
-    time_out = 10 + 5 * (time.monotonic() - start)
+    cpu_limit = 10 + 5 * math.ceil(_cpu_seconds_of_children() - before)
     mutants = mutants_of(source)
     mutants = sorted(random.Random(0).sample(mutants, round(len(mutants) * share)))
     survivors = []
     for index, (line, code) in enumerate(mutants):
-        if not is_killed(module, code, time_out, tests):
+        if not is_killed(module, code, cpu_limit, tests):
             survivors.append(line)
             changes = list(difflib.unified_diff(source.splitlines(), code.splitlines(), n=0, lineterm=""))[3:]
             print(f"  survived: {module}.py:{line}", *changes, sep="\n    ", flush=True)
@@ -161,6 +169,11 @@ def test_module(module, share):
     killed = len(mutants) - len(survivors)
     print(f"{module}: {killed} killed, {len(survivors)} survived ({killed / len(mutants):.1%} killed)", flush=True)
     return killed, len(survivors)
+
+
+def _cpu_seconds_of_children():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def main():

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from yolov3.config.config import complete_config
+from yolov3.config.config import complete_config, network_input
 from yolov3.config.schema import config_schema, section_schema
 from yolov3.errors import InputError
 
@@ -193,6 +193,16 @@ def test_just_beyond_a_limit_is_refused(config, words):
         ),
         ({"device_target": "TPU"}, "config key device_target is 'TPU' but must be one of CPU, GPU, Ascend ("),
         ({"trian": {}}, "config key trian is unknown: did you mean train?"),
+        ({"trian": {"lr": "0.1"}}, "config key trian is unknown: did you mean train?"),
+        ({"seed": {"lr": "0.1"}}, "config key seed is {'lr': '0.1'} but must be of type integer ("),
+        (
+            {"data": {"provider": "custom"}},
+            "config key custom.train_image_dir is empty but data.provider is custom: set it to a path",
+        ),
+        (
+            {"train": {"group_size": 2}},
+            "config key train.group_size is 2 but train.is_distributed is 0: set it to 1",
+        ),
         ({"data": {"zzz": 1}}, "config key data.zzz is unknown: allowed are provider, data_dir, check_images, skip"),
     ],
 )
@@ -235,3 +245,21 @@ def test_texts_that_look_like_numbers_stay_texts_where_text_is_wanted():
 def test_a_whole_number_is_an_integer(value):
     found = complete_config({"train": {"per_batch_size": value}})["train"]["per_batch_size"]
     assert (found, type(found)) == (8, int)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, (416, False)),
+        ({"train": {"training_shape": 128}}, (128, False)),
+        ({"train": {"training_shape": "128"}, "eval": {"letterbox": True}}, (128, True)),
+        ({"train": {"training_shape": 128}, "eval": {"testing_shape": 96}}, (96, False)),
+        ({"weights": {"pretrained": "yolov3.weights"}, "train": {"training_shape": 128}}, (416, True)),
+        ({"weights": {"pretrained": "https://example.org/yolov3.weights"}, "eval": {"letterbox": False}}, (416, False)),
+        ({"weights": {"pretrained": "modelzoo.ckpt"}, "eval": {"testing_shape": 608}}, (608, False)),
+    ],
+)
+def test_a_workflow_evaluates_as_it_trains(config, expected):
+    found = network_input(complete_config(config))
+    assert (found["testing_shape"], found["letterbox"]) == expected
+    assert [type(value) for value in found.values()] == [int, bool]

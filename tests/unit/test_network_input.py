@@ -11,31 +11,12 @@ import numpy as np
 import pytest
 from exported_samples import SETTINGS, SIZE, run_script, small_network, write_samples
 
-from yolov3.config.config import complete_config, network_input
 from yolov3.config.trained_input import input_as_trained, training_input
 from yolov3.errors import InputError
 from yolov3.prediction import load_detector
 from yolov3.weights.checkpoint import SETTINGS_KEY, read_checkpoint, save_checkpoint
 
 UNKNOWN = dataclasses.replace(SETTINGS, testing_shape=None, letterbox=None)
-
-
-@pytest.mark.parametrize(
-    ("config", "expected"),
-    [
-        ({}, (416, False)),
-        ({"train": {"training_shape": 128}}, (128, False)),
-        ({"train": {"training_shape": "128"}, "eval": {"letterbox": True}}, (128, True)),
-        ({"train": {"training_shape": 128}, "eval": {"testing_shape": 96}}, (96, False)),
-        ({"weights": {"pretrained": "yolov3.weights"}, "train": {"training_shape": 128}}, (416, True)),
-        ({"weights": {"pretrained": "https://example.org/yolov3.weights"}, "eval": {"letterbox": False}}, (416, False)),
-        ({"weights": {"pretrained": "modelzoo.ckpt"}, "eval": {"testing_shape": 608}}, (608, False)),
-    ],
-)
-def test_a_workflow_evaluates_as_it_trains(config, expected):
-    found = network_input(complete_config(config))
-    assert (found["testing_shape"], found["letterbox"]) == expected
-    assert [type(value) for value in found.values()] == [int, bool]
 
 
 @pytest.mark.parametrize(

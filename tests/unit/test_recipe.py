@@ -1,10 +1,17 @@
 """Defaults by situation."""
 
+import re
+from pathlib import Path
+
 import pytest
+import yaml
 
 from yolov3.config.config import complete_config, network_input
 from yolov3.config.identity import tracked_values
+from yolov3.config.recipe import situation_defaults
 from yolov3.config.schema import config_schema
+
+TRAINING_PAGE = Path(__file__).parents[2] / "docs" / "training.md"
 
 OWN = {
     "data": {"provider": "custom"},
@@ -40,6 +47,15 @@ def test_own_data_or_the_config_choose_modern(config):
     assert network_input(config)["letterbox"]
 
 
+@pytest.mark.parametrize("section", ["train", "network"])
+def test_the_page_of_the_training_lists_what_modern_sets(section):
+    """Those that depend on the number of epochs are told in words."""
+    row = re.search(rf"^\| `{section}` \| (.*) \|$", TRAINING_PAGE.read_text(encoding="utf-8"), re.MULTILINE)[1]
+    told = {key: yaml.safe_load(value) for key, value in re.findall(r"`(\w+): ([^`]+)`", row)}
+    defaults = situation_defaults(OWN)[section]
+    assert told == {key: value for key, value in defaults.items() if key not in ("T_max", "warmup_epochs")}
+
+
 def test_what_the_config_gives_has_priority():
     config = own(train={"lr": 0.01, "T_max": 7, "scale_max": 2}, eval={"letterbox": False})
     assert (config["train"]["lr"], config["train"]["T_max"], config["train"]["scale_max"]) == (0.01, 7, 2)
@@ -63,6 +79,20 @@ def test_finetuning_keeps_the_batch_normalisation():
 def test_weights_to_use_as_they_are_keep_their_network():
     config = own(weights={"pretrained": "yolov3.ckpt"})
     assert {"size": "full", **config["network"]} == published("network")
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "blocks"),
+    [
+        ("full", [64, 128, 256, 512, 1024], [1, 2, 8, 8, 4]),
+        ("slim", [16, 32, 64, 128, 256], [1, 1, 2, 2, 1]),
+        ("tiny", [8, 16, 32, 64, 128], [1, 1, 1, 1, 1]),
+    ],
+)
+def test_the_networks_by_size(size, channels, blocks):
+    """Checkpoints of users have these sizes, so they stay."""
+    network = complete_config({"network": {"size": size}})["network"]
+    assert (network["backbone_shape"], network["backbone_layers"]) == (channels, blocks)
 
 
 def test_sizes_are_lists_of_channels_and_blocks():
