@@ -45,7 +45,10 @@ MODULES = {
     "config/recipe": ["test_recipe.py"],
     "evaluation/coco_metrics": ["test_coco_metrics.py"],
     "training/loss": ["test_loss.py"],
+    "training/overlap": ["test_overlap.py"],
+    "training/average": ["test_average.py"],
 }
+NEED_MINDSPORE = ("training/loss", "training/overlap", "training/average")
 LIBRARIES = ("numpy", "cv2", "PIL.Image", "pycocotools.cocoeval", "tqdm", "yaml", "jsonschema", "matplotlib")
 NOT_MUTATED = (libcst.Annotation, libcst.Decorator, libcst.Import, libcst.ImportFrom)
 MESSAGE_CALLS = {"info", "warning"}
@@ -191,7 +194,7 @@ def main():
     pytest.main(["--version"])
     results = {}
     for module in arguments.modules:
-        if module == "training/loss":
+        if module in NEED_MINDSPORE:
             importlib.import_module("mindspore")
         gc.freeze()
         results[module] = test_module(module, arguments.share)

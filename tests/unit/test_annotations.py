@@ -159,6 +159,11 @@ def test_nothing_annotated_and_no_images_left():
     assert split_of(dataset, rows, Path("x")).box_counts().tolist() == [0, 0]
 
 
+def test_a_file_without_annotations_is_read(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps({**small_dataset(), "annotations": []}))
+    assert read_annotations(tmp_path / "a.json")["annotations"] == []
+
+
 def test_a_box_too_thin_for_float32_is_dropped():
     dataset = {"images": [{"id": 1, "file_name": "a.jpg", "width": 10_000, "height": 10}]}
     dataset["categories"] = [{"id": 1, "name": "one"}]

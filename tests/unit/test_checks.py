@@ -177,6 +177,11 @@ def in_fractions(dataset):
         row["bbox"] = [value / 100 for value in row["bbox"]]
 
 
+def whole_images_in_fractions(dataset):
+    for row in dataset["annotations"]:
+        row["bbox"] = [0, 0, 1, 1]
+
+
 @pytest.mark.parametrize("split", ["train", "val"])
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
@@ -184,6 +189,7 @@ def in_fractions(dataset):
         (of_other_categories, "no image in .* has a usable box"),
         (only_crowds, "no image in .* has a usable box"),
         (in_fractions, "all boxes in .* lie within 0..1.*left, top, width, height. in pixels"),
+        (whole_images_in_fractions, "all boxes in .* lie within 0..1"),
     ],
 )
 def test_annotations_without_a_usable_box_are_refused(tmp_path, split, spoil, sentence):

@@ -144,6 +144,7 @@ def test_limits_themselves_are_allowed(config):
         ({"train": {"hosts": "one,two"}}, ["train.hosts is one,two", "is_distributed is 0"]),
         ({"network": {"anchor_scales": [*ANCHORS[3:6], *ANCHORS[:3], *ANCHORS[6:]]}}, ["anchor_scales", "grow"]),
         ({"network": {"anchor_scales": [*ANCHORS[:3], *ANCHORS[6:], *ANCHORS[3:6]]}}, ["anchor_scales", "grow"]),
+        ({"network": {"anchor_scales": [[50, 50], *[[9, 9]] * 8]}}, ["anchor_scales", "grow"]),
         # Nearly square ones of the larger side, but a smaller area.
         ({"network": {"anchor_scales": [[20, 20]] * 3 + [[30, 10]] * 3 + [[40, 40]] * 3}}, ["anchor_scales", "grow"]),
         ({"infer": {"precision": "bfloat16"}}, ["infer.precision", "infer.engine is lite", "openvino"]),
