@@ -67,6 +67,12 @@ auto Fraction(double* target) {
   return [target](const std::string& name, const std::string& text) { *target = ParseFraction(name, text); };
 }
 
+auto Flag(bool* target) {
+  return [target](const std::string& name, const std::string& text) {
+    *target = ParseChoice(name, text, {"0", "1"}) == "1";
+  };
+}
+
 auto Choice(std::string* target, const std::vector<std::string>& choices) {
   return [=](const std::string& name, const std::string& text) { *target = ParseChoice(name, text, choices); };
 }
@@ -92,16 +98,15 @@ std::vector<Option> Options(Args* args) {
       {"--annotations", "FILE",
        "COCO annotations with the ids of the JPEG files (default: the number at the end of the name)",
        Text(&args->annotations)},
-      {"--raw", "0|1", "1 (default) writes the raw maps to result_Files/, 0 does not",
-       [args](const std::string& name, const std::string& text) {
-         args->writes_raw = ParseChoice(name, text, {"0", "1"}) == "1";
-       }},
+      {"--raw", "0|1", "1 (default) writes the raw maps to result_Files/, 0 does not", Flag(&args->writes_raw)},
       {"--score_threshold", "X", "minimum score of a detection, 0 to 1 (default 0.001)",
        Fraction(&args->postprocess.score_threshold)},
       {"--nms_threshold", "X", "IoU above which the weaker of two boxes is dropped, 0 to 1 (default 0.5)",
        Fraction(&args->postprocess.nms_threshold)},
       {"--max_detections", "N", "maximum number of detections per image (default 0: no limit)",
        Integer(&args->postprocess.max_detections, 0)},
+      {"--multi_label", "0|1", "1 reports a prediction for every class, 0 (default) for its best one",
+       Flag(&args->postprocess.multi_label)},
   };
 }
 

@@ -65,18 +65,30 @@ std::vector<Detection> Detect(const RawMaps& maps, const ModelDescription& model
         const float confidence_logit = planes[4 * cells + cell];
         RequireNumber(confidence_logit);
         if (!(confidence_logit >= min_logit)) continue;
+        const float confidence = Sigmoid(confidence_logit);
+        std::array<float, 4> box_xyxy{};
+        bool is_decoded = false;
+        const auto consider = [&](std::size_t value) {
+          const float score = confidence * Sigmoid(planes[value * cells + cell]);
+          RequireNumber(score);
+          if (!(score >= min_score)) return;
+          if (!is_decoded) {
+            box_xyxy = DecodeBox(planes + cell, cells, map, cell, model.anchors_wh[stride * kAnchorsPerStride + anchor],
+                                 model.input_size, placement);
+            std::for_each(box_xyxy.begin(), box_xyxy.end(), RequireNumber);
+            is_decoded = true;
+          }
+          candidates.push_back({box_xyxy, score, static_cast<int>(value - 5)});
+        };
+        if (settings.multi_label) {
+          for (std::size_t value = 5; value < values; ++value) consider(value);
+          continue;
+        }
         std::size_t best = 5;
         for (std::size_t value = 6; value < values; ++value) {
           if (planes[value * cells + cell] > planes[best * cells + cell]) best = value;
         }
-        const float score = Sigmoid(confidence_logit) * Sigmoid(planes[best * cells + cell]);
-        RequireNumber(score);
-        if (!(score >= min_score)) continue;
-        const std::array<float, 4> box_xyxy =
-            DecodeBox(planes + cell, cells, map, cell, model.anchors_wh[stride * kAnchorsPerStride + anchor],
-                      model.input_size, placement);
-        std::for_each(box_xyxy.begin(), box_xyxy.end(), RequireNumber);
-        candidates.push_back({box_xyxy, score, static_cast<int>(best - 5)});
+        consider(best);
       }
     }
   }

@@ -13,7 +13,8 @@ namespace native310 {
 struct PostprocessSettings {
   double score_threshold = 0.001;
   double nms_threshold = 0.5;
-  int max_detections = 0;  // per image; 0 for no limit
+  int max_detections = 0;    // per image; 0 for no limit
+  bool multi_label = false;  // a prediction is a candidate for every class, instead of its best one
 };
 
 struct Detection {

@@ -71,21 +71,26 @@ def assert_text_of_python(path: Path) -> None:
         assert line.removesuffix(",") == json.dumps(detection, separators=(",", ":"))
 
 
-@pytest.mark.parametrize(("threshold", "nms", "most"), [(0.001, 0.5, 0), (0.3, 0.5, 0), (0.001, 0.3, 10), (0, 0.99, 0)])
-def test_detections_equal_python(fake: Program, tmp_path: Path, threshold: float, nms: float, most: int) -> None:
+@pytest.mark.parametrize(
+    ("threshold", "nms", "most", "multi_label"),
+    [(0.001, 0.5, 0, 0), (0.3, 0.5, 0, 0), (0.001, 0.3, 10, 0), (0, 0.99, 0, 0), (0.001, 0.5, 0, 1), (0.3, 0.5, 0, 1)],
+)
+def test_detections_equal_python(
+    fake: Program, tmp_path: Path, threshold: float, nms: float, most: int, multi_label: int
+) -> None:
     raw_maps, images = random_raw_maps(1), _images(3)
     model = write_fake_model(tmp_path / "model.om", raw_maps)
     bins = write_bins(tmp_path / "bins", images, placements=PLACEMENTS)
     output = tmp_path / "out"
     result = fake.run(
         *("--engine", "acl", "--model", model, "--input", bins, "--output", output, "--score_threshold", threshold),
-        *("--nms_threshold", nms, "--max_detections", most),
+        *("--nms_threshold", nms, "--max_detections", most, "--multi_label", multi_label),
     )
     found = assert_ran(result, output)
     wanted = []
     for index, image in enumerate(images):
         placement = Placement(**{key: _tuple(value) for key, value in PLACEMENTS[index].items()})
-        settings = PostprocessSettings(threshold, nms, most)
+        settings = PostprocessSettings(threshold, nms, most, bool(multi_label))
         maps = _known_maps(raw_maps, image)
         detections = detect(maps, SIZE, ANCHORS, placement, settings)
         wanted += coco_results(coco_rows(detections, index + 1, CATEGORY_IDS))

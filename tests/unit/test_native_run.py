@@ -22,6 +22,7 @@ SETTINGS = {
     "eval_ignore_threshold": 0.001,
     "nms_thresh": 0.5,
     "max_detections": 100,
+    "multi_label": False,
 }
 
 

@@ -100,6 +100,45 @@ def test_outputs_of_a_model_that_decodes_inside():
     assert (found.boxes_xyxy.dtype, found.scores.dtype, found.labels.dtype) == (np.float32, np.float32, np.int64)
 
 
+def test_every_class_of_a_prediction_may_count():
+    """Scores are 0.375, 0.5 and 0.125 by class for the first prediction, 0.0625, 0.125 and 0.375 for the second."""
+    neighbours = decoded_maps(
+        (0, 7, 11, 2, [0.5, 0.5, 0.5, 0.25, 0.5, 0.75, 1, 0.25]),
+        (1, 0, 3, 0, [0.6, 0.5, 0.1, 0.25, 0.5, 0.125, 0.25, 0.75]),
+    )
+    found = detect_decoded(neighbours, Placement(200, 100), PostprocessSettings(0.3, 0.5, 0, multi_label=True))
+    assert found.scores.tolist() == [0.5, 0.375, 0.375]
+    assert found.labels.tolist() == [1, 0, 2]
+    np.testing.assert_allclose(found.boxes_xyxy[:2], [[50, 37.5, 150, 62.5]] * 2, rtol=1e-6)
+    assert detect_decoded(neighbours, Placement(200, 100), PostprocessSettings(0.3, 0.5, 0)).labels.tolist() == [1, 2]
+
+
+def test_pairs_of_prediction_and_class_as_by_loops():
+    size = (64, 96)
+    rng = np.random.default_rng(5)
+    maps = [rng.normal(0, 1.5, raw.shape).astype(np.float32) for raw in empty_maps(size)]
+    expected = []
+    for raw in maps:
+        for anchor, row, column in np.ndindex(3, *raw.shape[2:]):
+            confidence, *classes = 1 / (1 + np.exp(-raw[anchor, 4:, row, column].astype(float)))
+            expected += [(confidence * value, label) for label, value in enumerate(classes)]
+    expected = sorted(pair for pair in expected if pair[0] >= 0.3)
+    boxes, scores, labels = select_candidates(flat(maps), size, ANCHORS, 0.3, multi_label=True)
+    order = np.argsort(scores)
+    np.testing.assert_allclose(scores[order], [score for score, _ in expected], rtol=1e-5)
+    assert labels[order].tolist() == [label for _, label in expected]
+    assert len(boxes) == len(expected) > len(select_candidates(flat(maps), size, ANCHORS, 0.3)[0])
+
+
+@pytest.mark.parametrize("value", [4, 5, 6])
+def test_pairs_that_are_not_numbers_are_told(value):
+    maps = empty_maps()
+    maps[0][2, 4, 1, 1] = 9
+    maps[0][2, value, 1, 1] = np.nan
+    with pytest.raises(InputError, match="not a number"):
+        select_candidates(flat(maps), (64, 96), ANCHORS, 0.5, multi_label=True)
+
+
 def test_the_nms_threshold_and_the_number_of_detections_are_those_of_the_settings():
     def scores(nms_thresh, max_detections):
         settings = PostprocessSettings(0.376, nms_thresh, max_detections)

@@ -1,6 +1,6 @@
 # Inference and evaluation by the native program: the float model and the int8 model.
 
-THRESHOLDS = section("eval", "eval_ignore_threshold", "nms_thresh", "max_detections")
+THRESHOLDS = section("eval", "eval_ignore_threshold", "nms_thresh", "max_detections", "multi_label")
 # The int8 model may need another engine and device than the float model.
 INT8_INFERENCE = {"engine": PLAN.int8_engine, "device": PLAN.int8_device}
 if PLAN.int8_engine != "openvino":

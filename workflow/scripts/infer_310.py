@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output_dir", type=Path, required=True, help="folder of the results")
     parser.add_argument("--threads", type=int, default=available_cpus(), help="CPU threads of the network")
     add_options(parser, "infer")
-    add_options(parser, "eval", only=("eval_ignore_threshold", "nms_thresh", "max_detections"))
+    add_options(parser, "eval", only=("eval_ignore_threshold", "nms_thresh", "max_detections", "multi_label"))
     return run_stage(run, parser.parse_args(argv))
 
 

@@ -1,5 +1,6 @@
 """Post-processing in NumPy: decoding, score threshold, class-wise NMS and mapping to the original image."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +20,15 @@ class PostprocessSettings:
     eval_ignore_threshold: float
     nms_thresh: float
     max_detections: int
+    multi_label: bool = False
 
 
 def select_candidates(
-    raw_maps: tuple[np.ndarray, ...], input_size: InputSize, anchors: tuple[AnchorSize, ...], threshold: float
+    raw_maps: tuple[np.ndarray, ...],
+    input_size: InputSize,
+    anchors: tuple[AnchorSize, ...],
+    threshold: float,
+    multi_label: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Decode the predictions of one image whose score is at least the threshold.
 
@@ -30,7 +36,8 @@ def select_candidates(
         raw_maps: float32 [3 * (5 + C), gh, gw] of strides 8, 16, 32.
         input_size: (height, width) of the network input in pixels.
         anchors: nine (width, height) in pixels of the input.
-        threshold: minimum score, where score is confidence * best class probability.
+        threshold: minimum score, where score is confidence * class probability.
+        multi_label: whether a prediction is a candidate for every class, instead of its best one.
 
     Returns:
         boxes_xyxy float32 [M, 4] in 0..1 of the input, scores float32 [M], labels int64 [M].
@@ -51,13 +58,29 @@ def select_candidates(
         first += per_anchor.shape[2] * ANCHORS_PER_STRIDE
     rows, indices = np.concatenate(chosen_rows), np.concatenate(chosen_indices)
 
-    labels = rows[:, 5:].argmax(axis=1)
-    best_logits = np.take_along_axis(rows[:, 5:], labels[:, None], axis=1)[:, 0]
-    scores = sigmoid(rows[:, 4]) * sigmoid(best_logits)
-    _refuse_nan(scores)
-    kept = scores >= threshold
+    kept, labels, scores = _scored(sigmoid(rows[:, 4]), rows[:, 5:], sigmoid, threshold, multi_label)
     boxes_cxcywh = decode_boxes(rows[kept, :4], prediction_grid(input_size, anchors)[indices[kept]])
-    return cxcywh_to_xyxy(boxes_cxcywh), scores[kept], labels[kept]
+    return cxcywh_to_xyxy(boxes_cxcywh), scores, labels
+
+
+def _scored(
+    confidences: np.ndarray,
+    class_values: np.ndarray,
+    to_probability: Callable[[np.ndarray], np.ndarray],
+    threshold: float,
+    multi_label: bool,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return prediction index, label and score of the predictions, or pairs of prediction and class, that reach it."""
+    if multi_label:
+        pair_scores = confidences[:, None] * to_probability(class_values)
+        _refuse_nan(pair_scores)
+        kept, labels = np.nonzero(pair_scores >= threshold)
+        return kept, labels, pair_scores[kept, labels]
+    labels = class_values.argmax(axis=1)
+    scores = confidences * to_probability(np.take_along_axis(class_values, labels[:, None], axis=1)[:, 0])
+    _refuse_nan(scores)
+    kept = np.flatnonzero(scores >= threshold)
+    return kept, labels[kept], scores[kept]
 
 
 def detect(
@@ -73,7 +96,7 @@ def detect(
         raw_maps, input_size, anchors: see `select_candidates`.
         placement: position of the image in the network input.
     """
-    candidates = select_candidates(raw_maps, input_size, anchors, settings.eval_ignore_threshold)
+    candidates = select_candidates(raw_maps, input_size, anchors, settings.eval_ignore_threshold, settings.multi_label)
     return _suppress(*candidates, placement, settings)
 
 
@@ -87,11 +110,9 @@ def detect_decoded(
         placement: position of the image in the network input.
     """
     rows = np.concatenate([decoded.reshape(-1, decoded.shape[-1]) for decoded in decoded_maps])
-    labels = rows[:, 5:].argmax(axis=1)
-    scores = rows[:, 4] * np.take_along_axis(rows[:, 5:], labels[:, None], axis=1)[:, 0]
-    _refuse_nan(scores)
-    kept = scores >= settings.eval_ignore_threshold
-    return _suppress(cxcywh_to_xyxy(rows[kept, :4]), scores[kept], labels[kept], placement, settings)
+    threshold, multi_label = settings.eval_ignore_threshold, settings.multi_label
+    kept, labels, scores = _scored(rows[:, 4], rows[:, 5:], lambda values: values, threshold, multi_label)
+    return _suppress(cxcywh_to_xyxy(rows[kept, :4]), scores, labels, placement, settings)
 
 
 def _suppress(

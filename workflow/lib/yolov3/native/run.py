@@ -36,6 +36,7 @@ class NativeRunSettings:
     eval_ignore_threshold: float
     nms_thresh: float
     max_detections: int
+    multi_label: bool
 
 
 def native_command(program: Path, model: Path, bins: Path, output_dir: Path, settings: NativeRunSettings) -> list[str]:
@@ -54,6 +55,7 @@ def native_command(program: Path, model: Path, bins: Path, output_dir: Path, set
         "score_threshold": settings.eval_ignore_threshold,
         "nms_threshold": settings.nms_thresh,
         "max_detections": settings.max_detections,
+        "multi_label": int(settings.multi_label),
     }
     return [str(program), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
 
