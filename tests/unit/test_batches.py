@@ -17,11 +17,12 @@ ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 
 AUGMENT = AugmentSettings(jitter=0.3, scale_min=0.25, scale_max=2, flip=0.5, hue=0.1, saturation=1.5, value=1.5)
 
 
-def source_of(folder, batch_size=2, shape=64, max_box=4, sampler_seed=5, **small):
+def source_of(folder, batch_size=2, shape=64, max_box=4, sampler_seed=5, use_empty_images=False, **small):
     place = write_small_coco(folder, **small)
     manifest = check_dataset("custom", {"train": place, "val": place}, CheckSettings("decode", False))
     sampler = SamplerSettings(sampler_seed, batch_size, rank=0, group_size=1, training_shape=shape, resize_rate=1)
-    return BatchSource.of(load_split(manifest, "train"), sampler, AUGMENT, ANCHORS, max_box)
+    split = load_split(manifest, "train")
+    return BatchSource.of(split, sampler, AUGMENT, ANCHORS, max_box, use_empty_images=use_empty_images)
 
 
 def assert_same(first, second):
@@ -98,6 +99,20 @@ def test_multi_scale_gives_multiples_of_32(tmp_path):
     sizes = {batch.input_size for batch in batches(source_of(tmp_path, shape=0), 0, 6, loaders=0)}
     assert len(sizes) > 1
     assert all(320 <= side <= 608 and side % 32 == 0 for size in sizes for side in size)
+
+
+def test_images_without_boxes_are_background_if_asked_for(tmp_path, caplog):
+    def have_boxes(folder, **options):
+        source = source_of(folder, images=1, empty_images=3, batch_size=1, **options)
+        built = list(batches(source, 0, source.new_sampler().steps_per_epoch, loaders=0))
+        # An empty image is shown in sizes of the augmentation like any other.
+        assert all((batch.images.std(axis=(1, 2, 3)) > 0).all() for batch in built)
+        return sorted(bool(batch.targets[-1].any()) for batch in built)
+
+    assert have_boxes(tmp_path / "all", use_empty_images=True) == [False, False, False, True]
+    assert "are not trained" not in caplog.text
+    assert have_boxes(tmp_path / "some") == [True]
+    assert "3 of 4 images have no usable box and are not trained: set train.use_empty_images to 1" in caplog.text
 
 
 def test_no_usable_box_is_told(tmp_path):

@@ -56,6 +56,20 @@ def test_all_images_count_and_the_last_batch_keeps_its_shape(split, batch_size):
     assert sum(counts) == 5
 
 
+@pytest.mark.parametrize("group", [2, 3, 5])
+def test_shares_have_the_batches_of_the_whole(split, group):
+    settings = EvaluationSettings(96, 2, False, PostprocessSettings(0.001, 0.5, 0))
+    _, whole, _ = evaluated(split, 2)
+    seen, rows = {}, []
+    for number in range(group):
+        network = OneBoxNetwork()
+        rows.append(detect_split(network, NETWORK, split, [3, 9], settings, share=(number, group)).rows)
+        seen |= {number + group * index: images for index, images in enumerate(network.seen)}
+    assert len(seen) == len(whole.seen) == 3
+    assert all(np.array_equal(seen[index], images) for index, images in enumerate(whole.seen))
+    assert sorted(np.concatenate(rows)[:, 0].tolist()) == [1, 2, 3, 4, 5]
+
+
 def test_boxes_are_scaled_back_by_the_original_size(split):
     result, _, _ = evaluated(split, 2)
     for found, (width, height) in zip(coco_results(result.rows), split.sizes_wh, strict=True):

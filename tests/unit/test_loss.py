@@ -1,11 +1,14 @@
 """The loss against a dense implementation of the formulas in NumPy, cell by cell."""
 
+import mindspore
 import numpy as np
 import pytest
 from mindspore import Tensor
+from schema_settings import published
+from test_overlap import overlap_by_hand
 
 from yolov3.network.grid import prediction_grid
-from yolov3.training.loss import YoloLoss
+from yolov3.training.loss import LossSettings, YoloLoss
 from yolov3.training.targets import assign_targets
 
 ANCHORS = ((10, 13), (16, 30), (33, 23), (30, 61), (62, 45), (59, 119), (116, 90), (156, 198), (373, 326))
@@ -31,9 +34,9 @@ def iou(a, b):
     return width * height / union
 
 
-def dense_loss(raw_maps, boxes, labels, smoothing, ignore_iou=0.7):
-    """The four parts, by loops over every cell and anchor in float64."""
-    xy = wh = confidence = classes = 0.0
+def dense_loss(raw_maps, boxes, labels, smoothing=0.0, ignore_iou=0.7, measure="giou", has_iou_target=False):
+    """Terms xy, wh, confidence and class, and that of an IoU loss, by loops over every cell and anchor in float64."""
+    xy = wh = confidence = classes = overlap = 0.0
     height, width = SIZE
     images = raw_maps[0].shape[0]
     for image in range(images):
@@ -62,7 +65,15 @@ def dense_loss(raw_maps, boxes, labels, smoothing, ignore_iou=0.7):
                                 cross_entropy(tx, cx / stride - column) + cross_entropy(ty, cy / stride - row)
                             )
                             wh += weight * 0.5 * ((tw - np.log(w / aw)) ** 2 + (th - np.log(h / ah)) ** 2)
-                            confidence += cross_entropy(to, 1.0)
+                            decoded = (
+                                sigmoid(tx) + column,
+                                sigmoid(ty) + row,
+                                aw * np.exp(tw) / stride,
+                                ah * np.exp(th) / stride,
+                            )
+                            iou_of_pair, loss, _ = overlap_by_hand(decoded, np.array([cx, cy, w, h]) / stride, measure)
+                            overlap += loss
+                            confidence += cross_entropy(to, iou_of_pair if has_iou_target else 1.0)
                             for index, logit in enumerate(logits):
                                 target = 1 - smoothing if index == label else smoothing / (CLASSES - 1)
                                 classes += cross_entropy(logit, target)
@@ -72,7 +83,7 @@ def dense_loss(raw_maps, boxes, labels, smoothing, ignore_iou=0.7):
                         decoded = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
                         if max((iou(decoded, box) for box in boxes[image]), default=0.0) < ignore_iou:
                             confidence += cross_entropy(to, 0.0)
-    return np.array([xy, wh, confidence, classes]) / images
+    return np.array([xy, wh, confidence, classes, overlap]) / images
 
 
 def random_case(seed, boxes_per_image):
@@ -90,23 +101,55 @@ def random_case(seed, boxes_per_image):
     return raw_maps, boxes, labels
 
 
-def our_loss(raw_maps, boxes, labels, smoothing):
+def loss_of(classes=CLASSES, smoothing=0.0, **changes):
+    """The loss; smoothing is on if it is not 0."""
+    smoothed = {"label_smooth": 1, "label_smooth_factor": smoothing} if smoothing else {}
+    return YoloLoss(classes, published(LossSettings, **smoothed, **changes))
+
+
+def our_loss(raw_maps, boxes, labels, smoothing=0.0, **changes):
     targets = [assign_targets(b, label, SIZE, ANCHORS, 8) for b, label in zip(boxes, labels, strict=True)]
     stacked = [Tensor(np.stack([getattr(t, name) for t in targets])) for name in vars(targets[0])]
     grid = Tensor(np.array(prediction_grid(SIZE, ANCHORS)))
-    parts = YoloLoss(CLASSES, smoothing)(tuple(map(Tensor, raw_maps)), grid, *stacked)
-    return np.array([float(part) for part in parts])
+    loss = loss_of(smoothing=smoothing, **changes)
+    terms = loss(tuple(map(Tensor, raw_maps)), grid, *stacked)
+    assert len(terms) == len(loss.term_names)
+    return np.array([float(term) for term in terms])
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_equals_the_formulas_cell_by_cell(smoothing):
     case = random_case(3, [5, 0, 8])
-    np.testing.assert_allclose(our_loss(*case, smoothing), dense_loss(*case, smoothing), rtol=1e-4)
+    np.testing.assert_allclose(our_loss(*case, smoothing), dense_loss(*case, smoothing)[:4], rtol=1e-4)
+
+
+@pytest.mark.parametrize("measure", ["giou", "ciou"])
+def test_iou_losses_replace_centre_and_size(measure):
+    case = random_case(4, [5, 0, 8])
+    expected = dense_loss(*case, measure=measure)
+    np.testing.assert_allclose(our_loss(*case, box_loss=measure), expected[[4, 2, 3]], rtol=1e-4)
+    assert loss_of(box_loss=measure).term_names == ("box", "confidence", "class")
+
+
+@pytest.mark.parametrize("box_loss", ["published", "ciou"])
+def test_the_confidence_may_learn_the_iou(box_loss):
+    case = random_case(4, [5, 0, 8])
+    plain, expected = dense_loss(*case)[2], dense_loss(*case, has_iou_target=True)[2]
+    assert our_loss(*case, box_loss=box_loss, objectness_target="iou")[-2] == pytest.approx(expected, rel=1e-4)
+    assert abs(plain - expected) > 0.1
+
+
+def test_factors_multiply_the_terms():
+    case = random_case(3, [5, 0, 8])
+    weighted = our_loss(*case, box_weight=2.0, objectness_weight=3.0, class_weight=5.0)
+    np.testing.assert_allclose(weighted, our_loss(*case) * (2, 2, 3, 5), rtol=1e-6)
+    weighted = our_loss(*case, box_loss="giou", box_weight=2.0, objectness_weight=3.0)
+    np.testing.assert_allclose(weighted, our_loss(*case, box_loss="giou") * (2, 3, 1), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("smoothing", "targets"),
-    [((), (1, 0, 0)), ((), (1, 0)), ((), (1,)), ((0.2,), (0.8, 0.1, 0.1)), ((0.2,), (0.8, 0.2)), ((0.2,), (0.8,))],
+    [(0.0, (1, 0, 0)), (0.0, (1, 0)), (0.0, (1,)), (0.2, (0.8, 0.1, 0.1)), (0.2, (0.8, 0.2)), (0.2, (0.8,))],
 )
 def test_class_targets_of_any_number_of_classes(smoothing, targets):
     """Smoothing is shared by the other classes, and off unless asked for."""
@@ -119,7 +162,7 @@ def test_class_targets_of_any_number_of_classes(smoothing, targets):
     stacked = [Tensor(np.array(value)[None]) for value in vars(targets_of_image).values()]
     flat = tuple(Tensor(raw.reshape(1, -1, *raw.shape[3:])) for raw in raw_maps)
     grid = Tensor(np.array(prediction_grid(SIZE, ANCHORS)))
-    classes = YoloLoss(len(targets), *smoothing)(flat, grid, *stacked)[3]
+    classes = loss_of(len(targets), smoothing)(flat, grid, *stacked)[3]
     assert float(classes) == pytest.approx(sum(map(cross_entropy, logits, targets)), rel=1e-5)
 
 
@@ -150,7 +193,7 @@ def test_predictions_near_the_truth_are_ignored_as_in_the_formulas():
         moved = chosen + size * rng.uniform(-0.08, 0.08, chosen.shape)
         boxes.append(np.clip(moved, 0, (SIZE[1], SIZE[0], SIZE[1], SIZE[0])).astype(np.float32))
     labels = [rng.integers(0, CLASSES, 8) for _ in range(2)]
-    expected = dense_loss(raw_maps, boxes, labels, 0.0)
+    expected = dense_loss(raw_maps, boxes, labels)[:4]
     np.testing.assert_allclose(our_loss(raw_maps, boxes, labels, 0.0), expected, rtol=1e-5)
     # Other limits give other losses, by far more than the tolerance.
     limits = [dense_loss(raw_maps, boxes, labels, 0.0, limit)[2] for limit in (0.6, 0.7, 0.8, 2)]
@@ -169,14 +212,13 @@ def test_a_prediction_that_already_overlaps_is_not_pushed_down():
     assert confidence == pytest.approx((predictions - 1) * np.log(2), rel=1e-5)
 
 
-def test_no_gradient_flows_through_the_ignore_mask():
-    import mindspore
-
+@pytest.mark.parametrize("target", ["one", "iou"])
+def test_no_gradient_of_the_confidence_flows_into_the_boxes(target):
     raw_maps, boxes, labels = random_case(5, [3])
     targets = assign_targets(boxes[0], labels[0], SIZE, ANCHORS, 8)
     stacked = [Tensor(np.array(value)[None]) for value in vars(targets).values()]
     grid = Tensor(np.array(prediction_grid(SIZE, ANCHORS)))
-    loss = YoloLoss(CLASSES)
+    loss = loss_of(objectness_target=target)
 
     def confidence_loss(raw_8, raw_16, raw_32):
         return loss((raw_8, raw_16, raw_32), grid, *stacked)[2]

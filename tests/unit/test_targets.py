@@ -93,3 +93,32 @@ def test_a_centre_on_the_far_border_belongs_to_the_last_cell():
     targets = assign_targets(box, np.array([0]), SIZE, ANCHORS, 1)
     assert targets.prediction[0] < sum(predictions_per_stride(SIZE))
     assert targets.offset_xy[0].tolist() == [1, 1]
+
+
+def test_further_anchors_that_fit_are_assigned_too():
+    """Compared with loops over boxes and anchors; a box's own best anchor keeps its prediction."""
+    rng = np.random.default_rng(6)
+    size = rng.uniform(6, 120, (12, 2))
+    top_left = rng.uniform(0, 1, (12, 2)) * (416 - size)
+    boxes = np.concatenate([top_left, top_left + size], axis=1).astype(np.float32)
+    labels = np.arange(12)
+    targets = assign_targets(boxes, labels, SIZE, ANCHORS, 14, 0.3)
+    expected = {}
+    for is_best in (False, True):
+        for (left, top, right, bottom), label in zip(boxes.astype(float), labels, strict=True):
+            w, h = right - left, bottom - top
+            overlaps = [min(w, aw) * min(h, ah) / (w * h + aw * ah - min(w, aw) * min(h, ah)) for aw, ah in ANCHORS]
+            for anchor, overlap in enumerate(overlaps):
+                if (anchor == int(np.argmax(overlaps))) == is_best and (is_best or overlap > 0.3):
+                    stride = (8, 16, 32)[anchor // 3]
+                    column, row = int((left + right) / 2 // stride), int((top + bottom) / 2 // stride)
+                    first = (0, 3 * 52 * 52, 3 * (52 * 52 + 26 * 26))[anchor // 3]
+                    expected[first + (row * (416 // stride) + column) * 3 + anchor % 3] = label
+    trained = targets.responsible == 1
+    assert dict(zip(targets.prediction[trained].tolist(), targets.label[trained].tolist(), strict=True)) == expected
+    assert np.flatnonzero(targets.objectness).tolist() == sorted(expected)
+    assert len(expected) > 20 and len(targets.prediction) == 14 * 9 and len(targets.boxes_xyxy) == 14
+    decoded = prediction_grid(SIZE, ANCHORS)[targets.prediction[trained]]
+    sizes = np.exp(targets.log_size_wh[trained]) * decoded[:, 4:6] * 416
+    np.testing.assert_allclose(sizes, size[targets.label[trained]], rtol=1e-4)
+    np.testing.assert_allclose(targets.size_weight[trained], 2 - sizes.prod(axis=1) / 416**2, rtol=1e-4)

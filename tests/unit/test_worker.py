@@ -1,9 +1,38 @@
 """What ranks exchange."""
 
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import mindspore
 import numpy as np
-from mindspore import Tensor
+import pytest
+from mindspore import Parameter, Tensor, nn
 
 from yolov3.distributed import worker
+from yolov3.distributed.worker import Rank
+
+
+@pytest.fixture
+def on_ranks(monkeypatch):
+    """Calls a function with each rank of a group, in threads that add their tensors as AllReduce does."""
+
+    def call(function, group_size):
+        barrier, values = threading.Barrier(group_size, timeout=300), {}
+
+        class Add:
+            def __call__(self, value):
+                values[threading.get_ident()] = value.asnumpy()
+                barrier.wait()
+                total = Tensor(np.sum(list(values.values()), axis=0))
+                barrier.wait()
+                return total
+
+        monkeypatch.setattr(worker, "_Sum", Add)
+        with ThreadPoolExecutor(group_size) as executor:
+            return list(executor.map(function, [Rank(number, group_size) for number in range(group_size)]))
+
+    return call
 
 
 def test_sums_over_ranks_are_exact_beyond_float32(monkeypatch):
@@ -11,3 +40,42 @@ def test_sums_over_ranks_are_exact_beyond_float32(monkeypatch):
     monkeypatch.setattr(worker, "_Sum", lambda: lambda values: Tensor(values.asnumpy() * np.float32(ranks)))
     for value in (0, 2**24 + 1, 10**12 + 7):
         assert worker.sum_over_ranks(value) == ranks * value
+
+
+@pytest.mark.parametrize("lengths", [(5, 0, 3_000_000), (0, 0), (1 << 20, 1), (0, 1)])
+def test_each_rank_gets_the_data_of_all(on_ranks, lengths):
+    data = [os.urandom(length) for length in lengths]
+    for gathered in on_ranks(lambda rank: worker.bytes_of_ranks(data[rank.number], rank), len(lengths)):
+        assert gathered == data
+
+
+def test_one_rank_needs_no_communication():
+    assert worker.bytes_of_ranks(b"abc", Rank()) == [b"abc"]
+
+
+class Normalised(nn.Cell):
+    """A trained weight and two statistics, which differ by rank."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.weight = Parameter(Tensor([7.0 + number], mindspore.float32), name="weight")
+        for name, values in (("moving_mean", [1.0, 2.0]), ("moving_variance", [[3.0], [4.0]])):
+            value = Tensor(np.array(values, np.float32) + 10 * number)
+            self.insert_param_to_cell(name, Parameter(value, name=name, requires_grad=False))
+
+
+def test_statistics_are_rank_0s_for_a_while(on_ranks):
+    def values_of(network):
+        return [parameter.asnumpy().tolist() for parameter in network.get_parameters()]
+
+    def run(rank):
+        network = Normalised(rank.number)
+        before = values_of(network)
+        with pytest.raises(KeyError), worker.statistics_of_master(network, rank):
+            inside = values_of(network)
+            raise KeyError
+        assert values_of(network) == before
+        return inside
+
+    statistics = [[1.0, 2.0], [[3.0], [4.0]]]
+    assert on_ranks(run, 2) == [[[7.0], *statistics], [[8.0], *statistics]]

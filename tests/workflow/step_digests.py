@@ -9,20 +9,24 @@ import hashlib
 import json
 import logging
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import mindspore
 import numpy as np
 from mindspore import Tensor, nn
 
+from yolov3.config.config import complete_config
+from yolov3.config.options import settings_from
 from yolov3.distributed.msrun import is_launched
 from yolov3.distributed.run import DistributedSettings, run_distributed
 from yolov3.distributed.worker import start_runtime
 from yolov3.network.grid import prediction_grid
 from yolov3.network.settings import NetworkSettings
 from yolov3.network.yolo import YOLOv3
-from yolov3.training.loss import YoloLoss
-from yolov3.training.step import ForwardLoss, OptimizerSettings, TrainStep, new_optimizer
+from yolov3.training.loss import LossSettings, YoloLoss
+from yolov3.training.optimizer import OptimizerSettings, new_optimizer
+from yolov3.training.step import ForwardLoss, TrainStep
 from yolov3.training.targets import assign_targets
 
 ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 36), (48, 48))
@@ -47,9 +51,11 @@ def share_of_batch(rank: int, group_size: int) -> list[Tensor]:
 def train(output: Path, is_distributed: bool) -> None:
     worker = start_runtime("CPU", 4, is_distributed)
     network = YOLOv3(NetworkSettings((8, 16, 16, 16, 16), (1, 1, 1, 1, 1), ANCHORS, ("a", "b")))
-    settings = OptimizerSettings(optimizer="momentum", momentum=0.9, weight_decay=0.01, loss_scale=1.0)
+    options = Namespace(**complete_config({})["train"])
+    settings = settings_from(OptimizerSettings, options, weight_decay=0.01, loss_scale=1.0)
     optimizer = new_optimizer(network, np.full(STEPS, 0.002, np.float32), settings)
-    step = TrainStep(ForwardLoss(network, YoloLoss(2), 1.0), optimizer, worker.group_size)
+    loss = YoloLoss(2, settings_from(LossSettings, options))
+    step = TrainStep(ForwardLoss(network, loss, 1.0), optimizer, worker.group_size)
     step.set_train(True)
     for _, cell in network.cells_and_names():
         if isinstance(cell, nn.BatchNorm2d):

@@ -102,6 +102,39 @@ def test_label_smoothing_changes_the_class_loss_only(plain, train):
     assert abs(float(before["loss_class"]) - float(after["loss_class"])) > 1e-3
 
 
+def test_iou_losses_have_one_term_for_the_boxes(plain, train):
+    whole, half = (train(name, box_loss="ciou", box_weight=weight) for name, weight in (("whole", 1), ("half", 0.5)))
+    first, halved = rows(whole)[0], rows(half)[0]
+    assert "loss_xy" not in first and "loss_wh" not in first
+    assert first["loss_confidence"] == rows(plain)[0]["loss_confidence"]
+    assert float(halved["loss_box"]) == pytest.approx(float(first["loss_box"]) / 2, rel=1e-5)
+    terms = sum(float(value) for name, value in first.items() if name.startswith("loss_"))
+    assert float(first["loss"]) == pytest.approx(terms, rel=1e-5)
+
+
+def test_further_anchors_and_the_iou_as_target(plain, train):
+    further, target = train("further", assignment_iou=0.2), train("target", objectness_target="iou")
+    before, after = rows(plain)[0], rows(further)[0]
+    assert float(after["loss_xy"]) > 1.2 * float(before["loss_xy"])
+    before, after = rows(plain)[0], rows(target)[0]
+    assert before["loss_xy"] == after["loss_xy"]
+    assert before["loss_confidence"] != after["loss_confidence"]
+
+
+def test_averaged_weights_are_the_result_of_the_same_training(plain, train):
+    averaged = train(ema_epochs=1)
+    assert column(averaged, "loss") == column(plain, "loss")
+    name = "branch_8.head.weight"
+    assert not np.array_equal(weights(averaged)[name], weights(plain)[name])
+
+
+def test_clipped_gradients_move_the_weights_less(plain, train):
+    start, clipped = weights(train("start", lr=1e-9)), weights(train("clipped", gradient_clip=0.01))
+    name = "branch_8.head.weight"
+    moves = [np.abs(moved[name] - start[name]).max() for moved in (weights(plain), clipped)]
+    assert moves[1] < 0.2 * moves[0]
+
+
 def test_loss_scale_is_divided_out(plain, train):
     scaled = weights(train("scaled", loss_scale=1024))
     for name, value in weights(plain).items():
@@ -206,7 +239,7 @@ def test_the_best_weights_are_the_result(plain, train, monkeypatch):
     found = [0.5, 0.1]
 
     class Validator:
-        def __init__(self, manifest, settings):
+        def __init__(self, *arguments):
             pass
 
         def __call__(self, network):

@@ -17,6 +17,8 @@ from yolov3.config.config import complete_config
 from yolov3.config.options import option_words
 from yolov3.weights.checkpoint import read_checkpoint
 
+# Averaged weights are part of what is saved, resumed and validated.
+EIGHT_EPOCHS = {"max_epoch": 8, "T_max": 8, "ema_epochs": 0.5}
 EAGERLY = str(ROOT / "tests" / "workflow" / "eagerly.py")
 
 
@@ -45,14 +47,14 @@ def curve(path):
 @pytest.fixture(scope="module")
 def undisturbed(finished, tmp_path_factory):
     output = tmp_path_factory.mktemp("undisturbed")
-    done = train(finished, output, max_epoch=8, T_max=8)
+    done = train(finished, output, **EIGHT_EPOCHS)
     assert done.returncode == 0, done.stderr
     return output
 
 
 def test_killed_between_two_checkpoints_and_run_again(finished, undisturbed, tmp_path):
     running = subprocess.Popen(
-        command(finished, tmp_path, max_epoch=8, T_max=8), cwd=finished.folder, stderr=subprocess.DEVNULL
+        command(finished, tmp_path, **EIGHT_EPOCHS), cwd=finished.folder, stderr=subprocess.DEVNULL
     )
     state, metrics = tmp_path / "checkpoints" / "last.ckpt", tmp_path / "checkpoints" / "metrics.csv"
     deadline = time.monotonic() + 300
@@ -65,18 +67,21 @@ def test_killed_between_two_checkpoints_and_run_again(finished, undisturbed, tmp
     running.wait()
     assert not (tmp_path / "yolov3.ckpt").exists()
 
-    again = train(finished, tmp_path, max_epoch=8, T_max=8)
+    again = train(finished, tmp_path, **EIGHT_EPOCHS)
     assert again.returncode == 0, again.stderr
     assert "resuming from" in again.stderr
     resumed, whole = curve(tmp_path / "metrics.csv"), curve(undisturbed / "metrics.csv")
     assert list(resumed) == list(whole) == list(range(24))
     for step, loss in whole.items():
         assert resumed[step] == pytest.approx(loss, rel=1e-3)
+    weights, whole_weights = (read_checkpoint(folder / "yolov3.ckpt").parameters for folder in (tmp_path, undisturbed))
+    for name, value in whole_weights.items():
+        np.testing.assert_allclose(weights[name].asnumpy(), value.asnumpy(), rtol=1e-2, atol=1e-4, err_msg=name)
 
 
 def test_other_settings_start_afresh_and_the_former_state_is_kept(finished, tmp_path):
     running = subprocess.Popen(
-        command(finished, tmp_path, before=[EAGERLY], max_epoch=8, T_max=8),
+        command(finished, tmp_path, before=[EAGERLY], **EIGHT_EPOCHS),
         cwd=finished.folder,
         stderr=subprocess.DEVNULL,
     )
@@ -103,7 +108,7 @@ def test_a_broken_loss_stops_with_a_sentence(finished, tmp_path):
     assert not (tmp_path / "yolov3.ckpt").exists()
 
 
-def test_two_workers_train_together(finished, tmp_path):
+def test_two_workers_train_and_validate_together(finished, tmp_path):
     # Below the ports that Linux gives to outgoing connections.
     port = 20000 + os.getpid() % 12000
     done = train(
@@ -114,17 +119,22 @@ def test_two_workers_train_together(finished, tmp_path):
         per_batch_size=4,
         master_port=port,
         is_save_on_master=0,
+        eval_interval=4,
+        **EIGHT_EPOCHS,
     )
     assert done.returncode == 0, done.stderr + done.stdout
-    assert list(curve(tmp_path / "metrics.csv")) == list(range(6))
+    assert list(curve(tmp_path / "metrics.csv")) == list(range(24))
+    # Both ranks keep the best network, with rank 0's statistics, because each has seen images of its own.
     first = read_checkpoint(tmp_path / "yolov3.ckpt").parameters
     second = read_checkpoint(tmp_path / "rank_1" / "yolov3.ckpt").parameters
-    trained = [name for name in first if not name.endswith(("moving_mean", "moving_variance"))]
-    for name in trained:
-        assert np.array_equal(first[name].asnumpy(), second[name].asnumpy()), name
-    # Each rank has seen images of its own, so their running statistics differ.
-    statistics = [name for name in first if name.endswith("moving_mean")]
-    assert any(not np.array_equal(first[name].asnumpy(), second[name].asnumpy()) for name in statistics)
+    for name, value in first.items():
+        assert np.array_equal(value.asnumpy(), second[name].asnumpy()), name
+    # Each evaluated its share of the images; together as one process does, to the last digit.
+    summary = json.loads((tmp_path / "train.json").read_text())
+    best = next(entry for entry in summary["validation"] if entry["epoch"] == summary["best_epoch"])
+    metrics = eval_coco(finished, tmp_path / "yolov3.ckpt", tmp_path / "evaluated")
+    assert (metrics["AP"], metrics["AP50"]) == (best["AP"], best["AP50"])
+    assert metrics["AP"] > 0
 
 
 def eval_coco(project, checkpoint, output):
@@ -146,7 +156,7 @@ def eval_coco(project, checkpoint, output):
 
 
 def test_the_best_network_of_the_validations_is_the_result(finished, undisturbed, tmp_path):
-    done = train(finished, tmp_path, max_epoch=8, T_max=8, eval_interval=2)
+    done = train(finished, tmp_path, **EIGHT_EPOCHS, eval_interval=2)
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "train.json").read_text())
     validations = summary["validation"]

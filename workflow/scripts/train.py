@@ -15,23 +15,23 @@ from typing import Any
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.config.trained_input import training_input
-from yolov3.data.annotations import load_split
 from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.distributed.msrun import is_launched
 from yolov3.distributed.run import DistributedSettings, run_distributed
-from yolov3.distributed.worker import start_runtime
+from yolov3.distributed.worker import bytes_of_ranks, start_runtime
 from yolov3.errors import InputError
 from yolov3.files import sha256_of
 from yolov3.network.options import network_settings_from
 from yolov3.network.yolo import YOLOv3
 from yolov3.training.augment import AugmentSettings
-from yolov3.training.batches import BatchSource
+from yolov3.training.batches import source_from
 from yolov3.training.loop import train
+from yolov3.training.loss import LossSettings
+from yolov3.training.optimizer import OptimizerSettings
 from yolov3.training.results import TrainFiles
-from yolov3.training.sampler import SamplerSettings
 from yolov3.training.schedule import ScheduleSettings
 from yolov3.training.settings import TrainSettings
-from yolov3.training.step import OptimizerSettings, set_objectness_prior
+from yolov3.training.step import set_objectness_prior
 from yolov3.weights.checkpoint import load_for_finetuning, load_into
 
 
@@ -90,25 +90,13 @@ def train_as_rank(arguments: argparse.Namespace) -> None:
     elif arguments.pretrained_backbone:
         load_into(weights, network, part="backbone")
 
-    source = BatchSource.of(
-        load_split(manifest, "train"),
-        settings_from(
-            SamplerSettings,
-            arguments,
-            batch_size=arguments.per_batch_size,
-            rank=rank.number,
-            group_size=rank.group_size,
-            training_shape=int(arguments.training_shape or 0),
-        ),
-        settings_from(AugmentSettings, arguments),
-        network.settings.anchors,
-        max_box=min(arguments.max_box, manifest.split("train").max_boxes),
-    )
+    source = source_from(arguments, manifest, network.settings.anchors, rank.number, rank.group_size)
     settings = settings_from(
         TrainSettings,
         arguments,
         schedule=settings_from(ScheduleSettings, arguments),
         optimizer=settings_from(OptimizerSettings, arguments),
+        loss=settings_from(LossSettings, arguments),
         augment=settings_from(AugmentSettings, arguments),
     )
     validate, splits = None, ["train"]
@@ -119,7 +107,8 @@ def train_as_rank(arguments: argparse.Namespace) -> None:
         from yolov3.evaluation.validation import Validator
 
         evaluation = evaluation_settings_from(arguments, fitted)
-        validate = Validator(manifest, evaluation)
+        share = (rank.number, rank.group_size)
+        validate = Validator(manifest, evaluation, share, lambda data: bytes_of_ranks(data, rank))
         splits.append("val")
         origin["validation"] = dataclasses.asdict(evaluation)
     origin["data"] = manifest.fingerprint(*splits)

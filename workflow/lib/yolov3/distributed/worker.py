@@ -1,5 +1,7 @@
 """Set-up of MindSpore in one process: device, graph mode, seed, and communication between ranks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import mindspore
@@ -9,6 +11,8 @@ from mindspore import Tensor, nn, ops
 from yolov3.distributed.platform_worker import own_device_id
 from yolov3.errors import InputError, first_line
 from yolov3.process import available_cpus
+
+BYTES_AT_A_TIME = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,48 @@ def sum_over_ranks(value: int) -> int:
     digits = np.frombuffer(value.to_bytes(8, "little"), np.uint8)
     sums = _Sum()(Tensor(digits.astype(np.float32))).asnumpy()
     return sum(int(digit) << 8 * place for place, digit in enumerate(sums))
+
+
+def bytes_of_ranks(data: bytes, rank: Rank) -> list[bytes]:
+    """Return the data of each rank, in the order of ranks; every rank must call it."""
+    if rank.group_size == 1:
+        return [data]
+    lengths = [sum_over_ranks(len(data) if number == rank.number else 0) for number in range(rank.group_size)]
+    ends = np.cumsum(lengths)
+    start = int(ends[rank.number]) - len(data)
+    # Where one rank has its data, the others have zeros.
+    padded = np.zeros(-(-int(ends[-1]) // BYTES_AT_A_TIME) * BYTES_AT_A_TIME, np.uint8)
+    padded[start : start + len(data)] = np.frombuffer(data, np.uint8)
+    add = _Sum()
+    chunks = [
+        add(Tensor(chunk.astype(np.float32))).asnumpy().astype(np.uint8).tobytes()
+        for chunk in padded.reshape(-1, BYTES_AT_A_TIME)
+    ]
+    joined = b"".join(chunks)
+    return [joined[end - length : end] for end, length in zip(ends.tolist(), lengths, strict=True)]
+
+
+@contextmanager
+def statistics_of_master(network: nn.Cell, rank: Rank) -> Iterator[None]:
+    """Give the network rank 0's parameters that are not trained, such as the statistics of BatchNorm, for a while.
+
+    Every rank must use it. Ranks see different images, so that their statistics differ.
+    """
+    if rank.group_size == 1:
+        yield
+        return
+    parameters = [parameter for parameter in network.get_parameters() if not parameter.requires_grad]
+    own = [parameter.asnumpy().copy() for parameter in parameters]
+    data = b"".join(value.tobytes() for value in own) if rank.is_master else b""
+    shared = np.frombuffer(bytes_of_ranks(data, rank)[0], np.float32)
+    ends = np.cumsum([parameter.size for parameter in parameters])
+    for parameter, value, end in zip(parameters, own, ends, strict=True):
+        parameter.set_data(Tensor(shared[end - value.size : end].reshape(value.shape)))
+    try:
+        yield
+    finally:
+        for parameter, value in zip(parameters, own, strict=True):
+            parameter.set_data(Tensor(value))
 
 
 class _Sum(nn.Cell):

@@ -80,13 +80,13 @@ def _place_with_a_box(
 ) -> tuple[Rectangle, Rectangle, np.ndarray]:
     """Return the visible part of the image, the part of the canvas that it covers, and the boxes on the canvas.
 
-    Placements without usable boxes are drawn again; after PLACEMENT_TRIES the whole image is shown.
+    Placements that lose all boxes are drawn again; after PLACEMENT_TRIES the whole image is shown.
     """
     for _ in range(PLACEMENT_TRIES):
         parts = _visible_rectangles(image, _random_target(image, input_size, settings, rng), input_size)
         if parts is not None:
             placed_xyxy = _map_boxes(boxes_xyxy, *parts)
-            if _is_usable(placed_xyxy).any():
+            if not len(boxes_xyxy) or _is_usable(placed_xyxy).any():
                 return *parts, placed_xyxy
     height, width = input_size
     scale = min(width / image.shape[1], height / image.shape[0])

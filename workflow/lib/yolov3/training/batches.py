@@ -1,5 +1,6 @@
 """Batches of training data, prepared ahead of the training steps."""
 
+import argparse
 import logging
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -11,8 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from yolov3.data.annotations import CocoSplit
+from yolov3.config.options import settings_from
+from yolov3.data.annotations import CocoSplit, load_split
 from yolov3.data.images import read_image_rgb
+from yolov3.data.manifest import Manifest
 from yolov3.data.read_ahead import read_ahead
 from yolov3.errors import InputError
 from yolov3.network.grid import InputSize
@@ -45,11 +48,12 @@ class BatchSource:
 
     Attributes:
         split: the training images.
-        usable: int64 indices into `split` of the images with a usable box; the others are skipped.
+        usable: int64 indices into `split` of the images to train.
         sampler: settings of the order of images.
         augment: settings of the augmentation.
         anchors: nine (width, height) in pixels of the input.
         max_box: maximum number of boxes per image, to which targets are padded.
+        assignment_iou: see `assign_targets`.
     """
 
     split: CocoSplit
@@ -58,6 +62,7 @@ class BatchSource:
     augment: AugmentSettings
     anchors: tuple[AnchorSize, ...]
     max_box: int
+    assignment_iou: float = 1.0
 
     @classmethod
     def of(
@@ -67,8 +72,10 @@ class BatchSource:
         augment_settings: AugmentSettings,
         anchors: tuple[AnchorSize, ...],
         max_box: int,
+        assignment_iou: float = 1.0,
+        use_empty_images: bool = False,
     ) -> "BatchSource":
-        """Create a source of the images of a split that have boxes.
+        """Create a source of the images of a split that have boxes, or of all images.
 
         Raises:
             InputError: no image has a usable box.
@@ -76,6 +83,15 @@ class BatchSource:
         usable = split.with_boxes()
         if not len(usable):
             raise InputError(f"no image in {split.image_dir} has a usable box: check the categories and boxes")
+        if use_empty_images:
+            usable = np.arange(len(split))
+        elif len(usable) < len(split):
+            logging.warning(
+                "%d of %d images have no usable box and are not trained: set train.use_empty_images to 1 to train them "
+                "as background",
+                len(split) - len(usable),
+                len(split),
+            )
         beyond = np.maximum(split.box_counts() - max_box, 0)
         if beyond.any():
             logging.warning(
@@ -85,7 +101,7 @@ class BatchSource:
                 max_box,
                 max_box + beyond.max(),
             )
-        return cls(split, usable, sampler, augment_settings, anchors, max_box)
+        return cls(split, usable, sampler, augment_settings, anchors, max_box, assignment_iou)
 
     def new_sampler(self) -> TrainingSampler:
         """Return a new sampler of the usable images."""
@@ -103,9 +119,37 @@ class BatchSource:
             boxes_xyxy, labels = self.split.boxes_of(int(index))
             image, boxes_xyxy, labels = augment(image, boxes_xyxy, labels, input_size, self.augment, rng)
             images.append(image)
-            targets.append(assign_targets(boxes_xyxy, labels, input_size, self.anchors, self.max_box))
+            targets.append(
+                assign_targets(boxes_xyxy, labels, input_size, self.anchors, self.max_box, self.assignment_iou)
+            )
         stacked = tuple(np.stack([getattr(target, field.name) for target in targets]) for field in fields(ImageTargets))
         return Batch(input_size, np.stack(images), stacked)
+
+
+def source_from(
+    arguments: argparse.Namespace,
+    manifest: Manifest,
+    anchors: tuple[AnchorSize, ...],
+    rank: int = 0,
+    group_size: int = 1,
+) -> BatchSource:
+    """Create the source of a rank's training data from parsed options; see `BatchSource.of` for the errors."""
+    return BatchSource.of(
+        load_split(manifest, "train"),
+        settings_from(
+            SamplerSettings,
+            arguments,
+            batch_size=arguments.per_batch_size,
+            rank=rank,
+            group_size=group_size,
+            training_shape=int(arguments.training_shape or 0),
+        ),
+        settings_from(AugmentSettings, arguments),
+        anchors,
+        max_box=min(arguments.max_box, manifest.split("train").max_boxes),
+        assignment_iou=arguments.assignment_iou,
+        use_empty_images=bool(arguments.use_empty_images),
+    )
 
 
 _loader_source: BatchSource | None = None

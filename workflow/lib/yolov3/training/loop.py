@@ -9,24 +9,26 @@ from typing import Any
 import numpy as np
 from mindspore import Tensor
 
-from yolov3.distributed.worker import Rank, sum_over_ranks
+from yolov3.distributed.worker import Rank, statistics_of_master, sum_over_ranks
 from yolov3.errors import InputError
 from yolov3.network.grid import prediction_grid
 from yolov3.network.yolo import YOLOv3
 from yolov3.terminal import RESULT, progress_bar
+from yolov3.training.average import WeightAverage, averaged_weights
 from yolov3.training.batches import BatchSource, batches
 from yolov3.training.loss import YoloLoss
 from yolov3.training.metrics_log import MetricsLog, StepMetrics
+from yolov3.training.optimizer import new_optimizer
 from yolov3.training.profiler import log_profile, no_profile, profiled_steps
 from yolov3.training.results import TrainFiles, write_results
 from yolov3.training.schedule import learning_rates, warn_of_cosine_period
 from yolov3.training.settings import TrainSettings
 from yolov3.training.state import Progress, load_state, save_state, set_aside, training_identity
-from yolov3.training.step import ForwardLoss, TrainStep, new_optimizer
+from yolov3.training.step import ForwardLoss, TrainStep
 from yolov3.weights.checkpoint import save_checkpoint
 
 Validate = Callable[[YOLOv3], dict[str, float]]
-"""Evaluates the network and returns its metrics, at least AP and AP50."""
+"""Evaluates the network, called by all ranks, and returns its metrics AP and AP50."""
 
 
 def train(
@@ -57,9 +59,13 @@ def train(
     rates = learning_rates(settings.schedule, steps_per_epoch)
     if rank.is_master:
         warn_of_cosine_period(settings.schedule)
-    smoothing = settings.label_smooth_factor if settings.label_smooth else 0.0
-    forward = ForwardLoss(network, YoloLoss(network.settings.num_classes, smoothing), settings.optimizer.loss_scale)
-    train_step = TrainStep(forward, new_optimizer(network, rates, settings.optimizer), rank.group_size)
+    loss = YoloLoss(network.settings.num_classes, settings.loss)
+    forward = ForwardLoss(network, loss, settings.optimizer.loss_scale)
+    optimizer = new_optimizer(network, rates, settings.optimizer)
+    average = None
+    if settings.optimizer.ema_epochs:
+        average = WeightAverage(network, settings.optimizer.ema_epochs * steps_per_epoch)
+    train_step = TrainStep(forward, optimizer, rank.group_size, settings.optimizer.gradient_clip, average)
 
     identity = training_identity(settings, network.settings, rank.group_size, origin)
     loaded, reason = load_state(files.resume, train_step, identity)
@@ -74,7 +80,7 @@ def train(
     is_saving = rank.is_master or not settings.is_save_on_master
 
     loop = _Loop(train_step, source, settings, rank, rates, steps_per_epoch)
-    metrics = MetricsLog(files.running_metrics, progress.step) if rank.is_master else None
+    metrics = MetricsLog(files.running_metrics, progress.step, loss.term_names) if rank.is_master else None
     started = time.perf_counter() - progress.seconds
     checkpoint_interval = settings.ckpt_interval or steps_per_epoch
     is_profiled = settings.need_profiler and rank.is_master
@@ -84,8 +90,11 @@ def train(
             steps_done = step + 1
             epoch, steps_in_epoch = divmod(steps_done, steps_per_epoch)
             is_validation_due = settings.eval_interval and not steps_in_epoch and epoch % settings.eval_interval == 0
-            if validate and is_validation_due and rank.is_master:
-                _validate(validate, network, steps_done, steps_per_epoch, progress, files.best)
+            if validate and is_validation_due:
+                with averaged_weights(average), statistics_of_master(network, rank):
+                    _validate(
+                        validate, network, steps_done, steps_per_epoch, progress, files.best if is_saving else None
+                    )
             if is_saving and (steps_done % checkpoint_interval == 0 or steps_done == len(rates)):
                 require_finite_loss(loss_terms.asnumpy(), step, steps_per_epoch)
                 progress.step, progress.seconds = steps_done, time.perf_counter() - started
@@ -93,7 +102,8 @@ def train(
     if is_profiled:
         log_profile(files.profile)
     if is_saving:
-        write_results(network, settings, files, rank, progress, loop.mean_images_per_second)
+        with averaged_weights(average):
+            write_results(network, settings, files, rank, progress, loop.mean_images_per_second)
 
 
 def _require_equal_steps(step: int, rank: Rank) -> None:
@@ -105,8 +115,9 @@ def _require_equal_steps(step: int, rank: Rank) -> None:
 
 
 def _validate(
-    validate: Validate, network: YOLOv3, steps_done: int, steps_per_epoch: int, progress: Progress, best: Path
+    validate: Validate, network: YOLOv3, steps_done: int, steps_per_epoch: int, progress: Progress, best: Path | None
 ) -> None:
+    """Evaluate the network, log and keep the result, and write the network to `best` if it is the best so far."""
     network.set_train(False)
     metrics = validate(network)
     network.set_train(True)
@@ -115,11 +126,12 @@ def _validate(
     logging.log(RESULT, "epoch[%d], validation AP:%.4f, AP50:%.4f", epoch - 1, metrics["AP"], metrics["AP50"])
     if metrics["AP"] > progress.best_ap:
         progress.best_ap, progress.best_epoch = metrics["AP"], epoch
-        save_checkpoint(best, network, network.settings)
+        if best is not None:
+            save_checkpoint(best, network, network.settings)
 
 
 def require_finite_loss(loss_terms: np.ndarray, step: int, steps_per_epoch: int) -> None:
-    """Raise InputError if one of the loss terms, float32 [4], is NaN or infinite."""
+    """Raise InputError if one of the loss terms, float32 [terms], is NaN or infinite."""
     if not np.isfinite(loss_terms).all():
         raise InputError(
             f"the loss is {float(loss_terms.sum())} at epoch {step // steps_per_epoch}, iteration {step}: lower "
@@ -163,7 +175,7 @@ class _Loop:
         self._grids: dict[tuple[int, int], Tensor] = {}
 
     def run(self, first_step: int, metrics: MetricsLog | None) -> Iterator[tuple[int, Tensor]]:
-        """Yield (step, loss terms as a tensor, float32 [4]) after each step."""
+        """Yield (step, loss terms as a tensor, float32 [terms]) after each step."""
         images_per_step = self.settings.per_batch_size * self.rank.group_size
         self.train_step.set_train(True)
         data = batches(self.source, first_step, len(self.rates), self.settings.loader_workers)
@@ -194,8 +206,7 @@ class _Loop:
         epoch, rate = step // self.steps_per_epoch, float(self.rates[step])
         total = float(loss_terms.astype(np.float64).sum())
         logging.info("epoch[%d], iter[%d], loss:%.6f, %.2f imgs/sec, lr:%.5g", epoch, step, total, speed, rate)
-        xy, wh, confidence, classes = map(float, loss_terms)
-        metrics.append(StepMetrics(epoch, step, total, xy, wh, confidence, classes, rate, speed))
+        metrics.append(StepMetrics(epoch, step, total, loss_terms.tolist(), rate, speed))
 
     def _grid(self, input_size: tuple[int, int]) -> Tensor:
         if input_size not in self._grids:

@@ -1,21 +1,18 @@
 """CSV file of the logged training steps."""
 
 import csv
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class StepMetrics:
-    """A logged step: total loss, the four loss terms, learning rate, and speed since the previous logged step."""
+    """A logged step: total loss and its terms, learning rate, and speed since the previous logged step."""
 
     epoch: int
     iter: int
     loss: float
-    loss_xy: float
-    loss_wh: float
-    loss_confidence: float
-    loss_class: float
+    terms: list[float]
     lr: float
     images_per_second: float
 
@@ -26,11 +23,13 @@ class MetricsLog:
     Args:
         path: the file; lines from `first_step` on, left by a killed run, are dropped.
         first_step: first step of this run.
+        term_names: names of the terms of the loss.
     """
 
-    def __init__(self, path: Path, first_step: int) -> None:
+    def __init__(self, path: Path, first_step: int, term_names: tuple[str, ...]) -> None:
         self.path = path
-        names = [field.name for field in fields(StepMetrics)]
+        terms = [f"loss_{name}" for name in term_names]
+        names = ["epoch", "iter", "loss", *terms, "lr", "images_per_second"]
         kept: list[dict[str, str]] = []
         if first_step and path.exists():
             with path.open(newline="", encoding="utf-8") as stream:
@@ -44,10 +43,9 @@ class MetricsLog:
 
     def append(self, step: StepMetrics) -> None:
         """Append a line and write it to the file."""
+        floats = [f"{value:.8g}" for value in (step.loss, *step.terms, step.lr, step.images_per_second)]
         with self.path.open("a", newline="", encoding="utf-8") as stream:
-            csv.DictWriter(stream, list(asdict(step))).writerow(
-                {name: f"{value:.8g}" if isinstance(value, float) else value for name, value in asdict(step).items()}
-            )
+            csv.writer(stream).writerow([step.epoch, step.iter, *floats])
 
 
 def _is_before(row: dict[str, str], first_step: int) -> bool:

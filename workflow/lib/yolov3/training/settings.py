@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from yolov3.training.augment import AugmentSettings
+from yolov3.training.loss import LossSettings
+from yolov3.training.optimizer import OptimizerSettings
 from yolov3.training.schedule import ScheduleSettings
-from yolov3.training.step import OptimizerSettings
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class TrainSettings:
     resize_rate: int
     max_epoch: int
     max_box: int
-    label_smooth: int
-    label_smooth_factor: float
+    assignment_iou: float
+    use_empty_images: int
     objectness_prior: float
     loader_workers: int
     log_interval: int
@@ -31,9 +32,11 @@ class TrainSettings:
     need_profiler: int
     schedule: ScheduleSettings
     optimizer: OptimizerSettings
+    loss: LossSettings
     augment: AugmentSettings
 
     def config_values(self) -> dict[str, Any]:
         """Return all settings by config key."""
         values = dataclasses.asdict(self)
-        return {**values.pop("schedule"), **values.pop("optimizer"), **values.pop("augment"), **values}
+        nested = [values.pop(name) for name in ("schedule", "optimizer", "loss", "augment")]
+        return {**values, **{key: value for part in nested for key, value in part.items()}}

@@ -1,0 +1,79 @@
+"""The moving average of weights."""
+
+import math
+
+import mindspore
+import numpy as np
+import pytest
+from mindspore import Parameter, Tensor, nn, ops
+
+from yolov3.training.average import WeightAverage, averaged_weights
+
+
+class Weights(nn.Cell):
+    """A trained weight and a statistic that is not trained, both moved from outside."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = Parameter(Tensor([1.0, -2.0], mindspore.float32), name="weight")
+        self.moving_mean = Parameter(Tensor([5.0], mindspore.float32), name="moving_mean", requires_grad=False)
+
+
+class Move(nn.Cell):
+    """Moves the weights, then averages them."""
+
+    def __init__(self, network, average):
+        super().__init__(auto_prefix=False)
+        self.network, self.average = network, average
+
+    def construct(self, change):
+        moved = ops.depend(change, ops.assign_add(self.network.weight, change))
+        moved = ops.depend(moved, ops.assign(self.network.moving_mean, change[:1]))
+        return ops.depend(moved, self.average())
+
+
+def moved(mode, time_constant, changes):
+    mindspore.set_context(mode=mode)
+    network = Weights()
+    average = WeightAverage(network, time_constant)
+    step = Move(network, average)
+    for change in changes:
+        step(Tensor(change.astype(np.float32))).asnumpy()
+    return network, average
+
+
+@pytest.mark.parametrize("mode", [mindspore.PYNATIVE_MODE, mindspore.GRAPH_MODE])
+@pytest.mark.parametrize("time_constant", [2, 50])
+def test_equals_the_formula(mode, time_constant):
+    changes = np.random.default_rng(0).normal(size=(12, 2))
+    network, average = moved(mode, time_constant, changes)
+    weight = np.array([1.0, -2.0])
+    means = [weight.copy(), np.array([5.0])]
+    for update, change in enumerate(changes, 1):
+        weight = weight + change
+        decay = math.exp(-1 / time_constant) * (1 - math.exp(-update / (0.2 * time_constant)))
+        for mean, value in zip(means, (weight, change[:1]), strict=True):
+            mean += (1 - decay) * (value - mean)
+    for parameter, mean in zip(average.averages, means, strict=True):
+        np.testing.assert_allclose(parameter.asnumpy(), mean, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(network.weight.asnumpy(), weight, rtol=1e-5)
+
+
+def test_the_network_has_the_average_for_a_while():
+    network, average = moved(mindspore.PYNATIVE_MODE, 5, np.ones((3, 2)))
+    trained, mean = network.weight.asnumpy(), average.averages[0].asnumpy()
+    assert not np.allclose(trained, mean)
+    with pytest.raises(KeyError), averaged_weights(average):
+        np.testing.assert_array_equal(network.weight.asnumpy(), mean)
+        np.testing.assert_array_equal(network.moving_mean.asnumpy(), average.averages[1].asnumpy())
+        raise KeyError
+    np.testing.assert_array_equal(network.weight.asnumpy(), trained)
+    np.testing.assert_array_equal(average.averages[0].asnumpy(), mean)
+    with averaged_weights(None):
+        np.testing.assert_array_equal(network.weight.asnumpy(), trained)
+
+
+def test_a_state_holds_the_average():
+    _, average = moved(mindspore.PYNATIVE_MODE, 5, np.ones((1, 2)))
+    names = {parameter.name for parameter in average.get_parameters()}
+    assert names >= {"average.updates", "average.weight", "average.moving_mean"}
