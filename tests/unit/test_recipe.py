@@ -8,7 +8,7 @@ import yaml
 
 from yolov3.config.config import complete_config, network_input
 from yolov3.config.identity import tracked_values
-from yolov3.config.recipe import situation_defaults
+from yolov3.config.recipe import recipe_text, situation_defaults
 from yolov3.config.schema import config_schema
 
 TRAINING_PAGE = Path(__file__).parents[2] / "docs" / "training.md"
@@ -102,3 +102,12 @@ def test_sizes_are_lists_of_channels_and_blocks():
     assert "size" not in slim
     assert tracked_values("network", slim)["backbone_shape"] == slim["backbone_shape"]
     assert tracked_values("network", complete_config({"network": {"size": "full"}})["network"]) == {}
+
+
+def test_the_chosen_values_are_listed_without_those_of_the_config():
+    assert recipe_text({}) == ""
+    expected = "recipe published chooses network.backbone_shape [16, 32, 64, 128, 256]"
+    assert recipe_text({"network": {"size": "slim", "backbone_layers": [1] * 5}}) == expected
+    text = recipe_text({**OWN, "train": {"lr": 0.5}})
+    assert text.startswith("recipe modern chooses network.anchor_scales auto, network.batch_norm_momentum 0.95, train.")
+    assert "train.optimizer adamw" in text and "train.lr " not in text

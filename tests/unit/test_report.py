@@ -272,9 +272,9 @@ def test_missing_file_is_named(run, capsys, file):
 def test_bad_training_log_is_told_with_column_and_line(run, capsys):
     path = run.files["train_metrics"]
     lines = path.read_text().splitlines()
-    path.write_text("\n".join([lines[0].replace("loss_wh", "loss_size"), *lines[1:]]))
+    path.write_text("\n".join([lines[0].replace("loss_class", "loss_kind"), *lines[1:]]))
     assert run.main() == 1
-    assert "no column loss_wh" in capsys.readouterr().err
+    assert "no column loss_class" in capsys.readouterr().err
     path.write_text("\n".join([*lines[:3], "0,2,bad,1,1,1,1,1,1"]))
     assert run.main() == 1
     assert f"{path}, line 4: loss is 'bad'" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from conftest import ROOT, SMALL, Project, changed, copy_of_the_project, edited
 from yolov3.config.sources import module_digests
 
 REPORT = {"report"}
+PREVIEW = {"preview_batches"} | REPORT
 INFER = {"infer_310", "quant_infer_310"} | REPORT
 QUANT = {"post_quant", "quant_infer_310"} | REPORT
 BINS = {"preprocess_bins"} | INFER
@@ -21,7 +22,7 @@ TRAIN = {"train"} | EVAL | MODELS
 CONVERT = {"convert_backbone"} | TRAIN
 FETCH = {"fetch_backbone"} | CONVERT
 VAL_DATA = {"download_val", "download"} | EVAL | BINS
-DATA = {"download_train", "calibration_bins"} | TRAIN | VAL_DATA
+DATA = {"download_train", "calibration_bins"} | PREVIEW | TRAIN | VAL_DATA
 INPUT = {"calibration_bins"} | EVAL | MODELS | BINS
 BUILD = {"mslite_runtime", "build_native310", "build_converter"}
 
@@ -30,7 +31,10 @@ SETTINGS = [
     ({"train.max_epoch": 3}, TRAIN),
     ({"train.optimizer": "adamw"}, TRAIN),
     ({"train.label_smooth": 1}, TRAIN),
-    ({"train.flip": 0}, TRAIN),
+    ({"train.flip": 0}, PREVIEW | TRAIN),
+    ({"train.ema_epochs": 2}, TRAIN),
+    ({"train.assignment_iou": 0.3}, PREVIEW | TRAIN),
+    ({"eval.multi_label": True}, EVAL | INFER),
     ({"train.eval_interval": 1}, TRAIN),
     ({"train.is_distributed": 1, "train.group_size": 2}, TRAIN),
     ({"eval.nms_thresh": 0.4}, EVAL | INFER),
@@ -48,8 +52,8 @@ SETTINGS = [
     ({"infer.engine": "openvino", "infer.precision": "bfloat16"}, {"infer_310"} | REPORT),
     ({"report.gallery_images": 1}, REPORT),
     ({"report.title": "Other"}, REPORT),
-    ({"network.anchor_scales": [[9, 9], *SMALL["network"]["anchor_scales"][1:]]}, TRAIN),
-    ({"network.anchor_scales": "auto"}, {"cluster_anchors"} | TRAIN),
+    ({"network.anchor_scales": [[9, 9], *SMALL["network"]["anchor_scales"][1:]]}, PREVIEW | TRAIN),
+    ({"network.anchor_scales": "auto"}, {"cluster_anchors"} | PREVIEW | TRAIN),
     # Weights that are no checkpoint are Darknet's, which are evaluated on letterboxed images.
     ({"weights.pretrained": __file__}, {"convert_weights"} | INPUT),
     ({"weights.pretrained": __file__, "eval.letterbox": False}, {"convert_weights"} | EVAL | MODELS),
@@ -59,7 +63,7 @@ SETTINGS = [
     ({"backbone.source": __file__}, CONVERT),
     ({"backbone.sha256": "0" * 64}, FETCH),
     ({"train.resume_yolov3": __file__}, TRAIN),
-    ({"seed": 4}, FETCH),
+    ({"seed": 4}, PREVIEW | FETCH),
     ({"shapes.train_images": 25}, DATA),
     ({"shapes.val_images": 7}, VAL_DATA),
     ({"shapes.data_seed": 2}, DATA),
@@ -114,7 +118,7 @@ def workshop(finished, tmp_path):
 
 CODE = [
     ("training/loss.py", "IGNORE_IOU = 0.7", "IGNORE_IOU = 0.6", TRAIN),
-    ("training/augment.py", "PLACEMENT_TRIES = 20", "PLACEMENT_TRIES = 21", TRAIN),
+    ("training/augment.py", "PLACEMENT_TRIES = 20", "PLACEMENT_TRIES = 21", PREVIEW | TRAIN),
     ("distributed/msrun.py", "POLL_SECONDS = 0.2", "POLL_SECONDS = 0.3", TRAIN),
     ("evaluation/nms.py", "import cv2\n", "import cv2\n\nLIMIT = 1\n", EVAL),
     ("evaluation/coco_metrics.py", "IOU_50, IOU_75", "IOU_50, IOU_75", set()),

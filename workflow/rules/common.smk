@@ -16,10 +16,11 @@ if not SCRIPTS.is_dir():
     )
 sys.path.insert(0, str(WORKFLOW_DIR / "lib"))
 
-from yolov3.config.config import complete_config, network_input
+from yolov3.config.config import complete_config, network_input, typed_values
 from yolov3.config.identity import stage_command, tracked_contents, tracked_values
 from yolov3.config.options import option_words
 from yolov3.config.plan import Plan
+from yolov3.config.recipe import recipe_text
 from yolov3.config.sources import files_digest, prefer_this_python
 from yolov3.errors import InputError
 from yolov3.process import available_cpus
@@ -27,11 +28,12 @@ from yolov3.process import available_cpus
 prefer_this_python()
 
 try:
-    config = complete_config(config)
+    WRITTEN_CONFIG, config = config, complete_config(config)
 except InputError as error:
     raise WorkflowError(str(error))
 
 PLAN = Plan.of(config)
+RECIPE_TEXT = recipe_text(typed_values(WRITTEN_CONFIG))
 EXPORTED = config["export"]["file_name"]
 # Resolved here because preprocess_bins has no checkpoint to read input size and letterbox from.
 config["eval"] |= network_input(config)

@@ -17,6 +17,7 @@ rule report:
         images=present(rules.download_val.output.images),
         train_metrics=rules.train.output.metrics if PLAN.has_training else [],
         train_summary=rules.train.output.summary if PLAN.has_training else [],
+        preview=rules.preview_batches.output.picture if PLAN.has_training else [],
         weights_summary=[] if PLAN.has_training else rules.convert_weights.output.summary,
         eval_metrics=rules.eval_coco.output.metrics,
         detections=rules.eval_coco.output.detections,
@@ -40,7 +41,7 @@ rule report:
         shown=lambda wildcards: repr([tracked_values(*shown) for shown in sorted(SHOWN_SECTIONS)]),
         general=lambda wildcards: repr(tracked_values(*top_level("device_target", "seed"))),
         weights=lambda wildcards, input: (
-            option_words({"train_metrics": input.train_metrics, "train_summary": input.train_summary})
+            option_words({key: input[key] for key in ("train_metrics", "train_summary", "preview")})
             if PLAN.has_training
             else file_option("weights_summary", input.weights_summary)
         ),

@@ -24,7 +24,8 @@ from yolov3.report.data import (
     read_training,
     read_weights_source,
 )
-from yolov3.report.gallery import chosen_images, gallery, read_detections
+from yolov3.report.diagnosis import causes_of, symptoms_of
+from yolov3.report.gallery import chosen_images, gallery, jpeg_data_uri, read_detections
 from yolov3.report.native import read_native_run
 from yolov3.report.page import ReportContent, ReportSettings, read_config, write_page
 
@@ -46,14 +47,28 @@ def run(arguments: argparse.Namespace) -> None:
         for name, _, detections in programs
     ]
     class_names = tuple(category.name for category in manifest.categories)
+    origin = origin_of_weights(arguments)
+    accuracies = tuple(read_accuracy(name, metrics) for name, metrics, _ in programs)
+    config = read_config(arguments.config_json)
+    training = origin if isinstance(origin, Training) else None
+    symptoms, causes = symptoms_of(accuracies[0], training), []
+    if symptoms:
+        logging.warning("the network has learned next to nothing: %s", ", ".join(symptoms))
+        if training and config:
+            causes = causes_of(config, training, load_split(manifest, "train"), class_names)
+        for cause in causes:
+            logging.warning("a likely cause: %s", cause)
     content = ReportContent(
         manifest=manifest,
-        origin=origin_of_weights(arguments),
-        accuracies=tuple(read_accuracy(name, metrics) for name, metrics, _ in programs),
+        origin=origin,
+        accuracies=accuracies,
         native_runs=tuple(read_native_run(name, metrics) for name, metrics, _ in programs[1:]),
         stage_times=tuple(read_stage_times(arguments.benchmarks)),
         pictures=tuple(gallery(split, indices, class_names, named_detections)),
-        config=read_config(arguments.config_json),
+        config=config,
+        preview_uri=jpeg_data_uri(arguments.preview) if arguments.preview else "",
+        symptoms=tuple(symptoms),
+        causes=tuple(causes),
     )
     write_page(content, settings, arguments.output)
     size = arguments.output.stat().st_size
@@ -82,6 +97,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
     parser.add_argument("--train_metrics", type=Path, help="metrics.csv of the training")
     parser.add_argument("--train_summary", type=Path, help="train.json of the training")
+    parser.add_argument("--preview", type=Path, help="picture of the first training batch, JPEG")
     parser.add_argument("--weights_summary", type=Path, help="instead of a training: name.json of converted weights")
     parser.add_argument("--eval_metrics", type=Path, required=True, help="metrics.json of the evaluation")
     parser.add_argument("--detections", type=Path, required=True, help="detections.json of the evaluation")

@@ -23,12 +23,7 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     """
     if not isinstance(config, dict):
         raise InputError("the config is empty or not a mapping of keys to values: start from config/config.yaml")
-    config = {
-        key: {name: _number_from_text(value, key, name) for name, value in section.items()}
-        if isinstance(section, dict)
-        else _number_from_text(section, "", key)
-        for key, section in config.items()
-    }
+    config = typed_values(config)
     for key, section in config.items():
         for name, value in section.items() if isinstance(section, dict) else [("", section)]:
             if not is_finite(value):
@@ -45,6 +40,16 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     completed["recipe"] = recipe_of(config)
     _check_across_fields(completed)
     return completed
+
+
+def typed_values(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a config with texts converted to numbers or booleans where the schema expects these."""
+    return {
+        key: {name: _number_from_text(value, key, name) for name, value in section.items()}
+        if isinstance(section, dict)
+        else _number_from_text(section, "", key)
+        for key, section in config.items()
+    }
 
 
 def _number_from_text(value: Any, section: str, key: str) -> Any:

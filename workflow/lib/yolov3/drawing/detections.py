@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -71,15 +72,39 @@ def draw_detections(image_rgb: np.ndarray, detections: Detections, class_names: 
     Returns:
         uint8 [k * H, k * W, 3], with the smallest integer k that makes the longer side at least MIN_SIDE pixels.
     """
+    picture, factor = enlarged(image_rgb)
+    texts = [
+        (class_names[label], f"{score:.2f}") for label, score in zip(detections.labels, detections.scores, strict=True)
+    ]
+    draw_boxes(picture, detections.boxes_xyxy * factor, detections.labels, texts)
+    return np.asarray(picture)
+
+
+def enlarged(image_rgb: np.ndarray) -> tuple[Image.Image, int]:
+    """Return the image as a picture whose longer side has at least MIN_SIDE pixels, and the integer factor."""
     factor = math.ceil(MIN_SIDE / max(image_rgb.shape[:2]))
     height, width = (factor * side for side in image_rgb.shape[:2])
-    picture = Image.fromarray(image_rgb).resize((width, height), Image.Resampling.BICUBIC)
+    return Image.fromarray(image_rgb).resize((width, height), Image.Resampling.BICUBIC), factor
+
+
+def draw_boxes(
+    picture: Image.Image, boxes_xyxy: np.ndarray, labels: np.ndarray, texts: Sequence[tuple[str, str]]
+) -> None:
+    """Draw boxes coloured by class, the first on top, each with its text as far as there is room.
+
+    Args:
+        picture: picture to draw on.
+        boxes_xyxy: float [M, 4] in pixels of the picture.
+        labels: int [M] class indices.
+        texts: M pairs of a name, which is shortened if needed, and what follows it.
+    """
+    width, height = picture.size
     text_pixels = max(MIN_TEXT_PIXELS, round(TEXT_SHARE * math.sqrt(width * height)))
     line = max(2, text_pixels // 6)
     # Mode RGBA blends colours with an alpha channel.
     draw = ImageDraw.Draw(picture, "RGBA")
-    boxes_xyxy = np.clip(detections.boxes_xyxy * factor, 0, (width - 1, height - 1, width - 1, height - 1))
-    colours = [colour_of(int(label)) for label in detections.labels]
+    boxes_xyxy = np.clip(boxes_xyxy, 0, (width - 1, height - 1, width - 1, height - 1))
+    colours = [colour_of(int(label)) for label in labels]
     for box, colour in zip(boxes_xyxy[::-1], colours[::-1], strict=True):
         left, top, right, bottom = (round(float(value)) for value in box)
         draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline=OUTLINE_COLOUR, width=line + 2)
@@ -88,21 +113,20 @@ def draw_detections(image_rgb: np.ndarray, detections: Detections, class_names: 
     # Leaves room for accents and descenders.
     label_height = round(1.4 * text_pixels)
     places = LabelPlaces(width, height, label_height)
-    for box, colour, label, score in zip(boxes_xyxy, colours, detections.labels, detections.scores, strict=True):
-        text, font = _fitting_text(class_names[label], f"{score:.2f}", text_pixels, width - 2 * padding)
+    for box, colour, (name, rest) in zip(boxes_xyxy, colours, texts, strict=True):
+        text, font = _fitting_text(name, rest, text_pixels, width - 2 * padding)
         text_width = font.getlength(text) + 2 * padding
         if place := places.place(text_width, float(box[0]), float(box[1]), float(box[3] - box[1])):
             x, y = (round(value) for value in place)
             corners = (x, y, x + round(text_width) - 1, y + label_height - 1)
             draw.rounded_rectangle(corners, text_pixels // 5, fill=colour, outline=OUTLINE_COLOUR)
             draw.text((x + padding, y + label_height / 2), text, fill=TEXT_COLOUR, font=font, anchor="lm")
-    return np.asarray(picture)
 
 
-def _fitting_text(name: str, score: str, pixels: int, max_width: float) -> tuple[str, ImageFont.FreeTypeFont]:
-    """Return name and score, with the name shortened to fit the width, and the font for them."""
+def _fitting_text(name: str, rest: str, pixels: int, max_width: float) -> tuple[str, ImageFont.FreeTypeFont]:
+    """Return name and rest, with the name shortened to fit the width, and the font for them."""
     name = shortened(name)
-    font = font_for(f"{name} {score}…", pixels)
-    while len(name) > 2 and font.getlength(f"{name} {score}") > max_width:
+    font = font_for(f"{name} {rest}…", pixels)
+    while len(name) > 2 and font.getlength(f"{name} {rest}") > max_width:
         name = shortened(name, len(name) - 1)
-    return f"{name} {score}", font
+    return f"{name} {rest}", font

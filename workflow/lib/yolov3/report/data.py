@@ -12,7 +12,9 @@ from yolov3.errors import InputError
 from yolov3.evaluation.coco_metrics import METRIC_NAMES
 from yolov3.files import read_json
 
-STEP_COLUMNS = ("iter", "loss", "loss_xy", "loss_wh", "loss_confidence", "loss_class", "lr", "images_per_second")
+STEP_COLUMNS = ("iter", "loss", "loss_confidence", "loss_class", "lr", "images_per_second")
+# Terms of the box loss, which depend on `train.box_loss`.
+BOX_LOSS_COLUMNS = ("loss_xy", "loss_wh", "loss_box")
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Training:
     """A finished training.
 
     Attributes:
-        steps: float64 [S] for each of STEP_COLUMNS, one entry per logged step.
+        steps: float64 [S] for each of STEP_COLUMNS and for those BOX_LOSS_COLUMNS that were logged, one entry per step.
         seconds: wall time.
         images_per_second: mean over the run.
         updates: number of update steps.
@@ -249,7 +251,8 @@ def _read_steps(path: Path) -> dict[str, np.ndarray]:
             names, rows = reader.fieldnames or [], list(reader)
     except FileNotFoundError:
         raise InputError(f"training log {path} does not exist: run the training first") from None
-    columns = {column: np.empty(len(rows)) for column in STEP_COLUMNS}
+    box_columns = [column for column in BOX_LOSS_COLUMNS if column in names]
+    columns = {column: np.empty(len(rows)) for column in (*STEP_COLUMNS, *box_columns)}
     for column, values in columns.items():
         if column not in names:
             raise InputError(f"training log {path} has no column {column}: make it again with this version")

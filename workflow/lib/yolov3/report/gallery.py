@@ -142,6 +142,22 @@ def gallery(
     return pictures
 
 
+def jpeg_data_uri(path: Path) -> str:
+    """Return a picture file as a JPEG data URI.
+
+    Raises:
+        InputError: it does not exist.
+    """
+    try:
+        return _uri_of(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"picture {path} does not exist: run the stage that makes it first") from None
+
+
+def _uri_of(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
+
+
 def _data_uri(image: np.ndarray, max_bytes: int) -> str:
     """Return uint8 [H, W, 3] RGB as a JPEG data URI of at most `max_bytes`, or of the smallest picture side."""
     for side in PICTURE_SIDES:
@@ -149,10 +165,10 @@ def _data_uri(image: np.ndarray, max_bytes: int) -> str:
         size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         _, encoded = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        text = base64.b64encode(encoded.tobytes()).decode("ascii")
-        if len(text) <= max_bytes:
+        uri = _uri_of(encoded.tobytes())
+        if len(uri) <= max_bytes:
             break
-    return f"data:image/jpeg;base64,{text}"
+    return uri
 
 
 def match(detections: Detections, boxes_xyxy: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -64,13 +64,22 @@ SETTINGS = {
 }
 
 
+LOSS_TERMS = {
+    "box": "loss_box",
+    "centre": "loss_xy",
+    "size": "loss_wh",
+    "confidence": "loss_confidence",
+    "class": "loss_class",
+}
+
+
 def training_charts(training: Training) -> list[tuple[str, Markup]]:
     """Return (heading, chart) for what the training logged."""
     steps, charts = training.steps, []
     if len(steps["iter"]):
-        parts = {"centre": "loss_xy", "size": "loss_wh", "confidence": "loss_confidence", "class": "loss_class"}
+        parts = {label: column for label, column in LOSS_TERMS.items() if column in steps}
         total_text = "Total training loss over the steps, logarithmic scale"
-        parts_text = "The four parts of the training loss over the steps, logarithmic scale"
+        parts_text = "The parts of the training loss over the steps, logarithmic scale"
         speed_text = "Training speed in images per second over the steps"
         charts = [
             ("Loss", _svg("loss", total_text, _draw_losses, steps, {"total": "loss"})),

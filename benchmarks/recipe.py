@@ -1,0 +1,102 @@
+"""Compare training recipes on a data set: accuracy of each variant of a config, trained and evaluated by the workflow.
+
+python benchmarks/recipe.py CONFIG.yaml [--seeds 1 2] [--only NAME ...] [--folder FOLDER] [--ablation]
+
+CONFIG is a config of the workflow, such as that of docs/training.md. Compared are its own recipe, the published recipe
+with the better of two learning rates, clustered anchors and the same geometry, and, with --ablation, the recipe without
+each of its elements. Results are kept in FOLDER, where a stopped comparison goes on; the table has means over the
+seeds.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from yolov3.config.config import complete_config
+from yolov3.config.schema import section_schema
+
+ROOT = Path(__file__).parents[1]
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+METRICS = ("AP", "AP50", "AP75")
+# Elements of a recipe by the keys of `train` that turn them off when they have the published values.
+ELEMENTS = {
+    "box loss": ("box_loss", "box_weight"),
+    "several anchors": ("assignment_iou",),
+    "objectness target": ("objectness_target",),
+    "average of weights": ("ema_epochs",),
+    "AdamW": ("optimizer", "lr", "weight_decay"),
+    "objectness prior": ("objectness_prior",),
+    "mild augmentation": ("jitter", "scale_min", "scale_max", "hue", "saturation", "value"),
+}
+MOMENTUM = {"optimizer": "momentum", "weight_decay": 0.0005}
+
+
+def merged(config: dict[str, Any], **sections: dict[str, Any]) -> dict[str, Any]:
+    """Return a config with keys of sections replaced."""
+    return {**config, **{name: {**config.get(name, {}), **values} for name, values in sections.items()}}
+
+
+def variants_of(config: dict[str, Any], has_ablation: bool) -> dict[str, dict[str, Any]]:
+    """Return the configs to compare, by name."""
+    complete = complete_config(config)
+    published = merged(
+        {**config, "recipe": "published"},
+        network={"anchor_scales": "auto", "batch_norm_momentum": complete["network"]["batch_norm_momentum"]},
+        train={key: complete["train"][key] for key in ("lr_scheduler", "T_max", "warmup_epochs")},
+        eval={"letterbox": complete["eval"]["letterbox"] or complete["recipe"] == "modern"},
+    )
+    rate = config.get("train", {}).get("lr") or complete["train"]["lr"]
+    variants = {"as given": config, "as given, half the rate": merged(config, train={"lr": rate / 2})}
+    variants |= {f"published, lr {lr:g}": merged(published, train={"lr": lr}) for lr in (0.001, 0.0003)}
+    if has_ablation:
+        schema = section_schema("train")
+        for name, keys in ELEMENTS.items():
+            baseline = {key: schema[key]["baseline"] for key in keys}
+            if any(complete["train"][key] != value for key, value in baseline.items()):
+                variants[f"without {name}"] = merged(config, train=baseline)
+    return variants
+
+
+def accuracy_of(config: dict[str, Any], folder: Path) -> dict[str, float]:
+    """Train and evaluate a config in a folder, unless that is done, and return its metrics."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    files = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder), "--configfile", str(path)]
+    command = [str(SNAKEMAKE), *files, "--cores", "all", "--", "eval_coco"]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if process.returncode != 0:
+        sys.exit(process.stderr)
+    return json.loads((folder / "results" / "eval_coco" / "metrics.json").read_text())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--only", nargs="*", default=[], help="names of variants; default: all")
+    parser.add_argument("--folder", type=Path, default=Path("recipes"))
+    parser.add_argument("--ablation", action="store_true", help="also leave out each element of the recipe")
+    arguments = parser.parse_args()
+    config = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
+    print(f"| {'variant':34} | AP | AP50 | AP75 | seeds |\n|---|---|---|---|---|")
+    for name, variant in variants_of(config, arguments.ablation).items():
+        if arguments.only and name not in arguments.only:
+            continue
+        results = [
+            accuracy_of({**variant, "seed": seed}, arguments.folder.resolve() / f"{name} {seed}")
+            for seed in arguments.seeds
+        ]
+        means = " | ".join(f"{statistics.mean(result[metric] for result in results):.3f}" for metric in METRICS)
+        each = ", ".join(f"{result['AP']:.3f}" for result in results)
+        print(f"| {name:34} | {means} | {each} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

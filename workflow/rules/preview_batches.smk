@@ -1,0 +1,33 @@
+# A picture of the first training batch, to look at before a long training; the report shows it too.
+
+# The settings of the training that its data depend on.
+BATCH_OPTIONS = (
+    *("training_shape", "per_batch_size", "max_box", "assignment_iou", "use_empty_images"),
+    *("jitter", "scale_min", "scale_max", "flip", "hue", "saturation", "value"),
+)
+
+
+rule preview_batches:
+    input:
+        manifest=rules.download_train.output.manifest,
+        images=present(rules.download_train.output.images),
+        anchors=rules.cluster_anchors.output.anchors if PLAN.clusters_anchors else [],
+    output:
+        picture="results/preview/batches.jpg",
+    log:
+        "logs/preview_batches.log",
+    benchmark:
+        timed("preview_batches", PLAN.has_training)
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    params:
+        run=command(
+            "preview_batches",
+            section("network", "anchor_scales"),
+            section("train", *BATCH_OPTIONS),
+            top_level("seed"),
+        ),
+        anchors=lambda wildcards, input: file_option("anchors_file", input.anchors),
+    shell:
+        "{params.run} {params.anchors} --manifest {input.manifest:q} --output {output.picture:q} --log_file {log:q}"
