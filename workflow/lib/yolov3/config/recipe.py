@@ -19,8 +19,8 @@ NETWORK_SIZES: dict[str, dict[str, Any]] = {
 
 # Of the training on own data; measured in docs/training.md.
 _OPTIMIZER = {"optimizer": "adamw", "lr_scheduler": "cosine_annealing", "weight_decay": 0.01}
-# Measured for slim; for full by its four times as many channels, since the best rate of Adam falls with the width of the
-# layers (arXiv:2203.03466).
+# Measured for slim, and for full a quarter of it, as it has four times as many channels: the best rate of Adam falls
+# with the width of the layers (arXiv:2203.03466).
 _RATE = {"full": 0.001, "slim": 0.004, "tiny": 0.004}
 # Saves the steps in which all predictions learn to be background.
 _START = {"objectness_prior": 0.01}
