@@ -28,7 +28,7 @@ from yolov3.training.schedule import ScheduleSettings, learning_rates
 ROOT = Path(__file__).parents[2]
 CHAIN = {
     *("download_train", "download_val", "download"),
-    *("fetch_backbone", "convert_backbone", "train", "eval_coco", "export", "preprocess_bins"),
+    *("fetch_backbone", "convert_backbone", "preview_batches", "train", "eval_coco", "export", "preprocess_bins"),
     *("calibration_bins", "mslite_runtime", "build_native310", "post_quant", "infer_310", "quant_infer_310", "report"),
 }
 LITE = {"build_converter", "convert_model"}

@@ -11,6 +11,7 @@ from yolov3.config.identity import tracked_values
 from yolov3.config.recipe import recipe_text, situation_defaults
 from yolov3.config.schema import config_schema
 
+OF_THE_EPOCHS = ("T_max", "warmup_epochs", "ema_epochs")
 TRAINING_PAGE = Path(__file__).parents[2] / "docs" / "training.md"
 
 OWN = {
@@ -53,7 +54,7 @@ def test_the_page_of_the_training_lists_what_modern_sets(section):
     row = re.search(rf"^\| `{section}` \| (.*) \|$", TRAINING_PAGE.read_text(encoding="utf-8"), re.MULTILINE)[1]
     told = {key: yaml.safe_load(value) for key, value in re.findall(r"`(\w+): ([^`]+)`", row)}
     defaults = situation_defaults(OWN)[section]
-    assert told == {key: value for key, value in defaults.items() if key not in ("T_max", "warmup_epochs")}
+    assert told == {key: value for key, value in defaults.items() if key not in OF_THE_EPOCHS}
 
 
 def test_what_the_config_gives_has_priority():
@@ -63,10 +64,10 @@ def test_what_the_config_gives_has_priority():
     assert not network_input(config)["letterbox"]
 
 
-@pytest.mark.parametrize(("epochs", "warm_up"), [(8, 1), (24, 3), (300, 4)])
-def test_the_schedule_follows_the_number_of_epochs(epochs, warm_up):
+@pytest.mark.parametrize(("epochs", "warm_up", "averaged"), [(9, 1.125, 0.3), (24, 3, 0.8), (300, 4, 5)])
+def test_the_schedule_follows_the_number_of_epochs(epochs, warm_up, averaged):
     train = own(train={"max_epoch": epochs})["train"]
-    assert (train["T_max"], train["warmup_epochs"]) == (epochs, warm_up)
+    assert [train[key] for key in OF_THE_EPOCHS] == [epochs, warm_up, pytest.approx(averaged)]
     assert (own()["train"]["T_max"], own()["train"]["warmup_epochs"]) == (own()["train"]["max_epoch"], 4)
 
 

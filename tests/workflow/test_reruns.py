@@ -130,7 +130,7 @@ CODE = [
     ("data/shapes/scene.py", "import numpy as np", "import json\nimport numpy as np", DATA),
     ("distributed/rank_table.py", "import re\n", "import csv\nimport re\n", TRAIN),
     ("preflight/checks.py", "import shutil", "import shutil\nimport json", set()),
-    ("training/anchors.py", "MAX_ROUNDS = 100", "MAX_ROUNDS = 101", set()),
+    ("training/anchors.py", "MAX_ROUNDS = 100", "MAX_ROUNDS = 101", REPORT),
     ("files.py", "import hashlib", "import csv\nimport hashlib", {"fetch_backbone", "convert_backbone"} | DATA | BUILD),
 ]
 ADDED = "namespace native310 {\nint added = 0;"

@@ -1,11 +1,14 @@
-# Check the host before the first job starts. Stages do not depend on a rule for this: with it as an ancient() input,
+# Check the host before the first job starts, and show what the recipe of a training chooses. Stages do not depend on a rule for this: with it as an ancient() input,
 # Snakemake would not run a stage for reasons of its own whenever the preflight runs.
+
+from snakemake.logging import logger
 
 from yolov3.preflight.files import missing_files
 from yolov3.preflight.checks import missing_requirements
 from yolov3.preflight.settings import ALL_STAGES, PreflightSettings, values_of
 
 
+# Snakemake runs only the last onstart of a workflow.
 onstart:
     rules_to_run = {job.rule.name for job in workflow.dag.needrun_jobs()}
     planned = ALL_STAGES & rules_to_run
@@ -18,6 +21,8 @@ onstart:
         raise WorkflowError(
             "\n".join(["this host is not ready:", *(f"- {sentence}" for sentence in sentences), advice])
         )
+    if RECIPE_TEXT and "train" in rules_to_run:
+        logger.info(RECIPE_TEXT)
 
 
 # Without outputs, this rule runs whenever it is requested.

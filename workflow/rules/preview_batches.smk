@@ -18,9 +18,11 @@ rule preview_batches:
         "logs/preview_batches.log",
     benchmark:
         timed("preview_batches", PLAN.has_training)
-    localrule: True
     conda:
         "../../envs/main.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
     params:
         run=command(
             "preview_batches",

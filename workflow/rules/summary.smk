@@ -15,11 +15,6 @@ if (
     show_stage_lines(logger)
 
 
-onstart:
-    if RECIPE_TEXT and any(job.rule.name == "train" for job in workflow.dag.needrun_jobs()):
-        logger.info(RECIPE_TEXT)
-
-
 onsuccess:
     if any(job.rule.name == "report" for job in workflow.dag.jobs):
         logger.info(

@@ -22,6 +22,11 @@ _OPTIMIZER = {"optimizer": "adamw", "lr_scheduler": "cosine_annealing", "weight_
 # Measured for slim, and for full a quarter of it, as it has four times as many channels: the best rate of Adam falls
 # with the width of the layers (arXiv:2203.03466).
 _RATE = {"full": 0.001, "slim": 0.004, "tiny": 0.004}
+_LOSS = {"box_loss": "ciou", "box_weight": 4}
+# Small data sets need many updates: with 8 instead of 4 images AP was 0.015 lower after the same number of epochs.
+_BATCH = {"per_batch_size": 4}
+# Share of the epochs over which the weights are averaged, and the largest number of them.
+_AVERAGED_SHARE, _MAX_AVERAGED = 1 / 30, 5
 # Saves the steps in which all predictions learn to be background.
 _START = {"objectness_prior": 0.01}
 # The published changes of size (0.25 to 2) and shape (0.3) are too strong for some hundred images.
@@ -49,9 +54,13 @@ def situation_defaults(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     if recipe_of(config) == PUBLISHED:
         return defaults
     epochs = train.get("max_epoch", section_schema("train")["max_epoch"]["default"])
-    schedule = {"T_max": epochs, "warmup_epochs": min(_WARMUP_SHARE * epochs, _MAX_WARMUP)}
+    schedule = {
+        "T_max": epochs,
+        "warmup_epochs": min(_WARMUP_SHARE * epochs, _MAX_WARMUP),
+        "ema_epochs": min(_AVERAGED_SHARE * epochs, _MAX_AVERAGED),
+    }
     rate = {"lr": _RATE[network.get("size", "full")]}
-    defaults["train"] = {**_OPTIMIZER, **rate, **schedule, **_START, **_AUGMENTATION}
+    defaults["train"] = {**_OPTIMIZER, **rate, **schedule, **_LOSS, **_BATCH, **_START, **_AUGMENTATION}
     if not config.get("weights", {}).get("pretrained"):
         defaults["network"]["anchor_scales"] = "auto"
         if not train.get("resume_yolov3"):

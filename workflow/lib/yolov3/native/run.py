@@ -36,7 +36,7 @@ class NativeRunSettings:
     eval_ignore_threshold: float
     nms_thresh: float
     max_detections: int
-    multi_label: bool
+    multi_label: bool = False
 
 
 def native_command(program: Path, model: Path, bins: Path, output_dir: Path, settings: NativeRunSettings) -> list[str]:
