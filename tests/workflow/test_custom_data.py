@@ -39,12 +39,16 @@ def project_on(data, finished, folder):
 def test_one_image_and_one_class(finished, tmp_path):
     data = one_image_one_class(tmp_path / "meine daten")
     project = project_on(data, finished, tmp_path)
-    project.snakemake("report")
+    done = project.snakemake("report")
+    assert "recipe modern chooses network.anchor_scales auto" not in done.stdout + done.stderr
+    assert "recipe modern chooses network.batch_norm_momentum 0.95, train.optimizer adamw" in done.stdout + done.stderr
     metrics = json.loads((project.folder / "results" / "eval_coco" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["images"] == 1
     assert list(metrics["per_class"]) == ["Kiste <b>"]
     page = (project.folder / "results" / "report" / "report.html").read_text(encoding="utf-8")
     assert "Kiste &lt;b&gt;" in page
+    assert "The first batch" in page
+    assert "2 updates are few: raise train.max_epoch" in page
     assert "Kiste <b>" not in page
     # The images are used in place.
     assert not (project.folder / "dataset").exists()
