@@ -64,7 +64,7 @@ def test_each_symptom_is_told(tmp_path, training):
     # The first and the last tenth of twenty logged steps: 100 and 75.
     losses = [100, 100, *[90] * 16, 80, 70]
     found = symptoms_of(accuracy_of(tmp_path), of_losses(training, losses))
-    assert found == ["the loss has only fallen to 75% of its start"]
+    assert found == ["the loss ends at 75% of its start"]
     assert symptoms_of(accuracy_of(tmp_path), of_losses(training, [*losses[:-2], 60, 60])) == []
     never = [("dog", {"AP": 0.0, "boxes": 20})]
     assert symptoms_of(accuracy_of(tmp_path, by_class=never), training) == ["no correct detection of dog"]
@@ -102,4 +102,4 @@ def test_short_trainings_come_first(training):
     short = dataclasses.replace(of_losses(training, [10.0] * 20), updates=999)
     first, last = causes(short, split(), MODERN)
     assert first.startswith("999 updates are few: raise train.max_epoch")
-    assert last == "the learning rate may not fit: try train.lr 0.003 and 0.000333333"
+    assert last == "the learning rate may not fit: try train.lr 0.003 and 0.00033"

@@ -33,7 +33,7 @@ def symptoms_of(accuracy: Accuracy, training: Training | None) -> list[str]:
     if 0 <= accuracy.numbers["AP"] < LOW_AP:
         symptoms.append(f"AP is {accuracy.numbers['AP']:.3f}")
     if training is not None and (share := _loss_share(training.steps["loss"])) > HIGH_LOSS_SHARE:
-        symptoms.append(f"the loss has only fallen to {share:.0%} of its start")
+        symptoms.append(f"the loss ends at {share:.0%} of its start")
     missed = [entry.name for entry in accuracy.per_class if entry.boxes >= FEW_BOXES and entry.AP == 0]
     if missed:
         symptoms.append(f"no correct detection of {', '.join(missed)}")
@@ -84,7 +84,7 @@ def _causes(
             "train.scale_min and scale_max to 0.8 and 1.3, or recipe to modern"
         )
     if _loss_share(training.steps["loss"]) > HIGH_LOSS_SHARE:
-        yield f"the learning rate may not fit: try train.lr {train['lr'] * 3:g} and {train['lr'] / 3:g}"
+        yield f"the learning rate may not fit: try train.lr {train['lr'] * 3:.2g} and {train['lr'] / 3:.2g}"
     counts = np.bincount(split.labels[~split.is_crowd], minlength=len(class_names))
     rare = [f"{name} ({count})" for name, count in zip(class_names, counts, strict=True) if count < FEW_BOXES]
     if rare:
