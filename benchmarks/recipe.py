@@ -3,7 +3,7 @@
 python benchmarks/recipe.py CONFIG.yaml [--seeds 1 2] [--only NAME ...] [--folder FOLDER] [--ablation]
 
 CONFIG is a config of the workflow, such as that of docs/training.md. Compared are its own recipe, the published recipe
-with the better of two learning rates, clustered anchors and the same geometry, and, with --ablation, the recipe without
+with two learning rates, clustered anchors and the same geometry, and, with --ablation, the recipe without
 each of its elements. Results are kept in FOLDER, where a stopped comparison goes on; the table has means over the
 seeds.
 """
@@ -34,7 +34,6 @@ ELEMENTS = {
     "objectness prior": ("objectness_prior",),
     "mild augmentation": ("jitter", "scale_min", "scale_max", "hue", "saturation", "value"),
 }
-MOMENTUM = {"optimizer": "momentum", "weight_decay": 0.0005}
 
 
 def merged(config: dict[str, Any], **sections: dict[str, Any]) -> dict[str, Any]:
@@ -85,6 +84,8 @@ def main() -> None:
     parser.add_argument("--ablation", action="store_true", help="also leave out each element of the recipe")
     arguments = parser.parse_args()
     config = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
+    # The variants run in folders of their own, where relative paths would lead elsewhere.
+    config["custom"] = {key: str(Path(path).resolve()) for key, path in config.get("custom", {}).items()}
     print(f"| {'variant':34} | AP | AP50 | AP75 | seeds |\n|---|---|---|---|---|")
     for name, variant in variants_of(config, arguments.ablation).items():
         if arguments.only and name not in arguments.only:

@@ -107,8 +107,10 @@ def test_sizes_are_lists_of_channels_and_blocks():
 
 def test_the_chosen_values_are_listed_without_those_of_the_config():
     assert recipe_text({}) == ""
-    expected = "recipe published chooses network.backbone_shape [16, 32, 64, 128, 256]"
+    expected = "recipe published and network.size slim choose network.backbone_shape [16, 32, 64, 128, 256]"
     assert recipe_text({"network": {"size": "slim", "backbone_layers": [1] * 5}}) == expected
     text = recipe_text({**OWN, "train": {"lr": 0.5}})
-    assert text.startswith("recipe modern chooses network.anchor_scales auto, network.batch_norm_momentum 0.95, train.")
+    assert text.startswith(
+        "recipe modern and network.size full choose network.anchor_scales auto, network.batch_norm_momentum"
+    )
     assert "train.optimizer adamw" in text and "train.lr " not in text

@@ -4,6 +4,8 @@ import importlib.util
 from html.parser import HTMLParser
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from report_inputs import ODD_NAME, detection, metrics, summary, write_json, write_manifest, write_steps
 
@@ -272,9 +274,9 @@ def test_missing_file_is_named(run, capsys, file):
 def test_bad_training_log_is_told_with_column_and_line(run, capsys):
     path = run.files["train_metrics"]
     lines = path.read_text().splitlines()
-    path.write_text("\n".join([lines[0].replace("loss_class", "loss_kind"), *lines[1:]]))
+    path.write_text("\n".join([lines[0].replace("loss_wh", "loss_size"), *lines[1:]]))
     assert run.main() == 1
-    assert "no column loss_class" in capsys.readouterr().err
+    assert "no column loss_wh" in capsys.readouterr().err
     path.write_text("\n".join([*lines[:3], "0,2,bad,1,1,1,1,1,1"]))
     assert run.main() == 1
     assert f"{path}, line 4: loss is 'bad'" in capsys.readouterr().err
@@ -306,3 +308,23 @@ def test_a_run_that_names_neither_training_nor_weights_is_refused(run, capsys):
     del run.files["train_metrics"]
     assert run.main() == 1
     assert "--weights_summary" in capsys.readouterr().err
+
+
+def test_the_first_batch_is_shown_in_its_own_proportions(run):
+    run.files["preview"] = run.folder / "batches.jpg"
+    cv2.imwrite(str(run.files["preview"]), np.zeros((40, 100, 3), np.uint8))
+    page = Page(run.write())
+    assert "The first batch" in page.text
+    assert ("100", "40") in [(a.get("width"), a.get("height")) for a in page.attributes("image")]
+    run.files["preview"].unlink()
+    assert run.main() == 1
+
+
+def test_the_terms_of_an_iou_loss_are_drawn(run):
+    path = run.files["train_metrics"]
+    header, *rows = path.read_text().splitlines()
+    assert "centre" in Page(run.write()).text
+    header = header.replace("loss_xy,loss_wh", "loss_box")
+    path.write_text("\n".join([header, *(",".join(row.split(",")[:4] + row.split(",")[5:]) for row in rows)]))
+    text = run.write()
+    assert ">box<" in text and ">centre<" not in text

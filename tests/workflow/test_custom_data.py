@@ -40,8 +40,8 @@ def test_one_image_and_one_class(finished, tmp_path):
     data = one_image_one_class(tmp_path / "meine daten")
     project = project_on(data, finished, tmp_path)
     done = project.snakemake("report")
-    assert "recipe modern chooses network.anchor_scales auto" not in done.stdout + done.stderr
-    assert "recipe modern chooses network.batch_norm_momentum 0.95, train.optimizer adamw" in done.stdout + done.stderr
+    told = "recipe modern and network.size full choose network.batch_norm_momentum 0.95, train.optimizer adamw"
+    assert told in done.stdout + done.stderr
     metrics = json.loads((project.folder / "results" / "eval_coco" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["images"] == 1
     assert list(metrics["per_class"]) == ["Kiste <b>"]

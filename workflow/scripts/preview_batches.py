@@ -14,7 +14,7 @@ import cv2
 from yolov3.config.options import add_options
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.options import add_manifest_options, manifest_of
-from yolov3.drawing.batches import draw_batch
+from yolov3.drawing.batches import MAX_IMAGES, draw_batch
 from yolov3.files import complete_file
 from yolov3.network.options import network_settings_from
 from yolov3.training.batches import source_from
@@ -44,7 +44,10 @@ def run(arguments: argparse.Namespace) -> None:
     with complete_file(arguments.output) as temporary:
         temporary.write_bytes(encoded.tobytes())
     logging.info(
-        "%s: %d of %d images of the first batch", arguments.output, min(8, len(batch.images)), len(batch.images)
+        "%s: %d of %d images of the first batch",
+        arguments.output,
+        min(MAX_IMAGES, len(batch.images)),
+        len(batch.images),
     )
 
 

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         stage_times=tuple(read_stage_times(arguments.benchmarks)),
         pictures=tuple(gallery(split, indices, class_names, named_detections)),
         config=config,
-        preview_uri=jpeg_data_uri(arguments.preview) if arguments.preview else "",
+        preview=jpeg_data_uri(arguments.preview) if arguments.preview else None,
         symptoms=tuple(symptoms),
         causes=tuple(causes),
     )

@@ -80,4 +80,5 @@ def recipe_text(config: dict[str, Any]) -> str:
         for key, value in defaults.items()
         if key not in config.get(section, {})
     ]
-    return f"recipe {recipe_of(config)} chooses {', '.join(chosen)}" if chosen else ""
+    size = config.get("network", {}).get("size", "full")
+    return f"recipe {recipe_of(config)} and network.size {size} choose {', '.join(chosen)}" if chosen else ""

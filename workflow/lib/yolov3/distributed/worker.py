@@ -84,17 +84,21 @@ def _choose_device(device_target: str) -> None:
 
 def sum_over_ranks(value: int) -> int:
     """Return the exact sum of an integer of 0..2**64 - 1 over at most 65,536 ranks; every rank must call it."""
+    return _sums_over_ranks([value])[0]
+
+
+def _sums_over_ranks(values: list[int]) -> list[int]:
     # Byte by byte, because CPUs reduce only floating-point numbers, whose sums are exact below 2**24.
-    digits = np.frombuffer(value.to_bytes(8, "little"), np.uint8)
-    sums = _Sum()(Tensor(digits.astype(np.float32))).asnumpy()
-    return sum(int(digit) << 8 * place for place, digit in enumerate(sums))
+    digits = np.frombuffer(b"".join(value.to_bytes(8, "little") for value in values), np.uint8)
+    sums = _Sum()(Tensor(digits.astype(np.float32))).asnumpy().reshape(-1, 8)
+    return [sum(int(digit) << 8 * place for place, digit in enumerate(places)) for places in sums]
 
 
 def bytes_of_ranks(data: bytes, rank: Rank) -> list[bytes]:
     """Return the data of each rank, in the order of ranks; every rank must call it."""
     if rank.group_size == 1:
         return [data]
-    lengths = [sum_over_ranks(len(data) if number == rank.number else 0) for number in range(rank.group_size)]
+    lengths = _sums_over_ranks([len(data) if number == rank.number else 0 for number in range(rank.group_size)])
     ends = np.cumsum(lengths)
     start = int(ends[rank.number]) - len(data)
     # Where one rank has its data, the others have zeros.

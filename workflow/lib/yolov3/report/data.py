@@ -13,8 +13,8 @@ from yolov3.evaluation.coco_metrics import METRIC_NAMES
 from yolov3.files import read_json
 
 STEP_COLUMNS = ("iter", "loss", "loss_confidence", "loss_class", "lr", "images_per_second")
-# Terms of the box loss, which depend on `train.box_loss`.
-BOX_LOSS_COLUMNS = ("loss_xy", "loss_wh", "loss_box")
+# Terms of the box loss: published, or by IoU.
+PUBLISHED_BOX_COLUMNS, IOU_BOX_COLUMNS = ("loss_xy", "loss_wh"), ("loss_box",)
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Training:
     """A finished training.
 
     Attributes:
-        steps: float64 [S] for each of STEP_COLUMNS and for those BOX_LOSS_COLUMNS that were logged, one entry per step.
+        steps: float64 [S] for each of STEP_COLUMNS and the box columns of the trained loss, one entry per logged step.
         seconds: wall time.
         images_per_second: mean over the run.
         updates: number of update steps.
@@ -251,7 +251,7 @@ def _read_steps(path: Path) -> dict[str, np.ndarray]:
             names, rows = reader.fieldnames or [], list(reader)
     except FileNotFoundError:
         raise InputError(f"training log {path} does not exist: run the training first") from None
-    box_columns = [column for column in BOX_LOSS_COLUMNS if column in names]
+    box_columns = IOU_BOX_COLUMNS if IOU_BOX_COLUMNS[0] in names else PUBLISHED_BOX_COLUMNS
     columns = {column: np.empty(len(rows)) for column in (*STEP_COLUMNS, *box_columns)}
     for column, values in columns.items():
         if column not in names:

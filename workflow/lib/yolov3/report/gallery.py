@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from yolov3.boxes import Detections, pairwise_iou, xyxy_to_xywh
 from yolov3.data.annotations import CocoSplit
@@ -142,14 +143,15 @@ def gallery(
     return pictures
 
 
-def jpeg_data_uri(path: Path) -> str:
-    """Return a picture file as a JPEG data URI.
+def jpeg_data_uri(path: Path) -> tuple[str, int, int]:
+    """Return a JPEG file as a data URI, and its width and height in pixels.
 
     Raises:
         InputError: it does not exist.
     """
     try:
-        return _uri_of(path.read_bytes())
+        with Image.open(path) as picture:
+            return _uri_of(path.read_bytes()), picture.width, picture.height
     except FileNotFoundError:
         raise InputError(f"picture {path} does not exist: run the stage that makes it first") from None
 

@@ -58,7 +58,7 @@ class ReportContent:
         native_runs: timings of the native program; empty if it was not run.
         stage_times: in the order of the run.
         config: resolved configuration.
-        preview_uri: the first training batch as a JPEG data URI, "" if there is none.
+        preview: the first training batch as a JPEG data URI, its width and height; None if there is none.
         symptoms: what shows that the network has learned next to nothing; empty if it has learned.
         causes: the likely causes of that, the likeliest first.
     """
@@ -70,7 +70,7 @@ class ReportContent:
     stage_times: tuple[StageTime, ...]
     pictures: tuple[Picture, ...]
     config: dict[str, Any]
-    preview_uri: str
+    preview: tuple[str, int, int] | None
     symptoms: tuple[str, ...]
     causes: tuple[str, ...]
 
