@@ -81,6 +81,16 @@ def test_every_key_has_a_description_and_a_default():
         ({"train": {"scale_min": 3}}, ["scale_min", "scale_max"]),
         ({"train": {"eta_min": 1}}, ["eta_min", "train.lr"]),
         ({"train": {"group_size": 2}}, ["group_size", "is_distributed"]),
+        ({"train": {"warmup_momentum": 0.95}}, ["warmup_momentum is 0.95", "train.momentum, which is 0.9"]),
+        (
+            {"train": {"warmup_momentum": 0.5, "optimizer": "adamw"}},
+            ["train.warmup_momentum is 0.5", "optimizer is adamw"],
+        ),
+        ({"train": {"patience": 5}}, ["train.patience is 5", "train.eval_interval is 0", "validation AP"]),
+        (
+            {"train": {"freeze_backbone": 1}, "backbone": {"source": "none"}},
+            ["train.freeze_backbone is 1", "random weights", "train.resume_yolov3"],
+        ),
         (
             {"weights": {"pretrained": "yolov3.weights"}, "network": {"anchor_scales": "auto"}},
             ["network.anchor_scales", "weights.pretrained", "nine anchors"],
@@ -118,6 +128,10 @@ PATHS = dict.fromkeys(("train_image_dir", "train_annotations", "val_image_dir", 
         {"train": {"is_distributed": 1, "group_size": 2}},
         {"train": {"is_distributed": 1, "group_size": 2, "hosts": "one,two"}},
         {"train": {"group_size": 1, "is_distributed": 0}},
+        {"train": {"warmup_momentum": 0.9, "momentum": 0.9}},
+        {"train": {"patience": 5, "eval_interval": 1}},
+        {"train": {"freeze_backbone": 1}},
+        {"train": {"freeze_backbone": 1, "resume_yolov3": "old.ckpt"}, "backbone": {"source": "none"}},
         # Only the sums of three areas grow with the stride.
         {"network": {"anchor_scales": [[9, 9], [1, 1], [1, 1], *[[8, 8]] * 3, *[[8, 8]] * 3]}},
         {"weights": {"pretrained": "yolov3.weights"}, "network": {"anchor_scales": ANCHORS}},

@@ -13,8 +13,8 @@ from yolov3.network.settings import NetworkSettings
 from yolov3.network.yolo import YOLOv3
 from yolov3.training.average import WeightAverage
 from yolov3.training.loss import LossSettings, YoloLoss
-from yolov3.training.optimizer import OptimizerSettings, new_optimizer, split_parameters
-from yolov3.training.step import ForwardLoss, TrainStep, set_objectness_prior
+from yolov3.training.optimizer import OptimizerSettings, new_optimizer, parameter_groups
+from yolov3.training.step import ForwardLoss, TrainStep, freeze_backbone, set_objectness_prior
 from yolov3.training.targets import assign_targets
 
 ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 36), (48, 48))
@@ -141,8 +141,12 @@ def test_the_average_follows_the_weights_after_each_step():
     assert any("moving_mean" in name for name in expected)
 
 
-@pytest.mark.parametrize(("changes", "factor"), [({}, 1), ({"optimizer": "adamw"}, 1), ({"nesterov": 1}, 1.9)], ids=str)
-def test_weight_decay_pulls_convolution_weights_only(changes, factor):
+@pytest.mark.parametrize(
+    ("changes", "factor", "head_factor"),
+    [({}, 1, 1), ({"optimizer": "adamw", "head_lr_factor": 5}, 1, 5), ({"nesterov": 1}, 1.9, 1)],
+    ids=str,
+)
+def test_weight_decay_pulls_convolution_weights_only(changes, factor, head_factor):
     rate, decay = 1e-3, 0.5
     plain, decayed = (
         weights_of(trained(rate=rate, **changes)[0]),
@@ -150,14 +154,64 @@ def test_weight_decay_pulls_convolution_weights_only(changes, factor):
     )
     start = weights_of(network())
     for name, value in plain.items():
-        pulled = factor * rate * decay * start[name] if name.endswith(("conv.weight", "head.weight")) else 0
+        share = factor * (head_factor if ".head." in name else 1)
+        pulled = share * rate * decay * start[name] if name.endswith(("conv.weight", "head.weight")) else 0
         np.testing.assert_allclose(value - decayed[name], pulled, rtol=0.02, atol=2e-7)
 
 
 def test_the_decayed_parameters_are_the_convolution_weights():
-    decayed, others = split_parameters(network())
-    assert all(len(parameter.shape) == 4 for parameter in decayed)
-    assert all(len(parameter.shape) == 1 for parameter in others)
+    settings = published(OptimizerSettings, weight_decay=0.25)
+    *groups, order = parameter_groups(network(), np.ones(3, np.float32), settings, None)
+    dimensions = {group["weight_decay"]: {len(one.shape) for one in group["params"]} for group in groups}
+    assert dimensions == {0.25: {4}, 0.0: {1}}
+    assert sum(len(group["params"]) for group in groups) == len(order["order_params"])
+    assert not any("lr" in group for group in groups)
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adamw"])
+def test_biases_and_heads_have_rates_of_their_own(optimizer):
+    """The first step of each optimizer is proportional to the rate: that of adamw is the rate times the sign."""
+    rate, bias_rate, factor, start = 1e-4, 3e-4, 5.0, weights_of(network())
+
+    def moves(head_lr_factor, bias_rates):
+        net = network()
+        settings = published(OptimizerSettings, optimizer=optimizer, weight_decay=0.0, head_lr_factor=head_lr_factor)
+        step = TrainStep(
+            ForwardLoss(net, published_loss(), settings.loss_scale),
+            new_optimizer(net, np.full(10, rate, np.float32), settings, bias_rates),
+            1,
+        )
+        step.set_train(True)
+        step(*batch())
+        return {name: np.linalg.norm(value - start[name]) for name, value in weights_of(net).items()}
+
+    plain, changed = moves(1.0, None), moves(factor, np.full(10, bias_rate, np.float32))
+    ratios = {name: changed[name] / value for name, value in plain.items() if value > 1e-5}
+    assert {name.rsplit(".")[-1] for name in ratios} == {"weight", "bias", "beta", "gamma"}
+    for name, ratio in ratios.items():
+        expected = (3 if name.endswith((".bias", ".beta")) else 1) * (factor if ".head." in name else 1)
+        assert ratio == pytest.approx(expected, rel=0.05), name
+
+
+def test_a_frozen_backbone_stays_as_it_is():
+    net = network()
+    freeze_backbone(net)
+    before = {parameter.name: parameter.asnumpy().copy() for parameter in net.get_parameters()}
+    optimizer = new_optimizer(net, np.full(10, 0.01, np.float32), published(OptimizerSettings))
+    step = TrainStep(ForwardLoss(net, published_loss(), 1.0), optimizer, 1)
+    step.set_train(True)
+    step(*batch())
+    changed = {
+        parameter.name for parameter in net.get_parameters() if (parameter.asnumpy() != before[parameter.name]).any()
+    }
+    others = {name for name in before if not name.startswith("backbone.")}
+    assert not any(name.startswith("backbone.") for name in changed)
+    assert {name for name in others if name.endswith(("weight", "moving_mean"))} <= changed
+    # After an evaluation it is frozen again.
+    step.set_train(False)
+    step.set_train(True)
+    assert not net.backbone.training
+    assert net.branch_8.training
 
 
 @pytest.mark.parametrize(("optimizer", "rate"), [("momentum", 0.001), ("adamw", 0.01)])

@@ -80,6 +80,30 @@ def test_the_schedule_is_what_is_trained_with(train):
     assert column(cosine, "lr") == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_momentum_of_each_step(train, monkeypatch):
+    momenta = []
+
+    class SeenStep(step.TrainStep):
+        def __call__(self, *batch):
+            momenta.append(float(self.optimizer.momentum.asnumpy()))
+            return super().__call__(*batch)
+
+    monkeypatch.setattr("yolov3.training.loop.TrainStep", SeenStep)
+    train(optimizer="momentum", momentum=0.9, warmup_momentum=0.3, warmup_epochs=1, max_epoch=2)
+    assert momenta == pytest.approx([0.5, 0.7, 0.9, 0.9, 0.9, 0.9])
+
+
+def test_biases_and_heads_learn_at_their_own_rates(train):
+    # A step of momentum is the rate times the gradient: the first of one step is compared.
+    options = {"optimizer": "momentum", "per_batch_size": 24, "lr": 1e-5, "warmup_epochs": 1}
+    start, plain = weights(train("start", **{**options, "lr": 1e-12})), weights(train("plain", **options))
+    changed = weights(train("changed", **options, warmup_bias_lr=1e-5, head_lr_factor=3))
+    for name, factor in (("branch_8.head.weight", 3), ("backbone.root.conv.weight", 1)):
+        np.testing.assert_allclose(
+            changed[name] - start[name], factor * (plain[name] - start[name]), rtol=0.02, atol=1e-7
+        )
+
+
 def test_the_input_that_the_checkpoint_carries_decides_nothing(train, monkeypatch):
     identities = []
 
@@ -248,6 +272,32 @@ def test_the_best_weights_are_the_result(plain, train, monkeypatch):
     name = "backbone.root.conv.weight"
     np.testing.assert_array_equal(weights(best)[name], weights(plain)[name])
     assert not np.array_equal(weights(last)[name], weights(plain)[name])
+
+
+def test_a_training_without_a_better_network_ends_early(train, monkeypatch, capfd):
+    aps = [0.3, 0.5, 0.4, 0.45, 0.9]
+
+    class Validator:
+        def __init__(self, *arguments):
+            pass
+
+        def __call__(self, network):
+            return {"AP": aps.pop(0), "AP50": 0.6}
+
+    monkeypatch.setattr("yolov3.evaluation.validation.Validator", Validator)
+    output = train(eval_interval=1, max_epoch=5, patience=2)
+    assert aps == [0.9]
+    summary = json.loads((output / "train.json").read_text())
+    assert (summary["steps"], summary["best_epoch"]) == (4 * STEPS_PER_EPOCH, 2)
+    assert "ends at epoch 4: since epoch 2 no validation had a better AP than 0.5000" in capfd.readouterr().err
+
+
+def test_a_frozen_backbone_is_that_of_the_pretrained_weights(plain, train):
+    frozen = train(pretrained_backbone=str(plain / "yolov3.ckpt"), freeze_backbone=1)
+    before, after = (read_checkpoint(folder / "yolov3.ckpt").parameters for folder in (plain, frozen))
+    for name, value in after.items():
+        is_equal = np.array_equal(value.asnumpy(), before[name].asnumpy())
+        assert is_equal == name.startswith("backbone."), name
 
 
 def test_pretrained_backbone_is_what_the_training_starts_from(plain, train):

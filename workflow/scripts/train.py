@@ -31,7 +31,7 @@ from yolov3.training.optimizer import OptimizerSettings
 from yolov3.training.results import TrainFiles
 from yolov3.training.schedule import ScheduleSettings
 from yolov3.training.settings import TrainSettings
-from yolov3.training.step import set_objectness_prior
+from yolov3.training.step import freeze_backbone, set_objectness_prior
 from yolov3.weights.checkpoint import load_for_finetuning, load_into
 
 
@@ -89,6 +89,8 @@ def train_as_rank(arguments: argparse.Namespace) -> None:
         load_for_finetuning(weights, network)
     elif arguments.pretrained_backbone:
         load_into(weights, network, part="backbone")
+    if arguments.freeze_backbone:
+        freeze_backbone(network)
 
     source = source_from(arguments, manifest, network.settings.anchors, rank.number, rank.group_size)
     settings = settings_from(

@@ -152,6 +152,17 @@ def _check_across_fields(config: dict[str, Any]) -> None:
     limit("warmup_epochs", "max_epoch")
     limit("eval_interval", "max_epoch")
     limit("eta_min", "lr")
+    limit("warmup_momentum", "momentum")
+    if train["optimizer"] == "adamw":
+        refuse("train.warmup_momentum", "train.optimizer is adamw: use momentum", train["warmup_momentum"] > 0)
+    if not train["eval_interval"]:
+        remedy = "set it, so that there is a validation AP"
+        refuse("train.patience", f"train.eval_interval is 0: {remedy}", train["patience"] > 0)
+    if config["backbone"]["source"] == "none" and not train["resume_yolov3"]:
+        remedy = "set backbone.source or train.resume_yolov3, so that there are weights to keep"
+        refuse(
+            "train.freeze_backbone", f"the training starts from random weights: {remedy}", train["freeze_backbone"] == 1
+        )
     if train["lr_scheduler"] == "exponential":
         milestones = [int(epoch) for epoch in train["lr_epochs"].split(",")]
         is_ascending = milestones == sorted(set(milestones)) and milestones[-1] < train["max_epoch"]

@@ -21,10 +21,11 @@ from yolov3.training.metrics_log import MetricsLog, StepMetrics
 from yolov3.training.optimizer import new_optimizer
 from yolov3.training.profiler import log_profile, no_profile, profiled_steps
 from yolov3.training.results import TrainFiles, write_results
-from yolov3.training.schedule import learning_rates, warn_of_cosine_period
+from yolov3.training.schedule import bias_learning_rates, learning_rates, warmup_momenta, warn_of_cosine_period
 from yolov3.training.settings import TrainSettings
 from yolov3.training.state import Progress, load_state, save_state, set_aside, training_identity
 from yolov3.training.step import ForwardLoss, TrainStep
+from yolov3.training.sync_batch_norm import synchronise_batch_norm
 from yolov3.weights.checkpoint import save_checkpoint
 
 Validate = Callable[[YOLOv3], dict[str, float]]
@@ -57,11 +58,15 @@ def train(
     """
     steps_per_epoch = source.new_sampler().steps_per_epoch
     rates = learning_rates(settings.schedule, steps_per_epoch)
+    if settings.sync_batch_norm and rank.group_size > 1:
+        synchronise_batch_norm(network, rank.group_size)
     if rank.is_master:
         warn_of_cosine_period(settings.schedule)
     loss = YoloLoss(network.settings.num_classes, settings.loss)
     forward = ForwardLoss(network, loss, settings.optimizer.loss_scale)
-    optimizer = new_optimizer(network, rates, settings.optimizer)
+    schedule = settings.schedule
+    bias_rates = bias_learning_rates(schedule, steps_per_epoch) if schedule.warmup_bias_lr else None
+    optimizer = new_optimizer(network, rates, settings.optimizer, bias_rates)
     average = None
     if settings.optimizer.ema_epochs:
         average = WeightAverage(network, settings.optimizer.ema_epochs * steps_per_epoch)
@@ -93,12 +98,14 @@ def train(
             if validate and is_validation_due:
                 with averaged_weights(average), statistics_of_master(network, rank):
                     _validate(
-                        validate, network, steps_done, steps_per_epoch, progress, files.best if is_saving else None
+                        validate, train_step, steps_done, steps_per_epoch, progress, files.best if is_saving else None
                     )
             if is_saving and (steps_done % checkpoint_interval == 0 or steps_done == len(rates)):
                 require_finite_loss(loss_terms.asnumpy(), step, steps_per_epoch)
                 progress.step, progress.seconds = steps_done, time.perf_counter() - started
                 save_state(files.state, train_step, identity, progress)
+            if validate and is_validation_due and _has_converged(progress, epoch, settings.patience):
+                break
     if is_profiled:
         log_profile(files.profile)
     if is_saving:
@@ -114,13 +121,33 @@ def _require_equal_steps(step: int, rank: Rank) -> None:
         )
 
 
+def _has_converged(progress: Progress, epoch: int, patience: int) -> bool:
+    """Return whether the best AP is `patience` epochs old, and say so in the log; patience 0 waits for ever."""
+    if not patience or epoch - progress.best_epoch < patience:
+        return False
+    logging.log(
+        RESULT,
+        "the training ends at epoch %d: since epoch %d no validation had a better AP than %.4f (train.patience)",
+        epoch,
+        progress.best_epoch,
+        progress.best_ap,
+    )
+    return True
+
+
 def _validate(
-    validate: Validate, network: YOLOv3, steps_done: int, steps_per_epoch: int, progress: Progress, best: Path | None
+    validate: Validate,
+    train_step: TrainStep,
+    steps_done: int,
+    steps_per_epoch: int,
+    progress: Progress,
+    best: Path | None,
 ) -> None:
     """Evaluate the network, log and keep the result, and write the network to `best` if it is the best so far."""
-    network.set_train(False)
+    network = train_step.forward.network
+    train_step.set_train(False)
     metrics = validate(network)
-    network.set_train(True)
+    train_step.set_train(True)
     epoch = steps_done // steps_per_epoch
     progress.validation.append({"epoch": epoch, "iter": steps_done, "AP": metrics["AP"], "AP50": metrics["AP50"]})
     logging.log(RESULT, "epoch[%d], validation AP:%.4f, AP50:%.4f", epoch - 1, metrics["AP"], metrics["AP50"])
@@ -172,6 +199,7 @@ class _Loop:
         self.rates = rates
         self.steps_per_epoch = steps_per_epoch
         self.mean_images_per_second = 0.0
+        self.momenta = warmup_momenta(settings.schedule, settings.optimizer.momentum, steps_per_epoch)
         self._grids: dict[tuple[int, int], Tensor] = {}
 
     def run(self, first_step: int, metrics: MetricsLog | None) -> Iterator[tuple[int, Tensor]]:
@@ -184,6 +212,8 @@ class _Loop:
         run_speed, recent_speed = _Speed(images_per_step), _Speed(images_per_step)
         with bar:
             for step, batch in enumerate(data, first_step):
+                if step < len(self.momenta):
+                    self.train_step.optimizer.momentum.set_data(Tensor(self.momenta[step]))
                 targets = map(Tensor, batch.targets)
                 loss_terms = self.train_step(Tensor(batch.images), self._grid(batch.input_size), *targets)
                 if step == first_step:

@@ -1,13 +1,14 @@
 """Optimizers of a training, and which parameters their weight decay applies to."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import mindspore
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from yolov3.network.yolo import YOLOv3
-from yolov3.weights.checkpoint import quiet_mindspore
+from yolov3.weights.checkpoint import HEAD_MARK, quiet_mindspore
 
 ADAMW_BETA2 = 0.999
 
@@ -23,6 +24,7 @@ class OptimizerSettings:
     loss_scale: float
     gradient_clip: float
     ema_epochs: float
+    head_lr_factor: float
 
 
 class AdamW(nn.Adam):
@@ -32,8 +34,8 @@ class AdamW(nn.Adam):
     corrected for their start at 0.
 
     Args:
-        groups: parameter groups, each with its `weight_decay`.
-        rates: learning rate of each step.
+        groups: parameter groups, each with its `weight_decay` and, if it has rates of its own, its `lr`.
+        rates: learning rate of each step of the other groups.
         beta1: decay rate of the first moment.
     """
 
@@ -46,7 +48,10 @@ class AdamW(nn.Adam):
     @mindspore.jit
     def construct(self, gradients: tuple[Tensor, ...]) -> tuple:
         """Shrink the parameters, then update them as Adam does."""
-        shrunk = self.hyper_map(ops.partial(_shrink, self.get_lr()), self.decays, self._parameters)
+        if self.is_group_lr:
+            shrunk = self.hyper_map(_shrink, self.get_lr(), self.decays, self._parameters)
+        else:
+            shrunk = self.hyper_map(ops.partial(_shrink, self.get_lr()), self.decays, self._parameters)
         return super().construct(ops.depend(gradients, shrunk))
 
 
@@ -54,35 +59,44 @@ def _shrink(rate: Tensor, decay: float, parameter: Parameter) -> Tensor:
     return ops.assign(parameter, parameter * (1 - rate * decay))
 
 
-def new_optimizer(network: YOLOv3, learning_rates: np.ndarray, settings: OptimizerSettings) -> nn.Optimizer:
+def new_optimizer(
+    network: YOLOv3, rates: np.ndarray, settings: OptimizerSettings, bias_rates: np.ndarray | None = None
+) -> nn.Optimizer:
     """Create the optimizer; weight decay applies to convolution weights only, not to biases, gamma and beta.
 
     Args:
         network: network to train.
-        learning_rates: learning rate of each step, float32 [steps].
+        rates: learning rate of each step, float32 [steps]; the heads learn with `head_lr_factor` times that.
         settings: see `OptimizerSettings`.
+        bias_rates: those of biases and beta, float32 [steps]; None for `rates`.
     """
-    decayed, others = split_parameters(network)
-    groups = [
-        {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-        {"order_params": network.trainable_params()},
-    ]
-    rates = Tensor(learning_rates)
+    groups = parameter_groups(network, rates, settings, bias_rates)
+    step_rates = Tensor(rates)
     if settings.optimizer == "adamw":
         # It warns of a deprecated operator for sparse gradients, which do not occur here.
         with quiet_mindspore():
-            return AdamW(groups, rates, settings.momentum)
+            return AdamW(groups, step_rates, settings.momentum)
     if settings.nesterov:
         # nn.Momentum ignores use_nesterov on CPU (MindSpore 2.10).
-        return nn.SGD(groups, rates, settings.momentum, nesterov=True)
-    return nn.Momentum(groups, rates, settings.momentum)
+        return nn.SGD(groups, step_rates, settings.momentum, nesterov=True)
+    return nn.Momentum(groups, step_rates, settings.momentum)
 
 
-def split_parameters(network: YOLOv3) -> tuple[list[Parameter], list[Parameter]]:
-    """Return (convolution weights, all other trainable parameters)."""
-    parameters = network.trainable_params()
-    is_weight = [parameter.name.endswith(("conv.weight", "head.weight")) for parameter in parameters]
-    decayed = [parameter for parameter, weight in zip(parameters, is_weight, strict=True) if weight]
-    others = [parameter for parameter, weight in zip(parameters, is_weight, strict=True) if not weight]
-    return decayed, others
+def parameter_groups(
+    network: YOLOv3, rates: np.ndarray, settings: OptimizerSettings, bias_rates: np.ndarray | None
+) -> list[dict[str, Any]]:
+    """Return the trainable parameters in groups of equal weight decay and learning rates; see `new_optimizer`."""
+    members: dict[tuple[bool, bool, bool], list[Parameter]] = {}
+    for parameter in network.trainable_params():
+        is_decayed = parameter.name.endswith(("conv.weight", "head.weight"))
+        has_bias_rates = bias_rates is not None and parameter.name.endswith((".bias", ".beta"))
+        is_scaled = settings.head_lr_factor != 1 and HEAD_MARK in parameter.name
+        members.setdefault((is_decayed, has_bias_rates, is_scaled), []).append(parameter)
+    groups: list[dict[str, Any]] = []
+    for (is_decayed, has_bias_rates, is_scaled), parameters in members.items():
+        group = {"params": parameters, "weight_decay": settings.weight_decay if is_decayed else 0.0}
+        if has_bias_rates or is_scaled:
+            own = rates if bias_rates is None or not has_bias_rates else bias_rates
+            group["lr"] = Tensor(own * np.float32(settings.head_lr_factor if is_scaled else 1))
+        groups.append(group)
+    return [*groups, {"order_params": network.trainable_params()}]

@@ -15,9 +15,12 @@ class ScheduleSettings:
     lr_epochs: str
     lr_gamma: float
     eta_min: float
+    eta_min_share: float
     T_max: int
     max_epoch: int
     warmup_epochs: float
+    warmup_bias_lr: float
+    warmup_momentum: float
 
 
 def warn_of_cosine_period(settings: ScheduleSettings) -> None:
@@ -33,19 +36,40 @@ def warn_of_cosine_period(settings: ScheduleSettings) -> None:
         )
 
 
-def learning_rates(settings: ScheduleSettings, steps_per_epoch: int) -> np.ndarray:
+def learning_rates(settings: ScheduleSettings, steps_per_epoch: int, first_rate: float = 0.0) -> np.ndarray:
     """Return the learning rate of each step, float32 [max_epoch * steps_per_epoch].
 
-    During warm-up the rate rises linearly from 0 and reaches `lr` at the last step; then it changes once per epoch.
+    During warm-up the rate goes linearly from `first_rate` to `lr`, which it reaches at the last step of the warm-up;
+    then it changes once per epoch.
     """
     steps = np.arange(settings.max_epoch * steps_per_epoch)
     epochs = steps // steps_per_epoch
     if settings.lr_scheduler == "cosine_annealing":
         cosine = (1 + np.cos(np.pi * epochs / settings.T_max)) / 2
-        rates = settings.eta_min + (settings.lr - settings.eta_min) * cosine
+        minimum = max(settings.eta_min, settings.eta_min_share * settings.lr)
+        rates = minimum + (settings.lr - minimum) * cosine
     else:
         milestones = [int(epoch) for epoch in settings.lr_epochs.split(",")]
         rates = settings.lr * settings.lr_gamma ** np.searchsorted(milestones, epochs, side="right")
-    warmup_steps = round(settings.warmup_epochs * steps_per_epoch)
-    warmup_rates = settings.lr * (steps + 1) / max(warmup_steps, 1)
+    warmup_steps = _warmup_steps(settings, steps_per_epoch)
+    warmup_rates = first_rate + (settings.lr - first_rate) * (steps + 1) / max(warmup_steps, 1)
     return np.where(steps < warmup_steps, warmup_rates, rates).astype(np.float32)
+
+
+def bias_learning_rates(settings: ScheduleSettings, steps_per_epoch: int) -> np.ndarray:
+    """Return `learning_rates` of the biases, which warm up from `warmup_bias_lr`."""
+    return learning_rates(settings, steps_per_epoch, settings.warmup_bias_lr)
+
+
+def warmup_momenta(settings: ScheduleSettings, momentum: float, steps_per_epoch: int) -> np.ndarray:
+    """Return the momentum of each step of the warm-up, float32 [steps], which rises linearly to `momentum`.
+
+    Empty if `warmup_momentum` is 0: the momentum is then constant.
+    """
+    steps = _warmup_steps(settings, steps_per_epoch) if settings.warmup_momentum else 0
+    share = np.arange(1, steps + 1) / max(steps, 1)
+    return (settings.warmup_momentum + (momentum - settings.warmup_momentum) * share).astype(np.float32)
+
+
+def _warmup_steps(settings: ScheduleSettings, steps_per_epoch: int) -> int:
+    return round(settings.warmup_epochs * steps_per_epoch)

@@ -24,11 +24,14 @@ class TrainSettings:
     assignment_iou: float
     use_empty_images: int
     objectness_prior: float
+    freeze_backbone: int
+    sync_batch_norm: int
     loader_workers: int
     log_interval: int
     ckpt_interval: int
     is_save_on_master: int
     eval_interval: int
+    patience: int
     need_profiler: int
     schedule: ScheduleSettings
     optimizer: OptimizerSettings

@@ -62,6 +62,14 @@ class TrainStep(nn.Cell):
             nn.DistributedGradReducer(optimizer.parameters, mean=True, degree=group_size) if group_size > 1 else None
         )
 
+    def set_train(self, mode: bool = True) -> "TrainStep":
+        """Set training or inference mode; a backbone that is not trained stays in inference mode."""
+        super().set_train(mode)
+        backbone = self.forward.network.backbone
+        if not backbone.trainable_params():
+            backbone.set_train(False)
+        return self
+
     def construct(self, images: Tensor, grid: Tensor, *targets: Tensor) -> Tensor:
         """Run the step; see `ForwardLoss` for the arguments."""
         (_, loss_terms), gradients = self.gradients_of(images, grid, *targets)
@@ -79,6 +87,12 @@ class TrainStep(nn.Cell):
 
 def _scale(factor: float, gradient: Tensor) -> Tensor:
     return gradient * factor
+
+
+def freeze_backbone(network: YOLOv3) -> None:
+    """Exclude the backbone from the training: its weights and, see `TrainStep.set_train`, its BatchNorm statistics."""
+    for parameter in network.backbone.get_parameters():
+        parameter.requires_grad = False
 
 
 def set_objectness_prior(network: YOLOv3, prior: float) -> None:
