@@ -152,6 +152,8 @@ def _check_across_fields(config: dict[str, Any]) -> None:
     limit("warmup_epochs", "max_epoch")
     limit("eval_interval", "max_epoch")
     limit("eta_min", "lr")
+    remedy = f"must be less than train.max_epoch, which is {train['max_epoch']}"
+    refuse("train.plain_epochs", remedy, train["plain_epochs"] >= train["max_epoch"])
     if train["lr_scheduler"] == "exponential":
         milestones = [int(epoch) for epoch in train["lr_epochs"].split(",")]
         is_ascending = milestones == sorted(set(milestones)) and milestones[-1] < train["max_epoch"]
