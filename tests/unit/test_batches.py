@@ -185,8 +185,8 @@ def test_a_warning_of_boxes_that_come_together(tmp_path, caplog, max_box, is_war
     assert not caplog.records
     source_of(tmp_path / "mosaic", max_box=max_box, composed={"mosaic": 0.5})
     expected = (
-        "further boxes of training images made of 4 count as background, because train.max_box is 7 and an image has "
-        "2.0 boxes on average: set it to 8"
+        "training images made of up to 4 can have more boxes than train.max_box, 7, of which the others count as "
+        "background: an image has 2.0 on average, so set it to 8"
     )
     assert [record.getMessage() for record in caplog.records] == ([expected] if is_warned else [])
 

@@ -110,8 +110,8 @@ class BatchSource:
         images, mean_boxes = max_images(augment_settings), float(split.box_counts()[usable].mean())
         if images > 1 and images * mean_boxes > max_box:
             logging.warning(
-                "further boxes of training images made of %d count as background, because train.max_box is %d and an "
-                "image has %.1f boxes on average: set it to %d",
+                "training images made of up to %d can have more boxes than train.max_box, %d, of which the others "
+                "count as background: an image has %.1f on average, so set it to %d",
                 images,
                 max_box,
                 mean_boxes,

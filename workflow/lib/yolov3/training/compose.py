@@ -87,8 +87,8 @@ def mosaic(
 def mixup(first: LabelledImage, second: LabelledImage, share: float) -> LabelledImage:
     """Blend two images of equal size: `share` of the first and 1 - `share` of the second.
 
-    The boxes of both count fully, whatever their image's share, as in YOLOX (arXiv:2107.08430); arXiv:1902.04103 weighs
-    their loss by it.
+    The boxes of both train the objectness with weight 1, whatever their image's share, as in YOLOX (arXiv:2107.08430);
+    GluonCV and PaddleDetection weigh their loss by it.
     """
     image = cv2.addWeighted(first[0], share, second[0], 1 - share, 0)
     return image, np.concatenate([first[1], second[1]]), np.concatenate([first[2], second[2]])
