@@ -34,6 +34,7 @@ UNIT_TESTS = ROOT / "tests" / "unit"
 PACKAGE = ROOT / "workflow" / "lib" / "yolov3"
 MODULES = {
     "training/augment": ["test_augment.py"],
+    "training/compose": ["test_compose.py"],
     "training/sampler": ["test_sampler.py"],
     "training/schedule": ["test_schedule.py"],
     "training/targets": ["test_targets.py"],

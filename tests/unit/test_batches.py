@@ -1,3 +1,4 @@
+import argparse
 import dataclasses
 import os
 import signal
@@ -6,23 +7,33 @@ import numpy as np
 import pytest
 from small_coco import write_small_coco
 
+from yolov3.config.options import add_options
 from yolov3.data.annotations import CocoSplit, load_split
 from yolov3.data.checks import CheckSettings, check_dataset
+from yolov3.data.images import read_image_rgb
 from yolov3.errors import InputError
-from yolov3.training.augment import AugmentSettings
-from yolov3.training.batches import BatchSource, batches
+from yolov3.training.augment import AugmentSettings, augment
+from yolov3.training.batches import BatchSource, batches, source_from
 from yolov3.training.sampler import SamplerSettings
+from yolov3.training.targets import assign_targets
 
 ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 36), (48, 48))
 AUGMENT = AugmentSettings(jitter=0.3, scale_min=0.25, scale_max=2, flip=0.5, hue=0.1, saturation=1.5, value=1.5)
+COMPOSED = {"mosaic": 0.5, "mixup": 0.5}
 
 
-def source_of(folder, batch_size=2, shape=64, max_box=4, sampler_seed=5, use_empty_images=False, **small):
+def manifest_of(folder, **small):
     place = write_small_coco(folder, **small)
-    manifest = check_dataset("custom", {"train": place, "val": place}, CheckSettings("decode", False))
+    return check_dataset("custom", {"train": place, "val": place}, CheckSettings("decode", False))
+
+
+def source_of(
+    folder, batch_size=2, shape=64, max_box=4, sampler_seed=5, use_empty_images=False, composed=None, **small
+):
     sampler = SamplerSettings(sampler_seed, batch_size, rank=0, group_size=1, training_shape=shape, resize_rate=1)
-    split = load_split(manifest, "train")
-    return BatchSource.of(split, sampler, AUGMENT, ANCHORS, max_box, use_empty_images=use_empty_images)
+    split = load_split(manifest_of(folder, **small), "train")
+    settings = dataclasses.replace(AUGMENT, **(composed or {}))
+    return BatchSource.of(split, sampler, settings, ANCHORS, max_box, use_empty_images=use_empty_images)
 
 
 def assert_same(first, second):
@@ -43,13 +54,15 @@ def test_shapes_and_types(tmp_path):
     assert objectness.sum() == responsible.sum() >= 2
 
 
-def test_worker_processes_give_the_same_batches(tmp_path):
-    source = source_of(tmp_path)
+@pytest.mark.parametrize("composed", [{}, COMPOSED], ids=["single", "composed"])
+def test_worker_processes_give_the_same_batches(tmp_path, composed):
+    source = source_of(tmp_path, composed=composed)
     assert_same(list(batches(source, 0, 5, loaders=0)), list(batches(source, 0, 5, loaders=2)))
 
 
-def test_starting_in_the_middle_gives_the_same_batches(tmp_path):
-    source = source_of(tmp_path)
+@pytest.mark.parametrize("composed", [{}, COMPOSED], ids=["single", "composed"])
+def test_starting_in_the_middle_gives_the_same_batches(tmp_path, composed):
+    source = source_of(tmp_path, composed=composed)
     assert_same(list(batches(source, 0, 6, loaders=0))[4:], list(batches(source, 4, 6, loaders=0)))
 
 
@@ -81,6 +94,101 @@ def test_an_image_repeated_within_a_step_is_augmented_each_time(tmp_path):
     images = next(batches(source_of(tmp_path / "three", images=1, batch_size=3), 0, 1, loaders=0)).images
     assert np.array_equal(images[:1], alone)
     assert not any(np.array_equal(images[first], images[second]) for first, second in ((0, 1), (0, 2), (1, 2)))
+
+
+def augmented(source, step):
+    """The images and targets of a step, each image augmented by itself."""
+    epoch, indices, _ = source.new_sampler().batch(step)
+    images, targets = [], []
+    for index in source.usable[indices].tolist():
+        rng = np.random.default_rng((source.sampler.seed, epoch, index, step))
+        image, boxes_xyxy, labels = augment(
+            read_image_rgb(source.split.path(index)), *source.split.boxes_of(index), (64, 64), AUGMENT, rng
+        )
+        images.append(image)
+        targets.append(vars(assign_targets(boxes_xyxy, labels, (64, 64), ANCHORS, source.max_box)))
+    return np.stack(images), [np.stack([target[name] for target in targets]) for name in targets[0]]
+
+
+def is_augmented_only(source, step, batch):
+    images, targets = augmented(source, step)
+    return np.array_equal(batch.images, images) and all(map(np.array_equal, batch.targets, targets))
+
+
+def test_without_mosaic_and_mixup_each_image_is_augmented_by_itself(tmp_path):
+    source = source_of(tmp_path)
+    assert all(is_augmented_only(source, step, batch) for step, batch in enumerate(batches(source, 0, 4, loaders=0)))
+
+
+@pytest.mark.parametrize("option", ["mosaic", "mixup"])
+def test_the_last_epochs_are_plain(tmp_path, option):
+    source = source_of(tmp_path, images=4, composed={option: 1})
+    source = dataclasses.replace(source, plain_from=2)
+    is_plain = [is_augmented_only(source, step, batch) for step, batch in enumerate(batches(source, 0, 8, loaders=0))]
+    assert is_plain == [False] * 4 + [True] * 4
+
+
+@pytest.mark.parametrize(("use_empty_images", "candidates"), [(False, range(3)), (True, range(6))])
+def test_further_images_are_drawn_from_all_that_are_trained(tmp_path, monkeypatch, use_empty_images, candidates):
+    options = {"images": 3, "empty_images": 3, "batch_size": 1, "use_empty_images": use_empty_images}
+    source = source_of(tmp_path, composed={"mosaic": 1}, **options)
+    read, path = [], CocoSplit.path
+    monkeypatch.setattr(CocoSplit, "path", lambda split, index: read.append(index) or path(split, index))
+    list(batches(source, 0, 30, loaders=0))
+    read = np.reshape(read, (30, 4))
+    chosen = [source.usable[source.new_sampler().batch(step)[1][0]] for step in range(30)]
+    assert read[:, 0].tolist() == chosen
+    counts = np.bincount(read[:, 1:].ravel(), minlength=6)
+    assert np.flatnonzero(counts).tolist() == list(candidates)
+    assert counts[counts > 0].min() > 90 / len(candidates) / 3
+
+
+def test_two_boxes_of_each_of_eight_images_are_trained(tmp_path):
+    """At a fifth of its size every image is seen whole, with its two boxes."""
+    source = source_of(tmp_path, composed={"mosaic": 1, "mixup": 1, "scale_min": 0.2, "scale_max": 0.2}, max_box=16)
+    batch = next(batches(source, 0, 1, loaders=0))
+    assert (batch.targets[0][..., 2] > 0).sum(axis=1).tolist() == [16, 16]
+
+
+@pytest.mark.parametrize(
+    ("words", "max_box"),
+    [
+        ("", 2),
+        ("--mosaic 0.1", 8),
+        ("--mixup 0.1", 4),
+        ("--mosaic 1 --mixup 1", 16),
+        ("--mosaic 1 --mixup 1 --max_box 5", 5),
+    ],
+)
+def test_targets_have_room_for_the_boxes_of_all_images(tmp_path, words, max_box):
+    assert parsed_source(tmp_path, words).max_box == max_box
+
+
+def parsed_source(folder, words):
+    parser = argparse.ArgumentParser()
+    add_options(parser, "", only=("seed",))
+    add_options(parser, "train")
+    words = f"--training_shape 64 --per_batch_size 2 {words}"
+    return source_from(parser.parse_args(words.split()), manifest_of(folder), ANCHORS)
+
+
+def test_the_options_say_how_many_epochs_are_plain(tmp_path):
+    source = parsed_source(tmp_path, "--max_epoch 10 --plain_epochs 3 --mosaic 1 --mixup 0.25")
+    assert source.plain_from == 7
+    assert (source.augment.mosaic, source.augment.mixup) == (1, 0.25)
+    assert parsed_source(tmp_path / "other", "--max_epoch 10").plain_from == 10
+
+
+@pytest.mark.parametrize(("max_box", "is_warned"), [(7, True), (8, False)])
+def test_a_warning_of_boxes_that_come_together(tmp_path, caplog, max_box, is_warned):
+    source_of(tmp_path / "single", max_box=2)
+    assert not caplog.records
+    source_of(tmp_path / "mosaic", max_box=max_box, composed={"mosaic": 0.5})
+    expected = (
+        "training images made of up to 4 can have more boxes than train.max_box, 7, of which the others count as "
+        "background: an image has 2.0 on average, so set it to 8"
+    )
+    assert [record.getMessage() for record in caplog.records] == ([expected] if is_warned else [])
 
 
 class KillsItsReader(CocoSplit):

@@ -32,6 +32,8 @@ SETTINGS = [
     ({"train.optimizer": "adamw"}, TRAIN),
     ({"train.label_smooth": 1}, TRAIN),
     ({"train.flip": 0}, PREVIEW | TRAIN),
+    ({"train.mosaic": 0.5, "train.mixup": 0.5}, PREVIEW | TRAIN),
+    ({"train.plain_epochs": 1}, TRAIN),
     ({"train.ema_epochs": 2}, TRAIN),
     ({"train.assignment_iou": 0.3}, PREVIEW | TRAIN),
     ({"eval.multi_label": True}, EVAL | INFER),

@@ -4,6 +4,8 @@
 BATCH_OPTIONS = (
     *("training_shape", "per_batch_size", "max_box", "assignment_iou", "use_empty_images"),
     *("jitter", "scale_min", "scale_max", "flip", "hue", "saturation", "value"),
+    # Not plain_epochs, as the first epoch is never one of the last without mosaic and mixup.
+    *("mosaic", "mixup"),
 )
 
 

@@ -163,6 +163,8 @@ def _check_across_fields(config: dict[str, Any]) -> None:
         refuse(
             "train.freeze_backbone", f"the training starts from random weights: {remedy}", train["freeze_backbone"] == 1
         )
+    remedy = f"must be less than train.max_epoch, which is {train['max_epoch']}"
+    refuse("train.plain_epochs", remedy, train["plain_epochs"] >= train["max_epoch"])
     if train["lr_scheduler"] == "exponential":
         milestones = [int(epoch) for epoch in train["lr_epochs"].split(",")]
         is_ascending = milestones == sorted(set(milestones)) and milestones[-1] < train["max_epoch"]

@@ -19,7 +19,10 @@ Rectangle = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class AugmentSettings:
-    """Strength of the augmentation; the fields are the keys of the same names in config section `train`."""
+    """Settings of the augmentation; the fields are the keys of the same names in config section `train`.
+
+    `augment` shows one image; `mosaic`, `mixup` and `plain_epochs` are for those made of several, see `compose`.
+    """
 
     jitter: float
     scale_min: float
@@ -28,6 +31,9 @@ class AugmentSettings:
     hue: float
     saturation: float
     value: float
+    mosaic: float = 0
+    mixup: float = 0
+    plain_epochs: int = 0
 
 
 def augment(
@@ -37,6 +43,8 @@ def augment(
     input_size: InputSize,
     settings: AugmentSettings,
     rng: np.random.Generator,
+    full_size: InputSize | None = None,
+    min_share: float = 0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Place an image at random on a grey canvas, flip it and change its colours, and transform its boxes accordingly.
 
@@ -47,13 +55,16 @@ def augment(
         input_size: (height, width) of the canvas in pixels.
         settings: strength of the augmentation.
         rng: random number generator.
+        full_size: (height, width) in pixels that the scale refers to, None for that of the canvas.
+        min_share: boxes of which less than this share of the area is visible are dropped.
 
     Returns:
         The canvas, uint8 [height, width, 3]; boxes_xyxy, float32 [K, 4] in pixels of the canvas, clipped to the visible
         part of the image and at least MIN_BOX_PIXELS wide and high; and their labels, int32 [K].
     """
-    source, visible, placed_xyxy = _place_with_a_box(image_rgb, boxes_xyxy, input_size, settings, rng)
-    usable = _is_usable(placed_xyxy)
+    source, visible, placed_xyxy, usable = _place_with_a_box(
+        image_rgb, boxes_xyxy, input_size, full_size or input_size, min_share, settings, rng
+    )
     canvas = np.full((*input_size, 3), CANVAS_GREY, np.uint8)
     left, top, right, bottom = source
     interpolation = INTERPOLATIONS[rng.integers(len(INTERPOLATIONS))]
@@ -75,44 +86,59 @@ def _place_with_a_box(
     image: np.ndarray,
     boxes_xyxy: np.ndarray,
     input_size: InputSize,
+    full_size: InputSize,
+    min_share: float,
     settings: AugmentSettings,
     rng: np.random.Generator,
-) -> tuple[Rectangle, Rectangle, np.ndarray]:
-    """Return the visible part of the image, the part of the canvas that it covers, and the boxes on the canvas.
+) -> tuple[Rectangle, Rectangle, np.ndarray, np.ndarray]:
+    """Return the visible part of the image, the part of the canvas that it covers, the boxes there, and which to use.
 
     Placements that lose all boxes are drawn again; after PLACEMENT_TRIES the whole image is shown.
     """
     for _ in range(PLACEMENT_TRIES):
-        parts = _visible_rectangles(image, _random_target(image, input_size, settings, rng), input_size)
+        parts = _visible_rectangles(image, _random_target(image, input_size, full_size, settings, rng), input_size)
         if parts is not None:
             placed_xyxy = _map_boxes(boxes_xyxy, *parts)
-            if not len(boxes_xyxy) or _is_usable(placed_xyxy).any():
-                return *parts, placed_xyxy
+            usable = _is_large(placed_xyxy) & _is_visible(boxes_xyxy, parts[0], min_share)
+            if not len(boxes_xyxy) or usable.any():
+                return *parts, placed_xyxy, usable
     height, width = input_size
     scale = min(width / image.shape[1], height / image.shape[0])
     source = (0, 0, image.shape[1], image.shape[0])
     visible = (0, 0, max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return source, visible, _map_boxes(boxes_xyxy, source, visible)
+    placed_xyxy = _map_boxes(boxes_xyxy, source, visible)
+    return source, visible, placed_xyxy, _is_large(placed_xyxy)
 
 
-def _is_usable(boxes_xyxy: np.ndarray) -> np.ndarray:
+def _is_large(boxes_xyxy: np.ndarray) -> np.ndarray:
     return (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2] >= MIN_BOX_PIXELS).all(axis=1)
 
 
+def _is_visible(boxes_xyxy: np.ndarray, source: Rectangle, min_share: float) -> np.ndarray:
+    """Return which boxes, in pixels of the image, have at least a share of their area in its visible part."""
+    seen_xyxy = np.clip(boxes_xyxy, source[:2] * 2, source[2:] * 2)
+    seen_area, area = ((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (seen_xyxy, boxes_xyxy))
+    return seen_area >= min_share * area
+
+
 def _random_target(
-    image: np.ndarray, input_size: InputSize, settings: AugmentSettings, rng: np.random.Generator
+    image: np.ndarray,
+    input_size: InputSize,
+    full_size: InputSize,
+    settings: AugmentSettings,
+    rng: np.random.Generator,
 ) -> tuple[float, float, float, float]:
-    """Return left, top, right, bottom of the whole image on the canvas, which it may exceed."""
-    height, width = input_size
+    """Return left, top, right, bottom of the whole image, scaled relative to the full size, on the canvas."""
     width_factor, height_factor = rng.uniform(1 - settings.jitter, 1 + settings.jitter, size=2)
     aspect = image.shape[1] / image.shape[0] * width_factor / height_factor
     scale = rng.uniform(settings.scale_min, settings.scale_max)
     if aspect < 1:
-        new_height = scale * height
+        new_height = scale * full_size[0]
         new_width = new_height * aspect
     else:
-        new_width = scale * width
+        new_width = scale * full_size[1]
         new_height = new_width / aspect
+    height, width = input_size
     left = rng.uniform(min(0, width - new_width), max(0, width - new_width))
     top = rng.uniform(min(0, height - new_height), max(0, height - new_height))
     return left, top, left + new_width, top + new_height

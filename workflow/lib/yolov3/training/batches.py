@@ -2,10 +2,12 @@
 
 import argparse
 import logging
+import math
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
@@ -20,7 +22,8 @@ from yolov3.data.read_ahead import read_ahead
 from yolov3.errors import InputError
 from yolov3.network.grid import InputSize
 from yolov3.network.settings import AnchorSize
-from yolov3.training.augment import AugmentSettings, augment
+from yolov3.training.augment import AugmentSettings
+from yolov3.training.compose import LabelledImage, compose, max_images
 from yolov3.training.sampler import SamplerSettings, TrainingSampler
 from yolov3.training.targets import ImageTargets, assign_targets
 
@@ -54,6 +57,7 @@ class BatchSource:
         anchors: nine (width, height) in pixels of the input.
         max_box: maximum number of boxes per image, to which targets are padded.
         assignment_iou: see `assign_targets`.
+        plain_from: epoch, counted from 0, from which images are neither mosaics nor blended.
     """
 
     split: CocoSplit
@@ -63,6 +67,7 @@ class BatchSource:
     anchors: tuple[AnchorSize, ...]
     max_box: int
     assignment_iou: float = 1.0
+    plain_from: float = math.inf
 
     @classmethod
     def of(
@@ -74,6 +79,7 @@ class BatchSource:
         max_box: int,
         assignment_iou: float = 1.0,
         use_empty_images: bool = False,
+        plain_from: float = math.inf,
     ) -> "BatchSource":
         """Create a source of the images of a split that have boxes, or of all images.
 
@@ -101,7 +107,17 @@ class BatchSource:
                 max_box,
                 max_box + beyond.max(),
             )
-        return cls(split, usable, sampler, augment_settings, anchors, max_box, assignment_iou)
+        images, mean_boxes = max_images(augment_settings), float(split.box_counts()[usable].mean())
+        if images > 1 and images * mean_boxes > max_box:
+            logging.warning(
+                "training images made of up to %d can have more boxes than train.max_box, %d, of which the others "
+                "count as background: an image has %.1f on average, so set it to %d",
+                images,
+                max_box,
+                mean_boxes,
+                math.ceil(images * mean_boxes),
+            )
+        return cls(split, usable, sampler, augment_settings, anchors, max_box, assignment_iou, plain_from)
 
     def new_sampler(self) -> TrainingSampler:
         """Return a new sampler of the usable images."""
@@ -109,21 +125,28 @@ class BatchSource:
 
     def build(self, step: int, epoch: int, indices: np.ndarray, repeats: np.ndarray, input_size: InputSize) -> Batch:
         """Read and augment the images of one step, as chosen by `TrainingSampler`, and assign their targets."""
+        settings = self.augment if epoch < self.plain_from else replace(self.augment, mosaic=0, mixup=0)
         images, targets = [], []
         for index, repeat in zip(self.usable[indices], repeats.tolist(), strict=True):
             # A small data set is repeated within a step, where each copy is augmented in its own way.
             copy = (repeat,) if repeat else ()
             rng = np.random.default_rng((self.sampler.seed, epoch, int(index), step, *copy))
-            width, height = self.split.sizes_wh[index]
-            image = read_image_rgb(self.split.path(int(index)), (int(width), int(height)))
-            boxes_xyxy, labels = self.split.boxes_of(int(index))
-            image, boxes_xyxy, labels = augment(image, boxes_xyxy, labels, input_size, self.augment, rng)
+            image, boxes_xyxy, labels = compose(
+                partial(self._read, int(index)), partial(self._read_random, rng), input_size, settings, rng
+            )
             images.append(image)
             targets.append(
                 assign_targets(boxes_xyxy, labels, input_size, self.anchors, self.max_box, self.assignment_iou)
             )
         stacked = tuple(np.stack([getattr(target, field.name) for target in targets]) for field in fields(ImageTargets))
         return Batch(input_size, np.stack(images), stacked)
+
+    def _read(self, index: int) -> LabelledImage:
+        width, height = self.split.sizes_wh[index]
+        return read_image_rgb(self.split.path(index), (int(width), int(height))), *self.split.boxes_of(index)
+
+    def _read_random(self, rng: np.random.Generator) -> LabelledImage:
+        return self._read(int(rng.choice(self.usable)))
 
 
 def source_from(
@@ -134,6 +157,7 @@ def source_from(
     group_size: int = 1,
 ) -> BatchSource:
     """Create the source of a rank's training data from parsed options; see `BatchSource.of` for the errors."""
+    augment_settings = settings_from(AugmentSettings, arguments)
     return BatchSource.of(
         load_split(manifest, "train"),
         settings_from(
@@ -144,11 +168,12 @@ def source_from(
             group_size=group_size,
             training_shape=int(arguments.training_shape or 0),
         ),
-        settings_from(AugmentSettings, arguments),
+        augment_settings,
         anchors,
-        max_box=min(arguments.max_box, manifest.split("train").max_boxes),
+        max_box=min(arguments.max_box, manifest.split("train").max_boxes * max_images(augment_settings)),
         assignment_iou=arguments.assignment_iou,
         use_empty_images=bool(arguments.use_empty_images),
+        plain_from=arguments.max_epoch - arguments.plain_epochs,
     )
 
 
