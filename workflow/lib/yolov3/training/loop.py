@@ -24,7 +24,8 @@ from yolov3.training.results import TrainFiles, write_results
 from yolov3.training.schedule import learning_rates, warn_of_cosine_period
 from yolov3.training.settings import TrainSettings
 from yolov3.training.state import Progress, load_state, save_state, set_aside, training_identity
-from yolov3.training.step import ForwardLoss, TrainStep
+from yolov3.training.step import AccumulatedStep, ForwardLoss, TrainStep
+from yolov3.training.update import SkippingUpdate, new_scaler
 from yolov3.weights.checkpoint import save_checkpoint
 
 Validate = Callable[[YOLOv3], dict[str, float]]
@@ -60,12 +61,19 @@ def train(
     if rank.is_master:
         warn_of_cosine_period(settings.schedule)
     loss = YoloLoss(network.settings.num_classes, settings.loss)
-    forward = ForwardLoss(network, loss, settings.optimizer.loss_scale)
+    is_dynamic = settings.optimizer.loss_scaler == "dynamic"
+    loss_scale = new_scaler(settings.optimizer.loss_scale) if is_dynamic else settings.optimizer.loss_scale
+    forward = ForwardLoss(network, loss, loss_scale, settings.amp_level)
     optimizer = new_optimizer(network, rates, settings.optimizer)
     average = None
     if settings.optimizer.ema_epochs:
         average = WeightAverage(network, settings.optimizer.ema_epochs * steps_per_epoch)
-    train_step = TrainStep(forward, optimizer, rank.group_size, settings.optimizer.gradient_clip, average)
+    step_arguments = (forward, optimizer, rank.group_size, settings.optimizer.gradient_clip, average)
+    train_step: TrainStep | AccumulatedStep
+    if settings.accumulation > 1:
+        train_step = AccumulatedStep(settings.accumulation, *step_arguments)
+    else:
+        train_step = TrainStep(*step_arguments)
 
     identity = training_identity(settings, network.settings, rank.group_size, origin)
     loaded, reason = load_state(files.resume, train_step, identity)
@@ -103,7 +111,8 @@ def train(
         log_profile(files.profile)
     if is_saving:
         with averaged_weights(average):
-            write_results(network, settings, files, rank, progress, loop.mean_images_per_second)
+            speed, skipped = loop.mean_images_per_second, loop.overflows.count if loop.overflows else 0
+            write_results(network, settings, files, rank, progress, speed, skipped)
 
 
 def _require_equal_steps(step: int, rank: Rank) -> None:
@@ -135,8 +144,41 @@ def require_finite_loss(loss_terms: np.ndarray, step: int, steps_per_epoch: int)
     if not np.isfinite(loss_terms).all():
         raise InputError(
             f"the loss is {float(loss_terms.sum())} at epoch {step // steps_per_epoch}, iteration {step}: lower "
-            "train.lr or raise train.warmup_epochs; the last checkpoint before it is kept"
+            "train.lr or raise train.warmup_epochs, or with train.amp_level in float16 set train.loss_scaler to dynamic; "
+            "the last checkpoint before it is kept"
         )
+
+
+class _Overflows:
+    """Watches an update for steps that it leaves out because of gradients that are not finite."""
+
+    def __init__(self, update: SkippingUpdate) -> None:
+        self.update = update
+        self.count, self.scale = self._read()
+
+    def _read(self) -> tuple[int, float]:
+        return int(self.update.skipped.asnumpy()[0]), float(self.update.scale.asnumpy())
+
+    def check(self, step: int, is_logged: bool) -> None:
+        """Log if the step was left out.
+
+        Raises:
+            InputError: the gradients overflow although the loss scale is at its minimum.
+        """
+        (count_before, scale_before), (self.count, self.scale) = (self.count, self.scale), self._read()
+        if self.count == count_before:
+            return
+        if self.scale == scale_before:
+            raise InputError(
+                f"gradients are not finite at iteration {step} although the loss scale is {self.scale:g}, its minimum: "
+                "lower train.lr, raise train.warmup_epochs or set train.amp_level to O0; the last checkpoint is kept"
+            )
+        if is_logged:
+            logging.warning(
+                "iteration %d is left out because its gradients are not finite: the loss scale is now %g",
+                step,
+                self.scale,
+            )
 
 
 class _Speed:
@@ -158,7 +200,7 @@ class _Loop:
 
     def __init__(
         self,
-        train_step: TrainStep,
+        train_step: TrainStep | AccumulatedStep,
         source: BatchSource,
         settings: TrainSettings,
         rank: Rank,
@@ -172,11 +214,13 @@ class _Loop:
         self.rates = rates
         self.steps_per_epoch = steps_per_epoch
         self.mean_images_per_second = 0.0
+        update = train_step.update
+        self.overflows = _Overflows(update) if isinstance(update, SkippingUpdate) else None
         self._grids: dict[tuple[int, int], Tensor] = {}
 
     def run(self, first_step: int, metrics: MetricsLog | None) -> Iterator[tuple[int, Tensor]]:
         """Yield (step, loss terms as a tensor, float32 [terms]) after each step."""
-        images_per_step = self.settings.per_batch_size * self.rank.group_size
+        images_per_step = self.settings.per_batch_size * self.settings.accumulation * self.rank.group_size
         self.train_step.set_train(True)
         data = batches(self.source, first_step, len(self.rates), self.settings.loader_workers)
         is_shown = None if self.rank.is_master else True
@@ -186,6 +230,8 @@ class _Loop:
             for step, batch in enumerate(data, first_step):
                 targets = map(Tensor, batch.targets)
                 loss_terms = self.train_step(Tensor(batch.images), self._grid(batch.input_size), *targets)
+                if self.overflows is not None:
+                    self.overflows.check(step, self.rank.is_master)
                 if step == first_step:
                     # The first step includes compilation, so the speed is measured from the second.
                     loss_terms.asnumpy()

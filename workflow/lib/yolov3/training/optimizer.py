@@ -21,6 +21,7 @@ class OptimizerSettings:
     nesterov: int
     weight_decay: float
     loss_scale: float
+    loss_scaler: str
     gradient_clip: float
     ema_epochs: float
 

@@ -17,6 +17,7 @@ class TrainSettings:
     seed: int
     device_target: str
     per_batch_size: int
+    accumulation: int
     training_shape: str | int
     resize_rate: int
     max_epoch: int
@@ -24,6 +25,7 @@ class TrainSettings:
     assignment_iou: float
     use_empty_images: int
     objectness_prior: float
+    amp_level: str
     loader_workers: int
     log_interval: int
     ckpt_interval: int

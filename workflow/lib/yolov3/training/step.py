@@ -4,22 +4,36 @@ import math
 
 import mindspore
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import ParameterTuple, Tensor, nn, ops
+from mindspore.amp import DynamicLossScaler
 
 from yolov3.network.settings import ANCHORS_PER_STRIDE, STRIDES
 from yolov3.network.yolo import YOLOv3
 from yolov3.training.average import WeightAverage
 from yolov3.training.loss import YoloLoss
+from yolov3.training.precision import mixed_precision
+from yolov3.training.state import GRADIENT_SUM
+from yolov3.training.update import ParameterUpdate, SkippingUpdate
 
 
 class ForwardLoss(nn.Cell):
-    """Normalisation, network and loss of uint8 images."""
+    """Normalisation, network and loss of uint8 images.
 
-    def __init__(self, network: YOLOv3, loss: YoloLoss, loss_scale: float) -> None:
+    Args:
+        network: the network.
+        loss: its loss.
+        loss_scale: factor of the loss; a scaler for one that adapts to the gradients.
+        amp_level: see `mixed_precision`.
+    """
+
+    def __init__(
+        self, network: YOLOv3, loss: YoloLoss, loss_scale: float | DynamicLossScaler, amp_level: str = "O0"
+    ) -> None:
         super().__init__(auto_prefix=False)
-        self.network = network
+        self.network = mixed_precision(network, amp_level)
         self.loss = loss
-        self.loss_scale = loss_scale
+        self.scaler = None if isinstance(loss_scale, float | int) else loss_scale
+        self.loss_scale = loss_scale if self.scaler is None else self.scaler.scale_value
         mean_std = network.settings.mean_std
         self.mean = Tensor(np.array(mean_std.mean_rgb, np.float32).reshape(1, 3, 1, 1) * 255)
         self.inverse_std = Tensor(1 / (np.array(mean_std.std_rgb, np.float32).reshape(1, 3, 1, 1) * 255))
@@ -53,32 +67,96 @@ class TrainStep(nn.Cell):
     ) -> None:
         super().__init__(auto_prefix=False)
         self.forward = forward
-        self.optimizer = optimizer
-        self.average = average
-        self.gradient_clip = gradient_clip
-        self.unscale = 1.0 / forward.loss_scale
+        self.update = _new_update(forward, 1, optimizer, group_size, gradient_clip, average)
         self.gradients_of = mindspore.value_and_grad(forward, None, optimizer.parameters, has_aux=True)
-        self.reduce = (
-            nn.DistributedGradReducer(optimizer.parameters, mean=True, degree=group_size) if group_size > 1 else None
-        )
 
     def construct(self, images: Tensor, grid: Tensor, *targets: Tensor) -> Tensor:
         """Run the step; see `ForwardLoss` for the arguments."""
         (_, loss_terms), gradients = self.gradients_of(images, grid, *targets)
-        if self.reduce is not None:
-            gradients = self.reduce(gradients)
-        if self.unscale != 1.0:
-            gradients = ops.HyperMap()(ops.Partial()(_scale, self.unscale), gradients)
-        if self.gradient_clip:
-            gradients = ops.clip_by_global_norm(gradients, self.gradient_clip)
-        gradients = ops.depend(gradients, self.optimizer(gradients))
-        if self.average is not None:
-            gradients = ops.depend(gradients, self.average())
-        return ops.depend(loss_terms, gradients)
+        return ops.depend(loss_terms, self.update(gradients))
 
 
-def _scale(factor: float, gradient: Tensor) -> Tensor:
-    return gradient * factor
+class AccumulatedStep(nn.Cell):
+    """A step whose gradients and loss terms are the means over equal parts of its images, one after the other.
+
+    Takes little more memory than a `TrainStep` of a part. BatchNorm normalises by the statistics of a part, and moves
+    its running statistics with each. Parts and update are two graphs; this cell itself is not compiled.
+
+    Args:
+        parts: number of parts.
+        forward, optimizer, group_size, gradient_clip, average: see `TrainStep`.
+    """
+
+    def __init__(
+        self,
+        parts: int,
+        forward: ForwardLoss,
+        optimizer: nn.Optimizer,
+        group_size: int,
+        gradient_clip: float = 0.0,
+        average: WeightAverage | None = None,
+    ) -> None:
+        super().__init__(auto_prefix=False)
+        self.parts = parts
+        sums = optimizer.parameters.clone(prefix=GRADIENT_SUM, init="zeros")
+        self.add_part = _AddPart(forward, optimizer.parameters, sums)
+        self.update = _new_update(forward, parts, optimizer, group_size, gradient_clip, average)
+        self.update_from_sums = _UpdateFromSums(self.update, sums, parts)
+        self.no_terms = Tensor(np.zeros(len(forward.loss.term_names), np.float32))
+
+    def __call__(self, images: Tensor, grid: Tensor, *targets: Tensor) -> Tensor:
+        """Run the step; see `ForwardLoss` for the arguments."""
+        # Divided as arrays: the data are still on the host.
+        parts = [np.split(values.asnumpy(), self.parts) for values in (images, *targets)]
+        term_sums = self.no_terms
+        for part_images, *part_targets in zip(*parts, strict=True):
+            term_sums = self.add_part(term_sums, Tensor(part_images), grid, *map(Tensor, part_targets))
+        return self.update_from_sums(term_sums)
+
+
+class _AddPart(nn.Cell):
+    """Forward and backward pass of a part, whose gradients are added to sums."""
+
+    def __init__(self, forward: ForwardLoss, weights: ParameterTuple, sums: ParameterTuple) -> None:
+        super().__init__(auto_prefix=False)
+        self.forward = forward
+        self.sums = sums
+        self.gradients_of = mindspore.value_and_grad(forward, None, weights, has_aux=True)
+
+    def construct(self, term_sums: Tensor, images: Tensor, grid: Tensor, *targets: Tensor) -> Tensor:
+        """Return the sums of the loss terms, float32 [terms], with those of the part."""
+        (_, loss_terms), gradients = self.gradients_of(images, grid, *targets)
+        return ops.depend(term_sums + loss_terms, ops.HyperMap()(ops.assign_add, self.sums, gradients))
+
+
+class _UpdateFromSums(nn.Cell):
+    """Update of the parameters from the sums of gradients, which are then 0 again."""
+
+    def __init__(self, update: ParameterUpdate, sums: ParameterTuple, parts: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.update = update
+        self.sums = sums
+        self.parts = parts
+
+    def construct(self, term_sums: Tensor) -> Tensor:
+        """Return the means of the loss terms, float32 [terms]."""
+        zeros = ops.depend(ops.HyperMap()(ops.zeros_like, self.sums), self.update(self.sums))
+        return ops.depend(term_sums / self.parts, ops.HyperMap()(ops.assign, self.sums, zeros))
+
+
+def _new_update(
+    forward: ForwardLoss,
+    parts: int,
+    optimizer: nn.Optimizer,
+    group_size: int,
+    gradient_clip: float,
+    average: WeightAverage | None,
+) -> ParameterUpdate:
+    """Create the update from the gradients of `forward`, summed over `parts` batches."""
+    others = (optimizer, group_size, gradient_clip, average)
+    if forward.scaler is None:
+        return ParameterUpdate(forward.loss_scale * parts, *others)
+    return SkippingUpdate(forward.network, forward.scaler, parts, *others)
 
 
 def set_objectness_prior(network: YOLOv3, prior: float) -> None:
