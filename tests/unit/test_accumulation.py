@@ -8,8 +8,9 @@ from schema_settings import published
 from test_step import ANCHORS, SIZE, network, published_loss
 
 from yolov3.network.grid import prediction_grid
+from yolov3.training.accumulation import AccumulatedStep
 from yolov3.training.optimizer import OptimizerSettings, new_optimizer
-from yolov3.training.step import AccumulatedStep, ForwardLoss
+from yolov3.training.step import ForwardLoss
 from yolov3.training.targets import assign_targets
 
 RATE = 0.001

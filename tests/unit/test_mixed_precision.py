@@ -13,25 +13,26 @@ from test_step import SETTINGS, network, published_loss
 
 from yolov3.errors import InputError
 from yolov3.network.yolo import YOLOv3
-from yolov3.training import update
-from yolov3.training.average import WeightAverage
+from yolov3.training import accumulation
+from yolov3.training.accumulation import AccumulatedStep, new_scaler
+from yolov3.training.average import WeightAverage, averaged_weights
 from yolov3.training.loop import _Overflows
 from yolov3.training.optimizer import OptimizerSettings, new_optimizer
 from yolov3.training.precision import mixed_precision
 from yolov3.training.state import Progress, load_state, save_state
-from yolov3.training.step import AccumulatedStep, ForwardLoss, TrainStep
-from yolov3.training.update import new_scaler
+from yolov3.training.step import ForwardLoss, TrainStep
 
 GRAPH, EAGER = mindspore.GRAPH_MODE, mindspore.PYNATIVE_MODE
 # What a step that is left out changes: the position in the schedule, and what counts the steps.
 COUNTERS = {"global_step", "scale_value", "counter", "skipped_updates"}
 
 
-def new_step(level="O0", loss_scale=1.0, mode=EAGER, parts=1):
+def new_step(level="O0", loss_scale=1.0, mode=EAGER, parts=0):
+    """A plain step, or one in several graphs."""
     net = network(mode)
     optimizer = new_optimizer(net, np.full(99, 0.001, np.float32), published(OptimizerSettings))
     arguments = (ForwardLoss(net, published_loss(), loss_scale, level), optimizer, 1, 2.0, WeightAverage(net, 3.0))
-    step = TrainStep(*arguments) if parts == 1 else AccumulatedStep(parts, *arguments)
+    step = AccumulatedStep(parts, *arguments) if parts else TrainStep(*arguments)
     return net, step.set_train(True)
 
 
@@ -45,7 +46,7 @@ def values_of(step, without=frozenset()):
 
 
 def set_scale(step, scale):
-    step.update.scale.set_data(Tensor(scale, mindspore.float32))
+    step.guard.scale.set_data(Tensor(scale, mindspore.float32))
 
 
 def direction(net, start):
@@ -53,14 +54,14 @@ def direction(net, start):
     return moves / np.linalg.norm(moves)
 
 
-@pytest.mark.parametrize(("level", "mode"), [("O2", EAGER), ("O2", GRAPH), ("auto", EAGER), ("auto", GRAPH)])
-def test_losses_and_updates_are_close_to_those_of_float32(level, mode):
-    (exact_net, exact), (mixed_net, mixed) = new_step(), new_step(level, mode=mode)
+@pytest.mark.parametrize("level", ["O2", "auto"])
+def test_losses_and_updates_are_close_to_those_of_float32(level):
+    (exact_net, exact), (mixed_net, mixed) = new_step(), new_step(level, mode=GRAPH)
     start = values_of(exact_net)
     for step in range(3):
         mindspore.set_context(mode=EAGER)
         expected = run(exact)
-        mindspore.set_context(mode=mode)
+        mindspore.set_context(mode=GRAPH)
         terms = run(mixed)
         assert terms.sum() == pytest.approx(expected.sum(), rel=2e-3)
         assert np.abs(terms / expected - 1).max() > 1e-5
@@ -108,11 +109,11 @@ def test_the_network_itself_stays_in_float32(level, mode):
         assert np.abs(rounded.asnumpy() - expected).max() > 1e-4
 
 
-@pytest.mark.parametrize(("mode", "parts"), [(EAGER, 1), (EAGER, 2), (GRAPH, 1), (GRAPH, 2)])
+@pytest.mark.parametrize(("mode", "parts"), [(EAGER, 1), (GRAPH, 2)])
 def test_a_step_that_overflows_is_left_out_and_the_next_goes_on(mode, parts):
     _, step = new_step("O2", new_scaler(8.0), mode, parts)
     run(step)
-    assert step.update.skipped.asnumpy() == 0
+    assert step.guard.skipped.asnumpy() == 0
     set_scale(step, 2.0**100)
     before = values_of(step, COUNTERS)
     assert len(before) > 300 and any("moving_mean" in name for name in before)
@@ -120,12 +121,14 @@ def test_a_step_that_overflows_is_left_out_and_the_next_goes_on(mode, parts):
     after = values_of(step, COUNTERS)
     for name, value in before.items():
         np.testing.assert_array_equal(after[name], value, err_msg=name)
-    assert (step.update.skipped.asnumpy(), step.update.scale.asnumpy()) == (1, 2.0**99)
+    assert (step.guard.skipped.asnumpy(), step.guard.scale.asnumpy()) == (1, 2.0**99)
     # The rate is that of the step.
-    assert step.update.optimizer.global_step.asnumpy() == 2
+    assert step.update.update.optimizer.global_step.asnumpy() == 2
     set_scale(step, 8.0)
+    with averaged_weights(step.update.update.average):
+        pass  # As for a validation, which sets the parameters twice.
     run(step)
-    assert step.update.skipped.asnumpy() == 1
+    assert step.guard.skipped.asnumpy() == 1
     after = values_of(step, COUNTERS)
     assert all(np.isfinite(value).all() for value in after.values())
     for name in ("branch_8.head.weight", "average.branch_8.head.weight", "backbone.root.batch_norm.moving_mean"):
@@ -133,7 +136,7 @@ def test_a_step_that_overflows_is_left_out_and_the_next_goes_on(mode, parts):
 
 
 def test_an_overflow_of_the_network_itself_leaves_no_trace_in_its_statistics():
-    net, step = new_step("O2", new_scaler(8.0))
+    net, step = new_step("O2", new_scaler(8.0), parts=1)
     gamma = net.backbone.root.batch_norm.gamma
     gamma.set_data(Tensor(np.full(gamma.shape, 1e6, np.float32)))
     before = values_of(net)
@@ -143,12 +146,12 @@ def test_an_overflow_of_the_network_itself_leaves_no_trace_in_its_statistics():
 
 
 def test_the_scale_is_divided_out_and_doubled_after_a_while(monkeypatch):
-    monkeypatch.setattr(update, "SCALE_WINDOW", 2)
-    (plain, plain_step), (scaled, scaled_step) = new_step(), new_step(loss_scale=new_scaler(64.0))
+    monkeypatch.setattr(accumulation, "SCALE_WINDOW", 2)
+    (plain, plain_step), (scaled, scaled_step) = new_step(), new_step(loss_scale=new_scaler(64.0), parts=1)
     scales = []
     for _ in range(4):
         run(plain_step), run(scaled_step)
-        scales.append(float(scaled_step.update.scale.asnumpy()))
+        scales.append(float(scaled_step.guard.scale.asnumpy()))
     assert scales == [64, 128, 128, 256]
     expected = values_of(plain)
     for name, value in values_of(scaled).items():
@@ -175,22 +178,22 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
         expected = values_of(step)
         for name, value in values_of(resumed).items():
             np.testing.assert_array_equal(value, expected[name], err_msg=name)
-    assert (resumed.update.skipped.asnumpy(), resumed.update.scale.asnumpy()) == (2, 2.0**99)
+    assert (resumed.guard.skipped.asnumpy(), resumed.guard.scale.asnumpy()) == (2, 2.0**99)
 
 
 def test_what_is_left_out_is_said_until_the_scale_is_at_its_minimum(caplog):
-    update = SimpleNamespace(skipped=Tensor([0]), scale=Tensor(4.0))
-    overflows = _Overflows(update)
+    guard = SimpleNamespace(skipped=Tensor([0]), scale=Tensor(4.0))
+    overflows = _Overflows(guard)
     with caplog.at_level(logging.WARNING):
         overflows.check(0, True)
         assert not caplog.messages
-        update.skipped, update.scale = Tensor([1]), Tensor(2.0)
+        guard.skipped, guard.scale = Tensor([1]), Tensor(2.0)
         overflows.check(7, True)
-        update.skipped, update.scale = Tensor([2]), Tensor(1.0)
+        guard.skipped, guard.scale = Tensor([2]), Tensor(1.0)
         overflows.check(8, False)
     (message,) = caplog.messages
     assert "iteration 7 is left out" in message and "the loss scale is now 2" in message
-    update.skipped = Tensor([3])
+    guard.skipped = Tensor([3])
     with pytest.raises(InputError, match=r"not finite at iteration 9 although the loss scale is 1, its minimum: lower"):
         overflows.check(9, True)
     assert overflows.count == 3

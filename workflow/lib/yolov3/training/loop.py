@@ -14,6 +14,7 @@ from yolov3.errors import InputError
 from yolov3.network.grid import prediction_grid
 from yolov3.network.yolo import YOLOv3
 from yolov3.terminal import RESULT, progress_bar
+from yolov3.training.accumulation import AccumulatedStep, OverflowGuard, new_scaler
 from yolov3.training.average import WeightAverage, averaged_weights
 from yolov3.training.batches import BatchSource, batches
 from yolov3.training.loss import YoloLoss
@@ -24,8 +25,7 @@ from yolov3.training.results import TrainFiles, write_results
 from yolov3.training.schedule import learning_rates, warn_of_cosine_period
 from yolov3.training.settings import TrainSettings
 from yolov3.training.state import Progress, load_state, save_state, set_aside, training_identity
-from yolov3.training.step import AccumulatedStep, ForwardLoss, TrainStep
-from yolov3.training.update import SkippingUpdate, new_scaler
+from yolov3.training.step import ForwardLoss, TrainStep
 from yolov3.weights.checkpoint import save_checkpoint
 
 Validate = Callable[[YOLOv3], dict[str, float]]
@@ -70,7 +70,7 @@ def train(
         average = WeightAverage(network, settings.optimizer.ema_epochs * steps_per_epoch)
     step_arguments = (forward, optimizer, rank.group_size, settings.optimizer.gradient_clip, average)
     train_step: TrainStep | AccumulatedStep
-    if settings.accumulation > 1:
+    if settings.accumulation > 1 or is_dynamic:
         train_step = AccumulatedStep(settings.accumulation, *step_arguments)
     else:
         train_step = TrainStep(*step_arguments)
@@ -150,14 +150,14 @@ def require_finite_loss(loss_terms: np.ndarray, step: int, steps_per_epoch: int)
 
 
 class _Overflows:
-    """Watches an update for steps that it leaves out because of gradients that are not finite."""
+    """Watches a guard for steps that it leaves out."""
 
-    def __init__(self, update: SkippingUpdate) -> None:
-        self.update = update
+    def __init__(self, guard: OverflowGuard) -> None:
+        self.guard = guard
         self.count, self.scale = self._read()
 
     def _read(self) -> tuple[int, float]:
-        return int(self.update.skipped.asnumpy()[0]), float(self.update.scale.asnumpy())
+        return int(self.guard.skipped.asnumpy()[0]), float(self.guard.scale.asnumpy())
 
     def check(self, step: int, is_logged: bool) -> None:
         """Log if the step was left out.
@@ -214,8 +214,8 @@ class _Loop:
         self.rates = rates
         self.steps_per_epoch = steps_per_epoch
         self.mean_images_per_second = 0.0
-        update = train_step.update
-        self.overflows = _Overflows(update) if isinstance(update, SkippingUpdate) else None
+        has_guard = isinstance(train_step, AccumulatedStep) and train_step.guard
+        self.overflows = _Overflows(train_step.guard) if has_guard else None
         self._grids: dict[tuple[int, int], Tensor] = {}
 
     def run(self, first_step: int, metrics: MetricsLog | None) -> Iterator[tuple[int, Tensor]]:

@@ -4,7 +4,7 @@ import math
 
 import mindspore
 import numpy as np
-from mindspore import ParameterTuple, Tensor, nn, ops
+from mindspore import Tensor, nn, ops
 from mindspore.amp import DynamicLossScaler
 
 from yolov3.network.settings import ANCHORS_PER_STRIDE, STRIDES
@@ -12,8 +12,7 @@ from yolov3.network.yolo import YOLOv3
 from yolov3.training.average import WeightAverage
 from yolov3.training.loss import YoloLoss
 from yolov3.training.precision import mixed_precision
-from yolov3.training.state import GRADIENT_SUM
-from yolov3.training.update import ParameterUpdate, SkippingUpdate
+from yolov3.training.update import ParameterUpdate
 
 
 class ForwardLoss(nn.Cell):
@@ -22,7 +21,7 @@ class ForwardLoss(nn.Cell):
     Args:
         network: the network.
         loss: its loss.
-        loss_scale: factor of the loss; a scaler for one that adapts to the gradients.
+        loss_scale: factor of the loss; a scaler, which an `AccumulatedStep` adjusts, for one that adapts to the gradients.
         amp_level: see `mixed_precision`.
     """
 
@@ -67,96 +66,13 @@ class TrainStep(nn.Cell):
     ) -> None:
         super().__init__(auto_prefix=False)
         self.forward = forward
-        self.update = _new_update(forward, 1, optimizer, group_size, gradient_clip, average)
+        self.update = ParameterUpdate(forward.loss_scale, optimizer, group_size, gradient_clip, average)
         self.gradients_of = mindspore.value_and_grad(forward, None, optimizer.parameters, has_aux=True)
 
     def construct(self, images: Tensor, grid: Tensor, *targets: Tensor) -> Tensor:
         """Run the step; see `ForwardLoss` for the arguments."""
         (_, loss_terms), gradients = self.gradients_of(images, grid, *targets)
         return ops.depend(loss_terms, self.update(gradients))
-
-
-class AccumulatedStep(nn.Cell):
-    """A step whose gradients and loss terms are the means over equal parts of its images, one after the other.
-
-    Takes little more memory than a `TrainStep` of a part. BatchNorm normalises by the statistics of a part, and moves
-    its running statistics with each. Parts and update are two graphs; this cell itself is not compiled.
-
-    Args:
-        parts: number of parts.
-        forward, optimizer, group_size, gradient_clip, average: see `TrainStep`.
-    """
-
-    def __init__(
-        self,
-        parts: int,
-        forward: ForwardLoss,
-        optimizer: nn.Optimizer,
-        group_size: int,
-        gradient_clip: float = 0.0,
-        average: WeightAverage | None = None,
-    ) -> None:
-        super().__init__(auto_prefix=False)
-        self.parts = parts
-        sums = optimizer.parameters.clone(prefix=GRADIENT_SUM, init="zeros")
-        self.add_part = _AddPart(forward, optimizer.parameters, sums)
-        self.update = _new_update(forward, parts, optimizer, group_size, gradient_clip, average)
-        self.update_from_sums = _UpdateFromSums(self.update, sums, parts)
-        self.no_terms = Tensor(np.zeros(len(forward.loss.term_names), np.float32))
-
-    def __call__(self, images: Tensor, grid: Tensor, *targets: Tensor) -> Tensor:
-        """Run the step; see `ForwardLoss` for the arguments."""
-        # Divided as arrays: the data are still on the host.
-        parts = [np.split(values.asnumpy(), self.parts) for values in (images, *targets)]
-        term_sums = self.no_terms
-        for part_images, *part_targets in zip(*parts, strict=True):
-            term_sums = self.add_part(term_sums, Tensor(part_images), grid, *map(Tensor, part_targets))
-        return self.update_from_sums(term_sums)
-
-
-class _AddPart(nn.Cell):
-    """Forward and backward pass of a part, whose gradients are added to sums."""
-
-    def __init__(self, forward: ForwardLoss, weights: ParameterTuple, sums: ParameterTuple) -> None:
-        super().__init__(auto_prefix=False)
-        self.forward = forward
-        self.sums = sums
-        self.gradients_of = mindspore.value_and_grad(forward, None, weights, has_aux=True)
-
-    def construct(self, term_sums: Tensor, images: Tensor, grid: Tensor, *targets: Tensor) -> Tensor:
-        """Return the sums of the loss terms, float32 [terms], with those of the part."""
-        (_, loss_terms), gradients = self.gradients_of(images, grid, *targets)
-        return ops.depend(term_sums + loss_terms, ops.HyperMap()(ops.assign_add, self.sums, gradients))
-
-
-class _UpdateFromSums(nn.Cell):
-    """Update of the parameters from the sums of gradients, which are then 0 again."""
-
-    def __init__(self, update: ParameterUpdate, sums: ParameterTuple, parts: int) -> None:
-        super().__init__(auto_prefix=False)
-        self.update = update
-        self.sums = sums
-        self.parts = parts
-
-    def construct(self, term_sums: Tensor) -> Tensor:
-        """Return the means of the loss terms, float32 [terms]."""
-        zeros = ops.depend(ops.HyperMap()(ops.zeros_like, self.sums), self.update(self.sums))
-        return ops.depend(term_sums / self.parts, ops.HyperMap()(ops.assign, self.sums, zeros))
-
-
-def _new_update(
-    forward: ForwardLoss,
-    parts: int,
-    optimizer: nn.Optimizer,
-    group_size: int,
-    gradient_clip: float,
-    average: WeightAverage | None,
-) -> ParameterUpdate:
-    """Create the update from the gradients of `forward`, summed over `parts` batches."""
-    others = (optimizer, group_size, gradient_clip, average)
-    if forward.scaler is None:
-        return ParameterUpdate(forward.loss_scale * parts, *others)
-    return SkippingUpdate(forward.network, forward.scaler, parts, *others)
 
 
 def set_objectness_prior(network: YOLOv3, prior: float) -> None:
