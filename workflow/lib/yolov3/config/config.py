@@ -165,6 +165,8 @@ def _check_across_fields(config: dict[str, Any]) -> None:
         )
     remedy = f"must be less than train.max_epoch, which is {train['max_epoch']}"
     refuse("train.plain_epochs", remedy, train["plain_epochs"] >= train["max_epoch"])
+    remedy = "train.amp_level is O0, in which gradients do not overflow: set amp_level to O2 or auto, or this to static"
+    refuse("train.loss_scaler", remedy, train["loss_scaler"] == "dynamic" and train["amp_level"] == "O0")
     if train["lr_scheduler"] == "exponential":
         milestones = [int(epoch) for epoch in train["lr_epochs"].split(",")]
         is_ascending = milestones == sorted(set(milestones)) and milestones[-1] < train["max_epoch"]

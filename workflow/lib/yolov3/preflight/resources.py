@@ -74,8 +74,11 @@ def missing_memory(settings: PreflightSettings) -> Iterator[str]:
     """Yield a sentence if this host has less memory than its training processes need."""
     ranks, loaders = settings.local_ranks, settings.loader_workers
     shape = int(settings.training_shape or MAX_TRAINING_SHAPE)
-    batches = (max(loaders, 1) + BATCHES_AHEAD) * settings.per_batch_size * 3 * shape**2
-    rank_bytes: float = RANK_BYTES + COPIES_IN_MEMORY * _weight_bytes(settings) + loaders * LOADER_BYTES + batches
+    images = settings.per_batch_size * settings.accumulation
+    batches = (max(loaders, 1) + BATCHES_AHEAD) * images * 3 * shape**2
+    # The sums of the gradients are one copy more.
+    copies = COPIES_IN_MEMORY + (settings.accumulation > 1)
+    rank_bytes: float = RANK_BYTES + copies * _weight_bytes(settings) + loaders * LOADER_BYTES + batches
     if settings.device_target == "CPU":
         width = settings.backbone_shape[-1] / FULL_TOP_CHANNELS
         rank_bytes += settings.per_batch_size * IMAGE_BYTES_416 * (shape / 416) ** 2 * width

@@ -32,6 +32,7 @@ class PreflightSettings:
     host_launcher: str
     loader_workers: int
     per_batch_size: int
+    accumulation: int
     training_shape: str | int
     device_num: str
     visible_devices: str

@@ -163,7 +163,7 @@ def source_from(
         settings_from(
             SamplerSettings,
             arguments,
-            batch_size=arguments.per_batch_size,
+            batch_size=arguments.per_batch_size * arguments.accumulation,
             rank=rank,
             group_size=group_size,
             training_shape=int(arguments.training_shape or 0),

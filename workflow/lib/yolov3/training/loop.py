@@ -14,6 +14,7 @@ from yolov3.errors import InputError
 from yolov3.network.grid import prediction_grid
 from yolov3.network.yolo import YOLOv3
 from yolov3.terminal import RESULT, progress_bar
+from yolov3.training.accumulation import AccumulatedStep, OverflowGuard, new_scaler
 from yolov3.training.average import WeightAverage, averaged_weights
 from yolov3.training.batches import BatchSource, batches
 from yolov3.training.loss import YoloLoss
@@ -24,7 +25,7 @@ from yolov3.training.results import TrainFiles, write_results
 from yolov3.training.schedule import bias_learning_rates, learning_rates, warmup_momenta, warn_of_cosine_period
 from yolov3.training.settings import TrainSettings
 from yolov3.training.state import Progress, load_state, save_state, set_aside, training_identity
-from yolov3.training.step import ForwardLoss, TrainStep
+from yolov3.training.step import ForwardLoss, TrainStep, set_training
 from yolov3.training.sync_batch_norm import synchronise_batch_norm
 from yolov3.weights.checkpoint import save_checkpoint
 
@@ -58,19 +59,11 @@ def train(
     """
     steps_per_epoch = source.new_sampler().steps_per_epoch
     rates = learning_rates(settings.schedule, steps_per_epoch)
-    if settings.sync_batch_norm and rank.group_size > 1:
-        synchronise_batch_norm(network, rank.group_size)
     if rank.is_master:
         warn_of_cosine_period(settings.schedule)
     loss = YoloLoss(network.settings.num_classes, settings.loss)
-    forward = ForwardLoss(network, loss, settings.optimizer.loss_scale)
-    schedule = settings.schedule
-    bias_rates = bias_learning_rates(schedule, steps_per_epoch) if schedule.warmup_bias_lr else None
-    optimizer = new_optimizer(network, rates, settings.optimizer, bias_rates)
-    average = None
-    if settings.optimizer.ema_epochs:
-        average = WeightAverage(network, settings.optimizer.ema_epochs * steps_per_epoch)
-    train_step = TrainStep(forward, optimizer, rank.group_size, settings.optimizer.gradient_clip, average)
+    train_step = _new_step(network, loss, settings, rank, steps_per_epoch)
+    average = train_step.average
 
     identity = training_identity(settings, network.settings, rank.group_size, origin)
     loaded, reason = load_state(files.resume, train_step, identity)
@@ -98,7 +91,13 @@ def train(
             if validate and is_validation_due:
                 with averaged_weights(average), statistics_of_master(network, rank):
                     _validate(
-                        validate, train_step, steps_done, steps_per_epoch, progress, files.best if is_saving else None
+                        validate,
+                        network,
+                        train_step,
+                        steps_done,
+                        steps_per_epoch,
+                        progress,
+                        files.best if is_saving else None,
                     )
             if is_saving and (steps_done % checkpoint_interval == 0 or steps_done == len(rates)):
                 require_finite_loss(loss_terms.asnumpy(), step, steps_per_epoch)
@@ -110,7 +109,27 @@ def train(
         log_profile(files.profile)
     if is_saving:
         with averaged_weights(average):
-            write_results(network, settings, files, rank, progress, loop.mean_images_per_second)
+            speed, skipped = loop.mean_images_per_second, loop.overflows.count if loop.overflows else 0
+            write_results(network, settings, files, rank, progress, speed, skipped)
+
+
+def _new_step(
+    network: YOLOv3, loss: YoloLoss, settings: TrainSettings, rank: Rank, steps_per_epoch: int
+) -> TrainStep | AccumulatedStep:
+    schedule, optimization = settings.schedule, settings.optimizer
+    is_dynamic = optimization.loss_scaler == "dynamic"
+    loss_scale = new_scaler(optimization.loss_scale) if is_dynamic else optimization.loss_scale
+    forward = ForwardLoss(network, loss, loss_scale, settings.amp_level)
+    if settings.sync_batch_norm and rank.group_size > 1:
+        synchronise_batch_norm(forward, rank.group_size)
+    rates = learning_rates(schedule, steps_per_epoch)
+    bias_rates = bias_learning_rates(schedule, steps_per_epoch) if schedule.warmup_bias_lr else None
+    optimizer = new_optimizer(network, rates, optimization, bias_rates)
+    average = WeightAverage(network, optimization.ema_epochs * steps_per_epoch) if optimization.ema_epochs else None
+    arguments = (forward, optimizer, rank.group_size, optimization.gradient_clip, average)
+    if settings.accumulation > 1 or is_dynamic:
+        return AccumulatedStep(settings.accumulation, *arguments)
+    return TrainStep(*arguments)
 
 
 def _require_equal_steps(step: int, rank: Rank) -> None:
@@ -137,17 +156,17 @@ def _has_converged(progress: Progress, epoch: int, patience: int) -> bool:
 
 def _validate(
     validate: Validate,
-    train_step: TrainStep,
+    network: YOLOv3,
+    train_step: TrainStep | AccumulatedStep,
     steps_done: int,
     steps_per_epoch: int,
     progress: Progress,
     best: Path | None,
 ) -> None:
     """Evaluate the network, log and keep the result, and write the network to `best` if it is the best so far."""
-    network = train_step.forward.network
-    train_step.set_train(False)
+    network.set_train(False)
     metrics = validate(network)
-    train_step.set_train(True)
+    set_training(train_step)
     epoch = steps_done // steps_per_epoch
     progress.validation.append({"epoch": epoch, "iter": steps_done, "AP": metrics["AP"], "AP50": metrics["AP50"]})
     logging.log(RESULT, "epoch[%d], validation AP:%.4f, AP50:%.4f", epoch - 1, metrics["AP"], metrics["AP50"])
@@ -162,8 +181,41 @@ def require_finite_loss(loss_terms: np.ndarray, step: int, steps_per_epoch: int)
     if not np.isfinite(loss_terms).all():
         raise InputError(
             f"the loss is {float(loss_terms.sum())} at epoch {step // steps_per_epoch}, iteration {step}: lower "
-            "train.lr or raise train.warmup_epochs; the last checkpoint before it is kept"
+            "train.lr or raise train.warmup_epochs, or with train.amp_level in float16 set train.loss_scaler to dynamic; "
+            "the last checkpoint before it is kept"
         )
+
+
+class _Overflows:
+    """Watches a guard for steps that it leaves out."""
+
+    def __init__(self, guard: OverflowGuard) -> None:
+        self.guard = guard
+        self.count, self.scale = self._read()
+
+    def _read(self) -> tuple[int, float]:
+        return int(self.guard.skipped.asnumpy()[0]), float(self.guard.scale.asnumpy())
+
+    def check(self, step: int, is_logged: bool) -> None:
+        """Log if the step was left out.
+
+        Raises:
+            InputError: the gradients overflow although the loss scale is at its minimum.
+        """
+        (count_before, scale_before), (self.count, self.scale) = (self.count, self.scale), self._read()
+        if self.count == count_before:
+            return
+        if self.scale == scale_before:
+            raise InputError(
+                f"gradients are not finite at iteration {step} although the loss scale is {self.scale:g}, its minimum: "
+                "lower train.lr, raise train.warmup_epochs or set train.amp_level to O0; the last checkpoint is kept"
+            )
+        if is_logged:
+            logging.warning(
+                "iteration %d is left out because its gradients are not finite: the loss scale is now %g",
+                step,
+                self.scale,
+            )
 
 
 class _Speed:
@@ -185,7 +237,7 @@ class _Loop:
 
     def __init__(
         self,
-        train_step: TrainStep,
+        train_step: TrainStep | AccumulatedStep,
         source: BatchSource,
         settings: TrainSettings,
         rank: Rank,
@@ -200,12 +252,14 @@ class _Loop:
         self.steps_per_epoch = steps_per_epoch
         self.mean_images_per_second = 0.0
         self.momenta = warmup_momenta(settings.schedule, settings.optimizer.momentum, steps_per_epoch)
+        has_guard = isinstance(train_step, AccumulatedStep) and train_step.guard
+        self.overflows = _Overflows(train_step.guard) if has_guard else None
         self._grids: dict[tuple[int, int], Tensor] = {}
 
     def run(self, first_step: int, metrics: MetricsLog | None) -> Iterator[tuple[int, Tensor]]:
         """Yield (step, loss terms as a tensor, float32 [terms]) after each step."""
-        images_per_step = self.settings.per_batch_size * self.rank.group_size
-        self.train_step.set_train(True)
+        images_per_step = self.settings.per_batch_size * self.settings.accumulation * self.rank.group_size
+        set_training(self.train_step)
         data = batches(self.source, first_step, len(self.rates), self.settings.loader_workers)
         is_shown = None if self.rank.is_master else True
         bar = progress_bar(total=len(self.rates), initial=first_step, unit="step", disable=is_shown)
@@ -216,6 +270,8 @@ class _Loop:
                     self.train_step.optimizer.momentum.set_data(Tensor(self.momenta[step]))
                 targets = map(Tensor, batch.targets)
                 loss_terms = self.train_step(Tensor(batch.images), self._grid(batch.input_size), *targets)
+                if self.overflows is not None:
+                    self.overflows.check(step, self.rank.is_master)
                 if step == first_step:
                     # The first step includes compilation, so the speed is measured from the second.
                     loss_terms.asnumpy()

@@ -22,6 +22,7 @@ class OptimizerSettings:
     nesterov: int
     weight_decay: float
     loss_scale: float
+    loss_scaler: str
     gradient_clip: float
     ema_epochs: float
     head_lr_factor: float

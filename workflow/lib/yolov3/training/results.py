@@ -70,6 +70,7 @@ def write_results(
     rank: Rank,
     progress: Progress,
     images_per_second: float,
+    skipped_steps: int,
 ) -> None:
     """Write the checkpoint (the best one, if evaluated), and on rank 0 metrics and summary; then delete the state."""
     if progress.best_epoch and files.best.exists():
@@ -80,7 +81,8 @@ def write_results(
     if rank.is_master:
         with complete_file(files.metrics) as temporary:
             shutil.copyfile(files.running_metrics, temporary)
-        write_json(files.summary, _summary(network, settings, rank, progress, images_per_second))
+        summary = _summary(network, settings, rank, progress, images_per_second)
+        write_json(files.summary, {**summary, "skipped_steps": skipped_steps})
     # A rerun after a finished training must train again, not resume.
     shutil.rmtree(files.state.parent)
 

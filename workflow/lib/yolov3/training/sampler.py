@@ -18,10 +18,10 @@ class SamplerSettings:
 
     Attributes:
         seed: random seed of the order of images and of the input sizes.
-        batch_size: batch size of a rank.
+        batch_size: number of images of a rank in a step.
         rank, group_size: number of this rank, and number of ranks.
         training_shape: fixed input size in pixels, 0 for multi-scale training.
-        resize_rate: number of batches after which the input size changes.
+        resize_rate: number of steps after which the input size changes.
     """
 
     seed: int

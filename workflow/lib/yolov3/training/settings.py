@@ -17,6 +17,7 @@ class TrainSettings:
     seed: int
     device_target: str
     per_batch_size: int
+    accumulation: int
     training_shape: str | int
     resize_rate: int
     max_epoch: int
@@ -26,6 +27,7 @@ class TrainSettings:
     objectness_prior: float
     freeze_backbone: int
     sync_batch_norm: int
+    amp_level: str
     loader_workers: int
     log_interval: int
     ckpt_interval: int

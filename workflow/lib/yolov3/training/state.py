@@ -18,8 +18,10 @@ from yolov3.network.settings import NetworkSettings
 from yolov3.training.settings import TrainSettings
 from yolov3.weights.checkpoint import quiet_mindspore
 
-# The optimizer keeps the rates of all steps as a parameter; they follow from the settings.
-NOT_SAVED = ("learning_rate",)
+# Prefix of the names of sums of gradients within a step.
+GRADIENT_SUM = "gradient_sum"
+# The optimizer keeps the rates of all steps as a parameter; they follow from the settings. Sums are 0 between steps.
+NOT_SAVED = ("learning_rate", GRADIENT_SUM)
 # Settings that a checkpoint stores for later stages and that the training itself does not use.
 CARRIED = ("testing_shape", "letterbox")
 MAX_DIFFERENCES_SHOWN = 6

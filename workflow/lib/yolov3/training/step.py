@@ -5,21 +5,35 @@ import math
 import mindspore
 import numpy as np
 from mindspore import Tensor, nn, ops
+from mindspore.amp import DynamicLossScaler
 
+from yolov3.network.darknet53 import DarkNet53
 from yolov3.network.settings import ANCHORS_PER_STRIDE, STRIDES
 from yolov3.network.yolo import YOLOv3
 from yolov3.training.average import WeightAverage
 from yolov3.training.loss import YoloLoss
+from yolov3.training.precision import mixed_precision
+from yolov3.training.update import ParameterUpdate
 
 
 class ForwardLoss(nn.Cell):
-    """Normalisation, network and loss of uint8 images."""
+    """Normalisation, network and loss of uint8 images.
 
-    def __init__(self, network: YOLOv3, loss: YoloLoss, loss_scale: float) -> None:
+    Args:
+        network: the network.
+        loss: its loss.
+        loss_scale: factor of the loss; a scaler, which an `AccumulatedStep` adjusts, for one that adapts to the gradients.
+        amp_level: see `mixed_precision`.
+    """
+
+    def __init__(
+        self, network: YOLOv3, loss: YoloLoss, loss_scale: float | DynamicLossScaler, amp_level: str = "O0"
+    ) -> None:
         super().__init__(auto_prefix=False)
-        self.network = network
+        self.network = mixed_precision(network, amp_level)
         self.loss = loss
-        self.loss_scale = loss_scale
+        self.scaler = None if isinstance(loss_scale, float | int) else loss_scale
+        self.loss_scale = loss_scale if self.scaler is None else self.scaler.scale_value
         mean_std = network.settings.mean_std
         self.mean = Tensor(np.array(mean_std.mean_rgb, np.float32).reshape(1, 3, 1, 1) * 255)
         self.inverse_std = Tensor(1 / (np.array(mean_std.std_rgb, np.float32).reshape(1, 3, 1, 1) * 255))
@@ -52,45 +66,26 @@ class TrainStep(nn.Cell):
         average: WeightAverage | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
-        self.forward = forward
-        self.optimizer = optimizer
-        self.average = average
-        self.gradient_clip = gradient_clip
-        self.unscale = 1.0 / forward.loss_scale
+        self.forward, self.optimizer, self.average = forward, optimizer, average
+        self.update = ParameterUpdate(forward.loss_scale, optimizer, group_size, gradient_clip, average)
         self.gradients_of = mindspore.value_and_grad(forward, None, optimizer.parameters, has_aux=True)
-        self.reduce = (
-            nn.DistributedGradReducer(optimizer.parameters, mean=True, degree=group_size) if group_size > 1 else None
-        )
-
-    def set_train(self, mode: bool = True) -> "TrainStep":
-        """Set training or inference mode; a backbone that is not trained stays in inference mode."""
-        super().set_train(mode)
-        backbone = self.forward.network.backbone
-        if not backbone.trainable_params():
-            backbone.set_train(False)
-        return self
 
     def construct(self, images: Tensor, grid: Tensor, *targets: Tensor) -> Tensor:
         """Run the step; see `ForwardLoss` for the arguments."""
         (_, loss_terms), gradients = self.gradients_of(images, grid, *targets)
-        if self.reduce is not None:
-            gradients = self.reduce(gradients)
-        if self.unscale != 1.0:
-            gradients = ops.HyperMap()(ops.Partial()(_scale, self.unscale), gradients)
-        if self.gradient_clip:
-            gradients = ops.clip_by_global_norm(gradients, self.gradient_clip)
-        gradients = ops.depend(gradients, self.optimizer(gradients))
-        if self.average is not None:
-            gradients = ops.depend(gradients, self.average())
-        return ops.depend(loss_terms, gradients)
+        return ops.depend(loss_terms, self.update(gradients))
 
 
-def _scale(factor: float, gradient: Tensor) -> Tensor:
-    return gradient * factor
+def set_training(step: nn.Cell) -> None:
+    """Set a step to training mode, except a backbone that is not trained."""
+    step.set_train()
+    for _, cell in step.cells_and_names():
+        if isinstance(cell, DarkNet53) and not cell.trainable_params():
+            cell.set_train(False)
 
 
 def freeze_backbone(network: YOLOv3) -> None:
-    """Exclude the backbone from the training: its weights and, see `TrainStep.set_train`, its BatchNorm statistics."""
+    """Exclude the backbone from the training: its weights and, see `set_training`, its BatchNorm statistics."""
     for parameter in network.backbone.get_parameters():
         parameter.requires_grad = False
 

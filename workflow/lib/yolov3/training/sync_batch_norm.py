@@ -1,9 +1,9 @@
 """BatchNorm over the batches of all ranks, which helps if a rank has few images (arXiv:1711.07240, section 3.3)."""
 
+import mindspore
 from mindspore import Tensor, nn, ops
 
 from yolov3.network.darknet53 import ConvBlock
-from yolov3.network.yolo import YOLOv3
 
 
 class SyncBatchNorm(nn.Cell):
@@ -48,11 +48,12 @@ class SyncBatchNorm(nn.Cell):
         return shifted * scale.reshape((1, channels, 1, 1)) + offset.reshape((1, channels, 1, 1))
 
 
-def synchronise_batch_norm(network: YOLOv3, group_size: int) -> None:
-    """Replace the BatchNorm layers of a network; its parameters and their names stay as they are."""
-    names = {parameter: parameter.name for parameter in network.get_parameters()}
-    for _, block in network.cells_and_names():
+def synchronise_batch_norm(cell: nn.Cell, group_size: int) -> None:
+    """Replace the BatchNorm layers of the network in a cell; its parameters and their names stay as they are."""
+    names = {parameter: parameter.name for parameter in cell.get_parameters()}
+    for _, block in cell.cells_and_names():
         if isinstance(block, ConvBlock):
-            block.batch_norm = SyncBatchNorm(block.batch_norm, group_size)
+            # In float32 whatever the mixed precision of the network.
+            block.batch_norm = SyncBatchNorm(block.batch_norm, group_size).to_float(mindspore.float32)
     for parameter, name in names.items():
         parameter.name = name

@@ -1,0 +1,41 @@
+"""Mixed precision: a twin of the network that computes in float16 and shares its float32 parameters."""
+
+import mindspore
+from mindspore import Tensor, nn, ops
+
+from yolov3.network.yolo import YOLOv3
+
+
+def mixed_precision(network: YOLOv3, level: str) -> nn.Cell:
+    """Return the network to train: itself at level O0, else a twin with the same parameters that computes in float16.
+
+    `auto_mixed_precision` changes a network in place; `network` itself has to stay in float32, because it is what is
+    validated and written.
+
+    Args:
+        network: the network, with float32 parameters.
+        level: O0, auto (convolutions in float16) or O2 (all but BatchNorm in float16), as MindSpore defines them.
+    """
+    if level == "O0":
+        return network
+    twin = YOLOv3(network.settings)
+    for (_, cell), (_, copy) in zip(network.cells_and_names(), twin.cells_and_names(), strict=True):
+        for name, parameter in cell.parameters_and_names(expand=False):
+            setattr(copy, name, parameter)
+    return _Float32Maps(mindspore.amp.auto_mixed_precision(twin, level))
+
+
+class _Float32Maps(nn.Cell):
+    """Raw maps in float32, as the loss needs them; with level auto they may be in float16."""
+
+    def __init__(self, network: nn.Cell) -> None:
+        super().__init__(auto_prefix=False)
+        self.network = network
+
+    def construct(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        raw_8, raw_16, raw_32 = self.network(pixels)
+        return (
+            ops.cast(raw_8, mindspore.float32),
+            ops.cast(raw_16, mindspore.float32),
+            ops.cast(raw_32, mindspore.float32),
+        )
