@@ -14,10 +14,11 @@ from yolov3.data.checks import CheckSettings, check_dataset
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.network.options import network_settings_from, read_anchors
-from yolov3.training.anchors import AnchorFit, best_matches, cluster_anchors, fit_of, network_box_sizes
+from yolov3.training.anchors import best_matches, cluster_anchors, fit_of, network_box_sizes, strides_of
 
 PUBLISHED = tuple(map(tuple, section_schema("network")["anchor_scales"]["default"]))
-NINE = np.array([(10, 12), (15, 40), (50, 18), (44, 44), (30, 110), (120, 40), (90, 100), (200, 90), (160, 260)], float)
+# Three for each stride, in the order of their areas.
+NINE = np.array([(10, 12), (15, 40), (50, 18), (44, 44), (30, 110), (100, 40), (90, 100), (200, 90), (160, 260)], float)
 
 
 def split_of_boxes(sizes_wh, boxes, crowds=()):
@@ -63,22 +64,39 @@ def test_shape_iou_of_the_best_anchor_by_hand():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_nine_obvious_clusters_are_found_and_sorted_by_area(seed):
+def test_three_obvious_clusters_per_stride_are_found_and_sorted_by_area(seed):
     rng = np.random.default_rng(seed)
     counts = rng.integers(20, 400, 9)
     sizes = np.repeat(NINE, counts, axis=0) * rng.uniform(0.97, 1.03, (counts.sum(), 2))
     found = np.array(cluster_anchors(rng.permutation(sizes), seed))
-    expected = NINE[NINE.prod(axis=1).argsort()]
-    assert np.abs(found / expected - 1).max() < 0.02
+    assert np.abs(found / NINE - 1).max() < 0.02
 
 
-def test_two_sizes_only():
-    sizes = np.repeat([[10.0, 20.0], [80.0, 60.0]], [30, 5], axis=0)
+def test_objects_of_one_size_are_learned_by_one_stride():
+    rng = np.random.default_rng(3)
+    sizes = np.exp(rng.normal(np.log(25), 0.1, (2000, 2)))
+    found = np.array(cluster_anchors(sizes, 0))
+    nearest, _ = best_matches(sizes, found)
+    assert set(nearest.tolist()) == {0, 1, 2}
+    # The others have squares in the range of their stride: 2.5, 3.25 and 4 cells.
+    assert found[3:].tolist() == [[side, side] for side in (40, 52, 64, 80, 104, 128)]
+
+
+@pytest.mark.parametrize(
+    ("size", "stride_index"), [((36, 36), 0), ((18, 73), 1), ((18, 72), 0), ((72, 72), 1), ((72.1, 72), 2)]
+)
+def test_the_stride_of_a_box_follows_from_its_area(size, stride_index):
+    # Limits of 4.5 cells: 36 pixels for stride 8, 72 for stride 16.
+    assert strides_of(np.array([size], float)).tolist() == [stride_index]
+
+
+def test_few_sizes():
+    sizes = np.repeat([[10.0, 20.0], [80.0, 70.0], [40.0, 50.0]], [30, 5, 1], axis=0)
     found = cluster_anchors(sizes, seed=0)
-    assert set(found) == {(10.0, 20.0), (80.0, 60.0)}
-    assert len(found) == 9
-    assert fit_of(found, sizes) == AnchorFit(found, 1.0, 1.0)
-    assert set(cluster_anchors(sizes[:1], seed=0)) == {(10.0, 20.0)}
+    assert found[:3] == ((10, 20), (26, 26), (32, 32))
+    assert found[3:6] == ((40, 50), (52, 52), (64, 64))
+    assert found[6:] == ((80, 70), (104, 104), (128, 128))
+    assert fit_of(found, sizes).mean_best_iou == 1
 
 
 def test_better_than_the_published_anchors_and_than_drawn_boxes_and_the_same_again():

@@ -1,6 +1,11 @@
-"""Clustering of anchors: k-means over box sizes with the distance 1 - IoU (YOLOv2, arXiv:1612.08242, section 2)."""
+"""Clustering of anchors: k-means over box sizes with the distance 1 - IoU (YOLOv2, arXiv:1612.08242, section 2).
 
-import logging
+Boxes are first divided among the strides by their size, as in FCOS (arXiv:1904.01355, section 3.2), then three anchors
+are clustered per stride. Nine clusters of all boxes would spread objects of one size over all strides: which of them
+learns an object would depend on a pixel of its size, and in the large cells of stride 32 small objects would compete
+for one prediction.
+"""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +17,11 @@ from yolov3.network.grid import InputSize
 from yolov3.network.settings import ANCHORS_PER_STRIDE, STRIDES, AnchorSize
 from yolov3.training.augment import MIN_BOX_PIXELS
 
-ANCHORS = ANCHORS_PER_STRIDE * len(STRIDES)
+# Maximum side (square root of the area) of the boxes of a stride, in cells; larger ones belong to the next stride. The
+# published anchors change their stride at about 4.3 and 5.8 cells.
+MAX_SIDE_IN_CELLS = 4.5
+# Sides of the square anchors of a stride that has too few boxes, in cells, all in its range.
+DEFAULT_SIDES_IN_CELLS = (2.5, 3.25, 4.0)
 RESTARTS = 10
 # All restarts run on a sample of this size; the best result is then refined on all boxes.
 SAMPLE_BOXES = 20_000
@@ -69,23 +78,40 @@ def network_box_sizes(split: CocoSplit, input_size: InputSize, letterbox: bool) 
 def cluster_anchors(sizes_wh: np.ndarray, seed: int) -> tuple[AnchorSize, ...]:
     """Cluster box sizes, float64 [M, 2] in pixels, into nine anchors (width, height), rounded to 0.1 pixel.
 
-    The anchors are sorted by area: three each for strides 8, 16 and 32.
+    The first three are for stride 8, then three each for 16 and 32, sorted by area. A stride with fewer than three
+    distinct sizes also gets square ones.
     """
     rng = np.random.default_rng(seed)
+    stride_index = strides_of(sizes_wh)
+    anchors: list[AnchorSize] = []
+    for index, stride in enumerate(STRIDES):
+        members = sizes_wh[stride_index == index]
+        distinct = np.unique(members, axis=0)
+        if len(distinct) < ANCHORS_PER_STRIDE:
+            squares = np.outer(DEFAULT_SIDES_IN_CELLS, (stride, stride))
+            centres = np.concatenate([distinct, squares[len(distinct) :]])
+        else:
+            centres = _cluster(members, ANCHORS_PER_STRIDE, rng)
+        centres = np.maximum(np.round(centres, 1), 0.1)
+        order = np.lexsort((centres[:, 0], centres.prod(axis=1)))
+        anchors += [(float(width), float(height)) for width, height in centres[order]]
+    return tuple(anchors)
+
+
+def strides_of(sizes_wh: np.ndarray) -> np.ndarray:
+    """Return the index of the stride whose range each size, float64 [M, 2] in pixels, is in, int64 [M]."""
+    limits = MAX_SIDE_IN_CELLS * np.array(STRIDES[:-1])
+    return np.searchsorted(limits, np.sqrt(sizes_wh.prod(axis=1)))
+
+
+def _cluster(sizes_wh: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the centres of clusters, float64 [count, 2], the best of several runs of k-means."""
     sample = sizes_wh
     if len(sizes_wh) > SAMPLE_BOXES:
         sample = sizes_wh[rng.choice(len(sizes_wh), SAMPLE_BOXES, replace=False)]
-    starts = [_refine(sample, _spread_start(sample, ANCHORS, rng)) for _ in range(RESTARTS)]
+    starts = [_refine(sample, _spread_start(sample, count, rng)) for _ in range(RESTARTS)]
     best = max(starts, key=lambda centres: best_matches(sample, centres)[1].mean())
-    if sample is not sizes_wh:
-        best = _refine(sizes_wh, best)
-    best = np.maximum(np.round(best, 1), 0.1)
-    best = best[np.lexsort((best[:, 0], best.prod(axis=1)))]
-    if len(np.unique(best, axis=0)) < ANCHORS:
-        logging.warning(
-            "the boxes have only %d distinct sizes: some anchors are equal", len(np.unique(sizes_wh, axis=0))
-        )
-    return tuple((float(width), float(height)) for width, height in best)
+    return best if sample is sizes_wh else _refine(sizes_wh, best)
 
 
 def fit_of(anchors: tuple[AnchorSize, ...], sizes_wh: np.ndarray) -> AnchorFit:
