@@ -33,6 +33,8 @@ SETTINGS = [
     ({"train.label_smooth": 1}, TRAIN),
     ({"train.flip": 0}, PREVIEW | TRAIN),
     ({"train.ema_epochs": 2}, TRAIN),
+    ({"train.accumulation": 2}, TRAIN),
+    ({"train.amp_level": "O2"}, TRAIN),
     ({"train.assignment_iou": 0.3}, PREVIEW | TRAIN),
     ({"eval.multi_label": True}, EVAL | INFER),
     ({"train.eval_interval": 1}, TRAIN),
