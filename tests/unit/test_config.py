@@ -217,6 +217,10 @@ def test_just_beyond_a_limit_is_refused(config, words):
             "config key custom.train_image_dir is empty but data.provider is custom: set it to a path",
         ),
         (
+            {"train": {"loss_scaler": "dynamic"}},
+            "config key train.loss_scaler is dynamic but train.amp_level is O0, in which gradients do not overflow: ",
+        ),
+        (
             {"train": {"group_size": 2}},
             "config key train.group_size is 2 but train.is_distributed is 0: set it to 1",
         ),

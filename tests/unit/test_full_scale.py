@@ -81,10 +81,15 @@ def test_the_published_hyper_parameters(planned):
         "--group_size": "8",
         "--is_distributed": "1",
         "--momentum": "0.9",
-        "--loss_scale": "1024",
         "--optimizer": "momentum",
     }
     assert published.items() <= ascend.items() and published.items() <= gpu.items()
+    # On GPUs the original trained in float16 and did not multiply the loss.
+    assert (ascend["--loss_scale"], gpu["--loss_scale"]) == ("1024", "1")
+    assert [(words["--amp_level"], words["--loss_scaler"]) for words in (ascend, gpu)] == [
+        ("O0", "static"),
+        ("O2", "static"),
+    ]
     # What the published numbers mean here: test_what_the_published_rates_mean_here.
     assert (float(ascend["--lr"]), float(gpu["--lr"])) == (0.001, 0.1 / 1024)
     assert (ascend["--weight_decay"], ascend["--training_shape"]) == ("0.016", "")

@@ -192,6 +192,8 @@ def test_memory(host, monkeypatch):
     (sentence,) = look(host, settings("coco2014_cpu.yaml", per_batch_size=32))
     assert "8.0 GiB of memory" in sentence and "train.per_batch_size" in sentence
     assert look(host, settings("coco2014_cpu.yaml")) == []
+    # Batches that are prepared ahead hold the images of a whole update.
+    assert len(look(host, settings("coco2014_cpu.yaml", accumulation=512))) == 1
 
 
 def test_a_cluster_runs_the_stages_elsewhere_and_a_user_may_know_better(host, monkeypatch):

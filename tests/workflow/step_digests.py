@@ -1,7 +1,9 @@
 """Three training steps of a tiny network with frozen BatchNorm on a fixed global batch: a test runs it by msrun.
 
 step_digests.py OUTPUT [--hosts A,B --group_size 2 --master_port P]: rank R writes the digests of all parameters after
-each step to OUTPUT/rank_R.json and the last weights to OUTPUT/rank_R.npz.
+each step to OUTPUT/rank_R.json and the last weights to OUTPUT/rank_R.npz. With --parts P, gradients are summed over P
+parts of a rank's batch, with a dynamic loss scale; with --overflow_on R, one more step is taken first, in which
+those of rank R are not finite.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from yolov3.distributed.worker import start_runtime
 from yolov3.network.grid import prediction_grid
 from yolov3.network.settings import NetworkSettings
 from yolov3.network.yolo import YOLOv3
+from yolov3.training.accumulation import AccumulatedStep, new_scaler
 from yolov3.training.loss import LossSettings, YoloLoss
 from yolov3.training.optimizer import OptimizerSettings, new_optimizer
 from yolov3.training.step import ForwardLoss, TrainStep
@@ -48,14 +51,17 @@ def share_of_batch(rank: int, group_size: int) -> list[Tensor]:
     return [first, Tensor(np.array(prediction_grid(SIZE, ANCHORS))), *others]
 
 
-def train(output: Path, is_distributed: bool) -> None:
+def train(output: Path, is_distributed: bool, parts: int, overflow_on: int) -> None:
     worker = start_runtime("CPU", 4, is_distributed)
     network = YOLOv3(NetworkSettings((8, 16, 16, 16, 16), (1, 1, 1, 1, 1), ANCHORS, ("a", "b")))
     options = Namespace(**complete_config({})["train"])
     settings = settings_from(OptimizerSettings, options, weight_decay=0.01, loss_scale=1.0)
-    optimizer = new_optimizer(network, np.full(STEPS, 0.002, np.float32), settings)
+    optimizer = new_optimizer(network, np.full(STEPS + 1, 0.002, np.float32), settings)
     loss = YoloLoss(2, settings_from(LossSettings, options))
-    step = TrainStep(ForwardLoss(network, loss, 1.0), optimizer, worker.group_size)
+    if parts:
+        step = AccumulatedStep(parts, ForwardLoss(network, loss, new_scaler(64.0)), optimizer, worker.group_size)
+    else:
+        step = TrainStep(ForwardLoss(network, loss, 1.0), optimizer, worker.group_size)
     step.set_train(True)
     for _, cell in network.cells_and_names():
         if isinstance(cell, nn.BatchNorm2d):
@@ -63,6 +69,12 @@ def train(output: Path, is_distributed: bool) -> None:
             cell.set_train(False)
     batch = share_of_batch(worker.number, worker.group_size)
     digests = []
+    if overflow_on >= 0:
+        # Size weights of infinity on one rank only.
+        *others, size_weight, label, objectness = batch
+        factor = np.inf if worker.number == overflow_on else 1.0
+        step(*others, Tensor(size_weight.asnumpy() * np.float32(factor)), label, objectness)
+        assert (step.guard.skipped.asnumpy(), step.guard.scale.asnumpy()) == (1, 32)
     for _ in range(STEPS):
         step(*batch).asnumpy()
         content = b"".join(value.asnumpy().tobytes() for value in step.get_parameters())
@@ -79,6 +91,8 @@ def main() -> None:
     parser.add_argument("--hosts", default="")
     parser.add_argument("--group_size", type=int, default=1)
     parser.add_argument("--master_port", type=int, default=8118)
+    parser.add_argument("--parts", type=int, default=0)
+    parser.add_argument("--overflow_on", type=int, default=-1)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     if arguments.group_size > 1 and not is_launched():
@@ -87,7 +101,7 @@ def main() -> None:
         )
         run_distributed([str(Path(__file__).resolve()), *sys.argv[1:]], settings, arguments.output / "workers")
     else:
-        train(arguments.output, is_launched())
+        train(arguments.output, is_launched(), arguments.parts, arguments.overflow_on)
 
 
 if __name__ == "__main__":

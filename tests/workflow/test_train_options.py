@@ -162,6 +162,27 @@ def test_loss_scale_is_divided_out(plain, train):
         np.testing.assert_allclose(scaled[name], value, rtol=1e-3, atol=1e-5, err_msg=name)
 
 
+def test_accumulation_trains_the_same_images_in_smaller_batches(plain, train):
+    accumulated = train("accumulated", per_batch_size=4, accumulation=2)
+    before, after = column(plain, "loss"), column(accumulated, "loss")
+    assert len(after) == STEPS_PER_EPOCH
+    # BatchNorm has the statistics of 4 images instead of 8.
+    assert after[0] == pytest.approx(before[0], rel=0.02) and after[0] != before[0]
+    assert column(accumulated, "lr") == column(plain, "lr")
+
+
+def test_steps_that_overflow_are_left_out_and_counted(train, capfd):
+    options = {"amp_level": "O2", "loss_scaler": "dynamic"}
+    skipping, start = train(loss_scale=2**40, **options), train("start", lr=1e-9)
+    assert json.loads((skipping / "train.json").read_text())["skipped_steps"] == STEPS_PER_EPOCH
+    for name, value in weights(start).items():
+        np.testing.assert_allclose(weights(skipping)[name], value, atol=1e-6, err_msg=name)
+    said = capfd.readouterr().err
+    for number in range(STEPS_PER_EPOCH):
+        assert f"iteration {number} is left out" in said and f"loss scale is now {2.0 ** (39 - number):g}" in said
+    assert json.loads((train("going", loss_scale=1, **options) / "train.json").read_text())["skipped_steps"] == 0
+
+
 def test_sizes_change_every_resize_rate_batches_and_compile_once_each(train, monkeypatch):
     monkeypatch.setattr(mindspore, "GRAPH_MODE", mindspore.context.GRAPH_MODE)
     monkeypatch.setattr("yolov3.training.sampler.MULTI_SCALE_SIZES", (64, 96))

@@ -24,9 +24,9 @@ class AccumulatedStep(nn.Cell):
     """A step whose gradients and loss terms are the means over equal parts of its images, one after the other.
 
     Takes little more memory than a `TrainStep` of a part. BatchNorm normalises by the statistics of a part, and moves
-    its running statistics with each. With a dynamic loss scale, a step with a gradient that is not finite on any rank is
-    left out on all: weights, moments, averages and statistics of BatchNorm stay as they are, and the scale is halved;
-    only the learning rate moves on, which is that of the step.
+    its running statistics with each. With a dynamic loss scale, a step with a gradient that is not finite on any rank
+    is left out on all: weights, moments, averages and statistics of BatchNorm stay as they are, and the scale is
+    halved; only the learning rate moves on, which is that of the step.
 
     Parts and update are graphs; this cell itself is not compiled.
 
@@ -51,11 +51,13 @@ class AccumulatedStep(nn.Cell):
         self.parts, self.optimizer, self.average = parts, optimizer, average
         sums = optimizer.parameters.clone(prefix=GRADIENT_SUM, init="zeros")
         self.add_part = _AddPart(forward, optimizer.parameters, sums)
-        dynamic_scale = forward.scaler.scale_value if forward.scaler else None
-        divisor = parts if forward.scaler else parts * forward.loss_scale
+        if forward.scaler is None:
+            self.guard, divisor, dynamic_scale = None, parts * forward.loss_scale, None
+        else:
+            self.guard = OverflowGuard(forward.network, forward.scaler, optimizer, sums, group_size)
+            divisor, dynamic_scale = parts, self.guard.scale
         update = ParameterUpdate(divisor, optimizer, group_size, gradient_clip, average, dynamic_scale)
         self.update = _UpdateFromSums(update, sums)
-        self.guard = OverflowGuard(forward, optimizer, sums, group_size) if forward.scaler else None
         self.no_terms = Tensor(np.zeros(len(forward.loss.term_names), np.float32))
 
     def __call__(self, images: Tensor, grid: Tensor, *targets: Tensor) -> Tensor:
@@ -103,11 +105,12 @@ class _UpdateFromSums(nn.Cell):
 class OverflowGuard(nn.Cell):
     """Leaves out updates with gradients that are not finite, and adapts the loss scale.
 
-    Whether to update is decided on the host: a graph with a branch would keep the former data of parameters that are set
-    between two steps, as the weights are for a validation (MindSpore 2.10).
+    Whether to update is decided on the host: a graph with a branch would keep the former data of parameters that are
+    set between two steps, as the weights are for a validation (MindSpore 2.10).
 
     Args:
-        forward: network and loss, with a scaler.
+        network: network, with its statistics.
+        scaler: the loss scale, see `new_scaler`.
         optimizer: optimizer of the trained parameters.
         sums: gradients.
         group_size: number of ranks.
@@ -117,13 +120,20 @@ class OverflowGuard(nn.Cell):
         skipped: number of updates left out so far, int32 [1].
     """
 
-    def __init__(self, forward: ForwardLoss, optimizer: nn.Optimizer, sums: ParameterTuple, group_size: int) -> None:
+    def __init__(
+        self,
+        network: nn.Cell,
+        scaler: DynamicLossScaler,
+        optimizer: nn.Optimizer,
+        sums: ParameterTuple,
+        group_size: int,
+    ) -> None:
         super().__init__(auto_prefix=False)
-        self.scaler = forward.scaler
+        self.scaler = scaler
         # As attributes of a cell they are part of the saved state.
         self.scale, self.counter = self.scaler.scale_value, self.scaler.counter
         self.skipped = Parameter(Tensor([0], mindspore.int32), name="skipped_updates", requires_grad=False)
-        statistics = ParameterTuple(value for value in forward.network.get_parameters() if not value.requires_grad)
+        statistics = ParameterTuple(value for value in network.get_parameters() if not value.requires_grad)
         kept = statistics.clone(prefix="kept", init="same")
         self.are_finite = _AreFinite(sums, group_size)
         self.keep_statistics = _Copy(statistics, kept)

@@ -181,8 +181,8 @@ def require_finite_loss(loss_terms: np.ndarray, step: int, steps_per_epoch: int)
     if not np.isfinite(loss_terms).all():
         raise InputError(
             f"the loss is {float(loss_terms.sum())} at epoch {step // steps_per_epoch}, iteration {step}: lower "
-            "train.lr or raise train.warmup_epochs, or with train.amp_level in float16 set train.loss_scaler to dynamic; "
-            "the last checkpoint before it is kept"
+            "train.lr or raise train.warmup_epochs, and with float16 (train.amp_level) set train.loss_scaler to "
+            "dynamic; the last checkpoint before it is kept"
         )
 
 
@@ -252,8 +252,8 @@ class _Loop:
         self.steps_per_epoch = steps_per_epoch
         self.mean_images_per_second = 0.0
         self.momenta = warmup_momenta(settings.schedule, settings.optimizer.momentum, steps_per_epoch)
-        has_guard = isinstance(train_step, AccumulatedStep) and train_step.guard
-        self.overflows = _Overflows(train_step.guard) if has_guard else None
+        guard = train_step.guard if isinstance(train_step, AccumulatedStep) else None
+        self.overflows = _Overflows(guard) if guard is not None else None
         self._grids: dict[tuple[int, int], Tensor] = {}
 
     def run(self, first_step: int, metrics: MetricsLog | None) -> Iterator[tuple[int, Tensor]]:

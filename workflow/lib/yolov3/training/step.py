@@ -22,7 +22,7 @@ class ForwardLoss(nn.Cell):
     Args:
         network: the network.
         loss: its loss.
-        loss_scale: factor of the loss; a scaler, which an `AccumulatedStep` adjusts, for one that adapts to the gradients.
+        loss_scale: factor of the loss; or a scaler, which an `AccumulatedStep` adjusts.
         amp_level: see `mixed_precision`.
     """
 
