@@ -30,6 +30,7 @@ class TrainSettings:
     is_save_on_master: int
     eval_interval: int
     need_profiler: int
+    tensorboard: int
     schedule: ScheduleSettings
     optimizer: OptimizerSettings
     loss: LossSettings
