@@ -53,6 +53,7 @@ class LivePage:
         self._preview = ""
         self._steps = LoggedSteps()
         self._charts: list[tuple[str, Markup]] = []
+        self._charts_step = 0
         self._writing, self._drawing = _Budget(WRITING_SHARE), _Budget(DRAWING_SHARE)
         self._next_write = 0.0
         self._last: Moment | None = None
@@ -75,7 +76,8 @@ class LivePage:
         if time.monotonic() < self._next_write or not self._writing.is_left():
             return
         self._next_write = time.monotonic() + REFRESH_SECONDS
-        if self._drawing.is_left():
+        # A line needs two points.
+        if len(self._steps) > 1 and self._drawing.is_left():
             with self._harmless(), self._drawing.spent():
                 self._draw_charts(moment)
         with self._harmless(), self._writing.spent():
@@ -101,6 +103,7 @@ class LivePage:
         with self._harmless():
             self._write(moment, "running")
             logging.log(RESULT, "to watch the training, open %s in a browser", self.path)
+        self._next_write = time.monotonic() + REFRESH_SECONDS
 
     @contextmanager
     def _harmless(self) -> Iterator[None]:
@@ -120,6 +123,7 @@ class LivePage:
             points = [ValidationPoint(**point) for point in moment.validation]
             best = max(points, key=lambda point: point.AP, default=None)
             self._charts = training_charts(steps, points, best.epoch if best and best.AP >= 0 else None)
+            self._charts_step = moment.steps_done
 
     def _write(self, moment: Moment, state: str) -> None:
         is_running = state == "running"
@@ -130,6 +134,8 @@ class LivePage:
             percent=100 * moment.steps_done / moment.steps,
             tiles=self._tiles(moment, is_running),
             charts=self._charts,
+            charts_step=self._charts_step,
+            drawing_percent=100 * DRAWING_SHARE,
             preview=self._preview,
         )
         write_text(self.path, text)
@@ -149,8 +155,8 @@ class LivePage:
             tiles.append(("images/s", f"{last['images_per_second']:.1f}"))
         if moment.validation:
             point, best = moment.validation[-1], max(moment.validation, key=lambda point: point["AP"])
-            tiles.append((f"AP after epoch {point['epoch']}", accuracy_text(point["AP"])))
-            tiles.append((f"AP50 after epoch {point['epoch']}", accuracy_text(point["AP50"])))
+            tiles.append((f"AP, epoch {point['epoch']}", accuracy_text(point["AP"])))
+            tiles.append((f"AP50, epoch {point['epoch']}", accuracy_text(point["AP50"])))
             tiles.append((f"best AP, epoch {best['epoch']}", accuracy_text(best["AP"])))
         return tiles
 
@@ -173,6 +179,9 @@ class LoggedSteps:
         self._means: list[np.ndarray] = []
         self._pending: list[list[float]] = []
         self._steps_per_mean = 1
+
+    def __len__(self) -> int:
+        return len(self._means)
 
     def read(self, path: Path) -> None:
         """Append the steps in a metrics.csv."""
