@@ -278,11 +278,11 @@ def test_the_page_shows_the_training_while_it_runs_and_how_it_ended(plain, train
     output = train(eval_interval=1, max_epoch=2, tensorboard=1)
     logged = rows(output)
     # Each validation comes before the page of the epoch's last step.
-    for (state, tiles, text), step in zip(seen, (1, 4), strict=True):
+    for (state, tiles, text), last in zip(seen, (1, 4), strict=True):
         assert state == "running" and 'http-equiv="refresh"' in text
-        assert tiles["step"] == f"{step + 1} of 6"
-        assert tiles["loss"] == f"{float(logged[step]['loss']):.4g}"
-        assert text.count('class="chart"') == (4 if step < 3 else 5) and "data:image/jpeg" in text
+        assert tiles["step"] == f"{last + 1} of 6"
+        assert tiles["loss"] == f"{float(logged[last]['loss']):.4g}"
+        assert text.count('class="chart"') == (4 if last < 3 else 5) and "data:image/jpeg" in text
     assert seen[1][1]["AP, epoch 1"] == "0.125"
     state, tiles, text = page_of(output)
     assert state == "finished" and 'http-equiv="refresh"' not in text
@@ -299,7 +299,7 @@ def test_the_page_of_a_failed_training_says_why(train, tmp_path, monkeypatch):
 
     monkeypatch.setattr("yolov3.training.loop.save_state", failing)
     train(code=1)
-    state, tiles, text = page_of(tmp_path / "out")
+    state, _, text = page_of(tmp_path / "out")
     assert state == "failed: last.ckpt is odd" and 'http-equiv="refresh"' not in text
 
 
