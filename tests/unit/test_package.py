@@ -30,11 +30,11 @@ from yolov3.prediction import load_detector
 detections = load_detector("yolov3.ckpt", score=0.4).detect("street.png")
 print(len(detections), set(detections.names), detections.boxes_xyxy.shape)
 
-from yolov3.report import page
 from yolov3.config.schema import config_schema
-from pathlib import Path
-assert Path(page.__file__).with_name("report.html.j2").is_file() and config_schema()["properties"]
-print(page.__file__)
+from yolov3.report import templates
+assert all(map(templates.page_template, ("report.html.j2", "live.html.j2", "style.css.j2")))
+assert config_schema()["properties"]
+print(templates.__file__)
 """
 
 

@@ -310,11 +310,11 @@ def test_a_run_that_names_neither_training_nor_weights_is_refused(run, capsys):
     assert "--weights_summary" in capsys.readouterr().err
 
 
-def test_the_first_batch_is_shown_in_its_own_proportions(run):
+def test_the_first_batches_are_shown_in_their_own_proportions(run):
     run.files["preview"] = run.folder / "batches.jpg"
     cv2.imwrite(str(run.files["preview"]), np.zeros((40, 100, 3), np.uint8))
     page = Page(run.write())
-    assert "The first batch" in page.text
+    assert "The first batches" in page.text
     assert ("100", "40") in [(a.get("width"), a.get("height")) for a in page.attributes("image")]
     run.files["preview"].unlink()
     assert run.main() == 1

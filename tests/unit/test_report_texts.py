@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from yolov3.log_lines import duration_text
-from yolov3.report.page import accuracy_text, config_sections, count_text
+from yolov3.report.page import config_sections
 from yolov3.report.plots import moving_average
+from yolov3.report.templates import accuracy_text, count_text
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import re
 import shlex
 
 import mindspore
@@ -13,6 +14,7 @@ from conftest import ROOT, SMALL, changed
 from yolov3.config.config import complete_config
 from yolov3.config.options import option_words
 from yolov3.distributed.worker import Rank
+from yolov3.errors import InputError
 from yolov3.training import batches, loop, step
 from yolov3.weights.checkpoint import read_checkpoint
 
@@ -198,6 +200,8 @@ def test_sizes_change_every_resize_rate_batches_and_compile_once_each(train, mon
             super().__init__(*arguments)
             steps.append(self)
 
+    # It builds batches too.
+    monkeypatch.setattr("yolov3.drawing.batches.preview_jpeg", lambda *arguments: b"")
     monkeypatch.setattr(batches.BatchSource, "build", seen)
     monkeypatch.setattr("yolov3.training.loop.TrainStep", KeptStep)
     train(training_shape="", resize_rate=2, max_epoch=4, per_batch_size=8)
@@ -293,6 +297,64 @@ def test_the_best_weights_are_the_result(plain, train, monkeypatch):
     name = "backbone.root.conv.weight"
     np.testing.assert_array_equal(weights(best)[name], weights(plain)[name])
     assert not np.array_equal(weights(last)[name], weights(plain)[name])
+
+
+def page_of(folder):
+    """The live page's state, its numbers by label, and its text."""
+    text = (folder / "training.html").read_text(encoding="utf-8")
+    return re.search(r'<p id="state">(.*?)</p>', text)[1], dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", text)), text
+
+
+def test_the_page_shows_the_training_while_it_runs_and_how_it_ended(plain, train, tmp_path, monkeypatch):
+    seen, accuracies = [], [0.125, 0.25]
+
+    class Validator:
+        def __init__(self, *arguments):
+            pass
+
+        def __call__(self, network):
+            seen.append(page_of(tmp_path / "out"))
+            return {"AP": accuracies.pop(0), "AP50": 0.5}
+
+    monkeypatch.setattr("yolov3.evaluation.validation.Validator", Validator)
+    monkeypatch.setattr("yolov3.report.live.REFRESH_SECONDS", 0)
+    for name in ("WRITING_SHARE", "DRAWING_SHARE"):
+        monkeypatch.setattr(f"yolov3.report.live.{name}", 1e9)
+    output = train(eval_interval=1, max_epoch=2, tensorboard=1)
+    logged = rows(output)
+    # Each validation comes before the page of the epoch's last step.
+    for (state, tiles, text), last in zip(seen, (1, 4), strict=True):
+        assert state == "running" and 'http-equiv="refresh"' in text
+        assert tiles["step"] == f"{last + 1} of 6"
+        assert tiles["loss"] == f"{float(logged[last]['loss']):.4g}"
+        assert text.count('class="chart"') == (4 if last < 3 else 5) and "data:image/jpeg" in text
+    assert seen[1][1]["AP, epoch 1"] == "0.125"
+    state, tiles, text = page_of(output)
+    assert state == "finished" and 'http-equiv="refresh"' not in text
+    assert tiles["step"] == "6 of 6" and tiles["AP, epoch 2"] == "0.250"
+    assert tiles["loss"] == f"{float(logged[5]['loss']):.4g}"
+    # Looked at, the training is the same.
+    assert column(output, "loss")[:3] == column(plain, "loss")
+    assert len(list((output / "tensorboard").iterdir())) == 1
+
+
+def test_the_page_of_a_failed_training_says_why(train, tmp_path, monkeypatch):
+    def failing(path, *arguments):
+        raise InputError(f"{path.name} is odd")
+
+    monkeypatch.setattr("yolov3.training.loop.save_state", failing)
+    train(code=1)
+    state, _, text = page_of(tmp_path / "out")
+    assert state == "failed: last.ckpt is odd" and 'http-equiv="refresh"' not in text
+
+
+def test_a_page_that_cannot_be_written_does_not_end_the_training(plain, train, tmp_path, capfd):
+    (tmp_path / "out" / "training.html").mkdir(parents=True)
+    output = train()
+    assert capfd.readouterr().err.count("is not up to date") == 1
+    assert column(output, "loss") == column(plain, "loss")
+    for name, value in weights(plain).items():
+        np.testing.assert_array_equal(weights(output)[name], value, err_msg=name)
 
 
 def test_a_training_without_a_better_network_ends_early(train, monkeypatch, capfd):

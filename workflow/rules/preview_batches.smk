@@ -1,4 +1,4 @@
-# A picture of the first training batch, to look at before a long training; the report shows it too.
+# A picture of the first training batches, to look at before a long training; the report shows it too.
 
 # The settings of the training that its data depend on.
 BATCH_OPTIONS = (

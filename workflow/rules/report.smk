@@ -9,6 +9,7 @@ UNUSED |= set() if PLAN.has_rank_table else {"rank_table"}
 SHOWN_CONFIG = {section: values for section, values in config.items() if section not in UNUSED}
 SHOWN_SECTIONS = [(name, values) for name, values in SHOWN_CONFIG.items() if isinstance(values, dict)]
 SHOWN_CONFIG_OPTION = option_words({"config_json": json.dumps(SHOWN_CONFIG)})
+REPORT_TEMPLATES = [WORKFLOW_DIR / "lib" / "yolov3" / "report" / name for name in ("report.html.j2", "style.css.j2")]
 
 
 rule report:
@@ -37,7 +38,7 @@ rule report:
         "../../envs/main.yaml"
     params:
         run=command("report", section("report"), more=SHOWN_CONFIG_OPTION),
-        template=lambda wildcards: files_digest([WORKFLOW_DIR / "lib" / "yolov3" / "report" / "report.html.j2"]),
+        template=lambda wildcards: files_digest(REPORT_TEMPLATES),
         shown=lambda wildcards: repr([tracked_values(*shown) for shown in sorted(SHOWN_SECTIONS)]),
         general=lambda wildcards: repr(tracked_values(*top_level("device_target", "seed"))),
         weights=lambda wildcards, input: (

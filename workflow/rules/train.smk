@@ -5,6 +5,8 @@
 CARRIED_INPUT = option_words(NETWORK_INPUT[1])
 # Without validation, an edit to post-processing or metrics must not rerun the training.
 VALIDATION_ROOMS = () if PLAN.has_validation else ("yolov3.evaluation",)
+# What shows a running training and changes nothing in it.
+SHOWING_ROOMS = ("yolov3.report", "yolov3.drawing")
 
 
 rule train:
@@ -46,7 +48,7 @@ rule train:
             top_level("device_target", "seed"),
             *([section("eval")] if PLAN.has_validation else []),
             more=CARRIED_INPUT,
-            without=VALIDATION_ROOMS,
+            without=(*VALIDATION_ROOMS, *SHOWING_ROOMS),
         ),
         backbone=lambda wildcards, input: file_option("pretrained_backbone", input.backbone),
         anchors=lambda wildcards, input: file_option("anchors_file", input.anchors),

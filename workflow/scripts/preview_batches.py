@@ -1,4 +1,4 @@
-"""Draw the first batch of a training as the network will see it: augmented images, boxes, and the anchors of each.
+"""Draw the first batches of a training as the network will see them: augmented images, boxes, and the anchors of each.
 
 python workflow/scripts/preview_batches.py --manifest results/data/manifest.json --training_shape 416 \
     --output results/preview/batches.jpg
@@ -9,12 +9,10 @@ import logging
 import sys
 from pathlib import Path
 
-import cv2
-
 from yolov3.config.options import add_options
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.options import add_manifest_options, manifest_of
-from yolov3.drawing.batches import MAX_IMAGES, draw_batch
+from yolov3.drawing.batches import preview_jpeg
 from yolov3.files import complete_file
 from yolov3.network.options import network_settings_from
 from yolov3.training.batches import source_from
@@ -33,22 +31,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Build the batch, draw it and write the picture."""
+    """Build the batches, draw them and write the picture."""
     manifest = manifest_of(arguments)
     settings = network_settings_from(arguments, manifest.categories, arguments.anchors_file)
     source = source_from(arguments, manifest, settings.anchors)
-    sampler = source.new_sampler()
-    batch = source.build(0, *sampler.batch(0), sampler.input_size(0))
-    sheet = draw_batch(batch, settings.anchors, settings.class_names)
-    _, encoded = cv2.imencode(".jpg", sheet[:, :, ::-1], (cv2.IMWRITE_JPEG_QUALITY, 85))
+    picture = preview_jpeg(source, settings.class_names)
     with complete_file(arguments.output) as temporary:
-        temporary.write_bytes(encoded.tobytes())
-    logging.info(
-        "%s: %d of %d images of the first batch",
-        arguments.output,
-        min(MAX_IMAGES, len(batch.images)),
-        len(batch.images),
-    )
+        temporary.write_bytes(picture)
+    logging.info("%s: the first batches", arguments.output)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--manifest", type=Path, required=True, help="manifest of the data set")
     parser.add_argument("--train_metrics", type=Path, help="metrics.csv of the training")
     parser.add_argument("--train_summary", type=Path, help="train.json of the training")
-    parser.add_argument("--preview", type=Path, help="picture of the first training batch, JPEG")
+    parser.add_argument("--preview", type=Path, help="picture of the first training batches, JPEG")
     parser.add_argument("--weights_summary", type=Path, help="instead of a training: name.json of converted weights")
     parser.add_argument("--eval_metrics", type=Path, required=True, help="metrics.json of the evaluation")
     parser.add_argument("--detections", type=Path, required=True, help="detections.json of the evaluation")

@@ -9,6 +9,7 @@ it is one of the ranks.
 import argparse
 import dataclasses
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from yolov3.files import sha256_of
 from yolov3.network.options import network_settings_from
 from yolov3.network.yolo import YOLOv3
 from yolov3.training.augment import AugmentSettings
-from yolov3.training.batches import source_from
+from yolov3.training.batches import BatchSource, source_from
 from yolov3.training.loop import train
 from yolov3.training.loss import LossSettings
 from yolov3.training.optimizer import OptimizerSettings
@@ -32,6 +33,7 @@ from yolov3.training.results import TrainFiles
 from yolov3.training.schedule import ScheduleSettings
 from yolov3.training.settings import TrainSettings
 from yolov3.training.step import freeze_backbone, set_objectness_prior
+from yolov3.training.watching import Watcher
 from yolov3.weights.checkpoint import load_for_finetuning, load_into
 
 
@@ -64,10 +66,22 @@ def main(argv: list[str] | None = None) -> int:
 def run(arguments: argparse.Namespace, words: list[str]) -> None:
     """Start the ranks, or train as one of them."""
     if arguments.is_distributed and not is_launched():
-        settings = settings_from(DistributedSettings, arguments)
-        run_distributed([str(Path(__file__).resolve()), *words], settings, arguments.ckpt_path / "workers")
+        run_ranks(arguments, words)
         return
     train_as_rank(arguments)
+
+
+def run_ranks(arguments: argparse.Namespace, words: list[str]) -> None:
+    """Start the ranks and wait for them."""
+    settings = settings_from(DistributedSettings, arguments)
+    try:
+        run_distributed([str(Path(__file__).resolve()), *words], settings, arguments.ckpt_path / "workers")
+    except (InputError, KeyboardInterrupt) as error:
+        # A rank that fails ends the others, which cannot write anything any more.
+        from yolov3.report.live import PAGE_NAME, mark_failed
+
+        mark_failed(arguments.ckpt_path / PAGE_NAME, str(error) or "interrupted")
+        raise
 
 
 def train_as_rank(arguments: argparse.Namespace) -> None:
@@ -114,7 +128,37 @@ def train_as_rank(arguments: argparse.Namespace) -> None:
         splits.append("val")
         origin["validation"] = dataclasses.asdict(evaluation)
     origin["data"] = manifest.fingerprint(*splits)
-    train(network, source, settings, TrainFiles.under(arguments.ckpt_path, rank), rank, origin, validate)
+    files = TrainFiles.under(arguments.ckpt_path, rank)
+    with ExitStack() as watching:
+
+        def open_watchers() -> list[Watcher]:
+            return watchers_of(arguments.ckpt_path, files, settings, source, network.settings.class_names, watching)
+
+        train(network, source, settings, files, rank, origin, validate, open_watchers)
+
+
+def watchers_of(
+    folder: Path,
+    files: TrainFiles,
+    settings: TrainSettings,
+    source: BatchSource,
+    class_names: tuple[str, ...],
+    watching: ExitStack,
+) -> list[Watcher]:
+    """Return what shows the running training; `watching` closes it."""
+    # Imported only here: an edit to what a training shows must not rerun it.
+    from yolov3.drawing.batches import preview_jpeg
+    from yolov3.report.live import PAGE_NAME, LivePage
+
+    page = LivePage(
+        folder / PAGE_NAME, files.running_metrics, lambda max_width: preview_jpeg(source, class_names, max_width)
+    )
+    watchers: list[Watcher] = [watching.enter_context(page)]
+    if settings.tensorboard:
+        from yolov3.report.tensorboard import FOLDER_NAME, EventLog
+
+        watchers.append(watching.enter_context(EventLog(folder / FOLDER_NAME)))
+    return watchers
 
 
 if __name__ == "__main__":

@@ -5,19 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from yolov3.config.schema import config_schema
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.files import write_text
-from yolov3.log_lines import duration_text
 from yolov3.report import plots
 from yolov3.report.data import Accuracy, StageTime, Training, WeightsSource
 from yolov3.report.gallery import Picture
 from yolov3.report.native import NativeRun, class_losses
+from yolov3.report.templates import page_template
 
-NONE = "–"
 # Longer tables start collapsed.
 MAX_OPEN_ROWS = 20
 
@@ -58,7 +55,7 @@ class ReportContent:
         native_runs: timings of the native program; empty if it was not run.
         stage_times: in the order of the run.
         config: resolved configuration.
-        preview: the first training batch as a JPEG data URI, its width and height; None if there is none.
+        preview: the first training batches as a JPEG data URI, its width and height; None if there is none.
         symptoms: what shows that the network has learned next to nothing; empty if it has learned.
         causes: the likely causes of that, the likeliest first.
     """
@@ -101,19 +98,9 @@ def read_config(text: str) -> dict[str, Any]:
 
 def write_page(content: ReportContent, settings: ReportSettings, path: str | Path) -> None:
     """Write the page atomically; equal content gives equal bytes."""
-    template = Path(__file__).with_name("report.html.j2")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(template.parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"accuracy": accuracy_text, "duration": duration_text, "count": count_text}
     accuracy = content.accuracies[0]
     training = content.origin if isinstance(content.origin, Training) else None
-    text = environment.get_template(template.name).render(
+    text = page_template("report.html.j2").render(
         vars(content),
         settings=settings,
         training=training,
@@ -121,23 +108,15 @@ def write_page(content: ReportContent, settings: ReportSettings, path: str | Pat
         accuracy=accuracy,
         class_losses=class_losses(content.accuracies),
         metrics=METRICS,
-        training_charts=plots.training_charts(training) if training else [],
+        training_charts=(
+            plots.training_charts(training.steps, training.validation, training.best_epoch) if training else []
+        ),
         precision_recall_charts=plots.precision_recall_charts(accuracy.precision_recall),
         class_charts=plots.class_charts(accuracy.per_class),
         classes_open=len(accuracy.per_class) <= MAX_OPEN_ROWS,
         config_sections=config_sections(content.config),
     )
     write_text(path, text)
-
-
-def accuracy_text(value: float) -> str:
-    """Return an accuracy with three decimals, or a dash for -1, which means no ground truth."""
-    return NONE if value < 0 else f"{value:.3f}"
-
-
-def count_text(value: float) -> str:
-    """Return the rounded value with narrow no-break spaces as thousands separators."""
-    return f"{round(value):,}".replace(",", "\u202f")
 
 
 def config_sections(config: dict[str, Any]) -> list[tuple[str, list[ConfigValue]]]:

@@ -7,7 +7,7 @@ side.
 import io
 import warnings
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib
@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from yolov3.report.data import ClassAccuracy, PrecisionRecall, Training
+from yolov3.report.data import ClassAccuracy, PrecisionRecall, ValidationPoint
 
 # Inches of 72 SVG units.
 WIDTH = 4.1
@@ -73,9 +73,11 @@ LOSS_TERMS = {
 }
 
 
-def training_charts(training: Training) -> list[tuple[str, Markup]]:
-    """Return (heading, chart) for what the training logged."""
-    steps, charts = training.steps, []
+def training_charts(
+    steps: dict[str, np.ndarray], validation: Sequence[ValidationPoint], best_epoch: int | None
+) -> list[tuple[str, Markup]]:
+    """Return (heading, chart) for what a training logged; the arguments are the fields of `Training`."""
+    charts = []
     if len(steps["iter"]):
         parts = {label: column for label, column in LOSS_TERMS.items() if column in steps}
         total_text = "Total training loss over the steps, logarithmic scale"
@@ -87,9 +89,10 @@ def training_charts(training: Training) -> list[tuple[str, Markup]]:
             ("Learning rate", _svg("learning-rate", "Learning rate over the steps", _draw_learning_rate, steps)),
             ("Speed", _svg("speed", speed_text, _draw_speed, steps)),
         ]
-    if training.validation:
+    if validation:
         text = "AP and AP50 on the validation images over the epochs"
-        charts.insert(2, ("Validation accuracy", _svg("validation", text, _draw_validation, training)))
+        chart = _svg("validation", text, _draw_validation, validation, best_epoch)
+        charts.insert(2, ("Validation accuracy", chart))
     return charts
 
 
@@ -121,14 +124,14 @@ def _draw_speed(axes: Axes, steps: dict[str, np.ndarray]) -> None:
     axes.set(xlabel="step", ylabel="images/s", ylim=(0, None))
 
 
-def _draw_validation(axes: Axes, training: Training) -> None:
-    epochs = [point.epoch for point in training.validation]
+def _draw_validation(axes: Axes, validation: Sequence[ValidationPoint], best_epoch: int | None) -> None:
+    epochs = [point.epoch for point in validation]
     for colour, name in zip(COLOURS, ("AP", "AP50"), strict=False):
         # -1 means no ground truth.
-        values = [value if value >= 0 else np.nan for value in (getattr(p, name) for p in training.validation)]
+        values = [value if value >= 0 else np.nan for value in (getattr(point, name) for point in validation)]
         axes.plot(epochs, values, color=colour, marker="o", markersize=4, label=name)
-    if training.best_epoch is not None:
-        axes.axvline(training.best_epoch, color=INK, linewidth=1, linestyle=":", label="best checkpoint")
+    if best_epoch is not None:
+        axes.axvline(best_epoch, color=INK, linewidth=1, linestyle=":", label="best checkpoint")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="epoch", ylim=(0, 1))
     axes.figure.legend(**LEGEND, ncols=3, handlelength=1.4, columnspacing=1)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from yolov3.training.settings import TrainSettings
 from yolov3.training.state import Progress, load_state, save_state, set_aside, training_identity
 from yolov3.training.step import ForwardLoss, TrainStep, set_training
 from yolov3.training.sync_batch_norm import synchronise_batch_norm
+from yolov3.training.watching import Moment, Watcher
 from yolov3.weights.checkpoint import save_checkpoint
 
 Validate = Callable[[YOLOv3], dict[str, float]]
@@ -41,6 +42,7 @@ def train(
     rank: Rank,
     origin: dict[str, Any],
     validate: Validate | None = None,
+    open_watchers: Callable[[], Sequence[Watcher]] = tuple,
 ) -> None:
     """Train `network` and write the results; resume from the last state of the same training if there is one.
 
@@ -53,6 +55,8 @@ def train(
         origin: fingerprints of the data and of the initial weights, and settings of the validation, which also
             determine the result.
         validate: function that evaluates the network every `eval_interval` epochs.
+        open_watchers: returns what watches the training on rank 0. It is called after the training's identity has been
+            taken, so that the modules that it imports do not count.
 
     Raises:
         InputError: the loss is NaN or infinite.
@@ -81,9 +85,17 @@ def train(
     metrics = MetricsLog(files.running_metrics, progress.step, loss.term_names) if rank.is_master else None
     started = time.perf_counter() - progress.seconds
     checkpoint_interval = settings.ckpt_interval or steps_per_epoch
+    watchers = open_watchers() if rank.is_master else ()
+
+    def show(steps_done: int, logged: StepMetrics | None = None) -> None:
+        seconds = time.perf_counter() - started
+        for watch in watchers:
+            watch(Moment(steps_done, len(rates), steps_per_epoch, logged, progress.validation, seconds))
+
+    show(progress.step)
     is_profiled = settings.need_profiler and rank.is_master
     with profiled_steps(files.profile, settings.device_target) if is_profiled else no_profile() as end_step:
-        for step, loss_terms in loop.run(progress.step, metrics):
+        for step, loss_terms, logged in loop.run(progress.step, metrics):
             end_step()
             steps_done = step + 1
             epoch, steps_in_epoch = divmod(steps_done, steps_per_epoch)
@@ -103,6 +115,7 @@ def train(
                 require_finite_loss(loss_terms.asnumpy(), step, steps_per_epoch)
                 progress.step, progress.seconds = steps_done, time.perf_counter() - started
                 save_state(files.state, train_step, identity, progress)
+            show(steps_done, logged)
             if validate and is_validation_due and _has_converged(progress, epoch, settings.patience):
                 break
     if is_profiled:
@@ -256,8 +269,8 @@ class _Loop:
         self.overflows = _Overflows(guard) if guard is not None else None
         self._grids: dict[tuple[int, int], Tensor] = {}
 
-    def run(self, first_step: int, metrics: MetricsLog | None) -> Iterator[tuple[int, Tensor]]:
-        """Yield (step, loss terms as a tensor, float32 [terms]) after each step."""
+    def run(self, first_step: int, metrics: MetricsLog | None) -> Iterator[tuple[int, Tensor, StepMetrics | None]]:
+        """Yield (step, loss terms as a tensor, float32 [terms], its metrics if they were logged) after each step."""
         images_per_step = self.settings.per_batch_size * self.settings.accumulation * self.rank.group_size
         set_training(self.train_step)
         data = batches(self.source, first_step, len(self.rates), self.settings.loader_workers)
@@ -277,22 +290,26 @@ class _Loop:
                     loss_terms.asnumpy()
                     run_speed.start(step)
                     recent_speed.start(step)
+                logged = None
                 if step % self.settings.log_interval == 0 or step == len(self.rates) - 1:
                     values = loss_terms.asnumpy()
                     require_finite_loss(values, step, self.steps_per_epoch)
                     speed, self.mean_images_per_second = recent_speed.since_start(step), run_speed.since_start(step)
                     recent_speed.start(step)
                     if metrics is not None:
-                        self._log(step, values, speed, metrics)
+                        logged = self._log(step, values, speed, metrics)
                     bar.set_postfix_str(f"loss {values.sum():.3f}, {speed:.1f} images/s", refresh=False)
-                yield step, loss_terms
+                yield step, loss_terms, logged
                 bar.update()
 
-    def _log(self, step: int, loss_terms: np.ndarray, speed: float, metrics: MetricsLog) -> None:
+    def _log(self, step: int, loss_terms: np.ndarray, speed: float, metrics: MetricsLog) -> StepMetrics:
         epoch, rate = step // self.steps_per_epoch, float(self.rates[step])
         total = float(loss_terms.astype(np.float64).sum())
         logging.info("epoch[%d], iter[%d], loss:%.6f, %.2f imgs/sec, lr:%.5g", epoch, step, total, speed, rate)
-        metrics.append(StepMetrics(epoch, step, total, loss_terms.tolist(), rate, speed))
+        terms = dict(zip(metrics.term_names, loss_terms.tolist(), strict=True))
+        logged = StepMetrics(epoch, step, total, terms, rate, speed)
+        metrics.append(logged)
+        return logged
 
     def _grid(self, input_size: tuple[int, int]) -> Tensor:
         if input_size not in self._grids:

@@ -7,14 +7,20 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class StepMetrics:
-    """A logged step: total loss and its terms, learning rate, and speed since the previous logged step."""
+    """A logged step: total loss and its terms by name, learning rate, and speed since the previous logged step."""
 
     epoch: int
     iter: int
     loss: float
-    terms: list[float]
+    terms: dict[str, float]
     lr: float
     images_per_second: float
+
+    def by_column(self) -> dict[str, float]:
+        """Return the values by their columns in the CSV file."""
+        terms = {f"loss_{name}": value for name, value in self.terms.items()}
+        general = {"epoch": self.epoch, "iter": self.iter, "loss": self.loss}
+        return {**general, **terms, "lr": self.lr, "images_per_second": self.images_per_second}
 
 
 class MetricsLog:
@@ -28,8 +34,8 @@ class MetricsLog:
 
     def __init__(self, path: Path, first_step: int, term_names: tuple[str, ...]) -> None:
         self.path = path
-        terms = [f"loss_{name}" for name in term_names]
-        names = ["epoch", "iter", "loss", *terms, "lr", "images_per_second"]
+        self.term_names = term_names
+        names = list(StepMetrics(0, 0, 0.0, dict.fromkeys(term_names, 0.0), 0.0, 0.0).by_column())
         kept: list[dict[str, str]] = []
         if first_step and path.exists():
             with path.open(newline="", encoding="utf-8") as stream:
@@ -43,9 +49,9 @@ class MetricsLog:
 
     def append(self, step: StepMetrics) -> None:
         """Append a line and write it to the file."""
-        floats = [f"{value:.8g}" for value in (step.loss, *step.terms, step.lr, step.images_per_second)]
+        epoch, iteration, *floats = step.by_column().values()
         with self.path.open("a", newline="", encoding="utf-8") as stream:
-            csv.writer(stream).writerow([step.epoch, step.iter, *floats])
+            csv.writer(stream).writerow([epoch, iteration, *(f"{value:.8g}" for value in floats)])
 
 
 def _is_before(row: dict[str, str], first_step: int) -> bool:

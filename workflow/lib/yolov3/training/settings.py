@@ -35,6 +35,7 @@ class TrainSettings:
     eval_interval: int
     patience: int
     need_profiler: int
+    tensorboard: int
     schedule: ScheduleSettings
     optimizer: OptimizerSettings
     loss: LossSettings
