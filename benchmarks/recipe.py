@@ -3,9 +3,9 @@
 python benchmarks/recipe.py CONFIG.yaml [--seeds 1 2] [--only NAME ...] [--folder FOLDER] [--ablation]
 
 CONFIG is a config of the workflow, such as that of docs/training.md. Compared are its own recipe, the published recipe
-with two learning rates, clustered anchors and the same geometry, and, with --ablation, the recipe without
-each of its elements. Results are kept in FOLDER, where a stopped comparison goes on; the table has means over the
-seeds.
+with two learning rates, clustered anchors and the same geometry, and, with --ablation, the recipe without each of its
+elements and with each of the others. Results are kept in FOLDER, where a stopped comparison goes on; the table has
+means over the seeds.
 """
 
 import argparse
@@ -34,6 +34,16 @@ ELEMENTS = {
     "objectness prior": ("objectness_prior",),
     "mild augmentation": ("jitter", "scale_min", "scale_max", "hue", "saturation", "value"),
 }
+# Elements that a recipe may lack, by name.
+FURTHER_ELEMENTS: dict[str, dict[str, Any]] = {
+    "several anchors": {"assignment_iou": 0.4},
+    "IoU as objectness": {"objectness_target": "iou"},
+    "mosaic": {"mosaic": 1, "plain_epochs": 5},
+    "mixup": {"mixup": 0.5, "plain_epochs": 5},
+    "accumulation": {"accumulation": 2},
+    "gradient clip": {"gradient_clip": 10},
+    "cosine to 5 %": {"eta_min_share": 0.05},
+}
 
 
 def merged(config: dict[str, Any], **sections: dict[str, Any]) -> dict[str, Any]:
@@ -59,6 +69,9 @@ def variants_of(config: dict[str, Any], has_ablation: bool) -> dict[str, dict[st
             baseline = {key: schema[key]["baseline"] for key in keys}
             if any(complete["train"][key] != value for key, value in baseline.items()):
                 variants[f"without {name}"] = merged(config, train=baseline)
+        for name, values in FURTHER_ELEMENTS.items():
+            if any(complete["train"][key] == schema[key]["baseline"] for key in values):
+                variants[f"with {name}"] = merged(config, train=values)
     return variants
 
 

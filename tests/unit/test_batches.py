@@ -1,5 +1,6 @@
 import argparse
 import dataclasses
+import logging
 import os
 import signal
 
@@ -181,6 +182,7 @@ def test_the_options_say_how_many_epochs_are_plain(tmp_path):
 
 @pytest.mark.parametrize(("max_box", "is_warned"), [(7, True), (8, False)])
 def test_a_warning_of_boxes_that_come_together(tmp_path, caplog, max_box, is_warned):
+    caplog.set_level(logging.WARNING)
     source_of(tmp_path / "single", max_box=2)
     assert not caplog.records
     source_of(tmp_path / "mosaic", max_box=max_box, composed={"mosaic": 0.5})
