@@ -18,9 +18,10 @@ from yolov3.training.accumulation import AccumulatedStep, new_scaler
 from yolov3.training.average import WeightAverage, averaged_weights
 from yolov3.training.loop import _Overflows
 from yolov3.training.optimizer import OptimizerSettings, new_optimizer
-from yolov3.training.precision import mixed_precision
+from yolov3.training.precision import network_to_train
 from yolov3.training.state import Progress, load_state, save_state
 from yolov3.training.step import ForwardLoss, TrainStep
+from yolov3.training.sync_batch_norm import SyncBatchNorm
 
 GRAPH, EAGER = mindspore.GRAPH_MODE, mindspore.PYNATIVE_MODE
 # What a step that is left out changes: the position in the schedule, and what counts the steps.
@@ -81,7 +82,7 @@ def test_losses_and_updates_are_close_to_those_of_float32(level):
 )
 def test_convolutions_are_in_float16_but_neither_batch_norm_nor_the_loss(level, expected):
     mindspore.set_context(mode=EAGER)
-    mixed = mixed_precision(YOLOv3(SETTINGS), level).set_train(True)
+    mixed = network_to_train(YOLOv3(SETTINGS), level).set_train(True)
     seen = set()
     for _, cell in mixed.cells_and_names():
         # A bias, which the heads only have, stays in float32 at level auto.
@@ -92,12 +93,23 @@ def test_convolutions_are_in_float16_but_neither_batch_norm_nor_the_loss(level, 
     assert {str(raw.dtype) for raw in raw_maps} == {"Float32"}
 
 
+@pytest.mark.parametrize("level", ["O0", "O2", "auto"])
+def test_synchronised_batch_norm_is_in_float32_too(level):
+    net = network()
+    mixed = network_to_train(net, level, sync_ranks=2)
+    assert {id(value) for value in mixed.get_parameters()} == {id(value) for value in net.get_parameters()}
+    layers = [cell for _, cell in mixed.cells_and_names() if hasattr(cell, "moving_mean")]
+    assert {type(layer) for layer in layers} == {SyncBatchNorm}
+    assert {bool(getattr(layer, "fp16", False)) for layer in layers} == {False}
+    assert {bool(getattr(layer, "fp32", False)) for layer in layers} == {level == "O2"}
+
+
 @pytest.mark.parametrize("level", ["O2", "auto"])
 @pytest.mark.parametrize("mode", [EAGER, GRAPH])
 def test_the_network_itself_stays_in_float32(level, mode):
     net = network(mode)
     names = [value.name for value in net.get_parameters()]
-    mixed = mixed_precision(net, level)
+    mixed = network_to_train(net, level)
     assert {id(value) for value in mixed.get_parameters()} == {id(value) for value in net.get_parameters()}
     assert [value.name for value in net.get_parameters()] == names
     assert {str(value.dtype) for value in net.get_parameters()} == {"Float32"}

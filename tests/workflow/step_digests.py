@@ -1,9 +1,9 @@
-"""Three training steps of a tiny network with frozen BatchNorm on a fixed global batch: a test runs it by msrun.
+"""Three training steps of a tiny network on a fixed global batch: a test runs it by msrun.
 
 step_digests.py OUTPUT [--hosts A,B --group_size 2 --master_port P]: rank R writes the digests of all parameters after
 each step to OUTPUT/rank_R.json and the last weights to OUTPUT/rank_R.npz. With --parts P, gradients are summed over P
 parts of a rank's batch, with a dynamic loss scale; with --overflow_on R, one more step is taken first, in which
-those of rank R are not finite.
+those of rank R are not finite. BatchNorm is frozen unless --batch_norm says own (of a rank's batch) or sync.
 """
 
 import argparse
@@ -51,20 +51,22 @@ def share_of_batch(rank: int, group_size: int) -> list[Tensor]:
     return [first, Tensor(np.array(prediction_grid(SIZE, ANCHORS))), *others]
 
 
-def train(output: Path, is_distributed: bool, parts: int, overflow_on: int) -> None:
+def train(output: Path, is_distributed: bool, parts: int, overflow_on: int, batch_norm: str, amp_level: str) -> None:
     worker = start_runtime("CPU", 4, is_distributed)
     network = YOLOv3(NetworkSettings((8, 16, 16, 16, 16), (1, 1, 1, 1, 1), ANCHORS, ("a", "b")))
     options = Namespace(**complete_config({})["train"])
     settings = settings_from(OptimizerSettings, options, weight_decay=0.01, loss_scale=1.0)
     optimizer = new_optimizer(network, np.full(STEPS + 1, 0.002, np.float32), settings)
     loss = YoloLoss(2, settings_from(LossSettings, options))
+    sync_ranks = worker.group_size if batch_norm == "sync" else 1
+    forward = ForwardLoss(network, loss, new_scaler(64.0) if parts else 1.0, amp_level, sync_ranks)
     if parts:
-        step = AccumulatedStep(parts, ForwardLoss(network, loss, new_scaler(64.0)), optimizer, worker.group_size)
+        step = AccumulatedStep(parts, forward, optimizer, worker.group_size)
     else:
-        step = TrainStep(ForwardLoss(network, loss, 1.0), optimizer, worker.group_size)
+        step = TrainStep(forward, optimizer, worker.group_size)
     step.set_train(True)
     for _, cell in network.cells_and_names():
-        if isinstance(cell, nn.BatchNorm2d):
+        if isinstance(cell, nn.BatchNorm2d) and batch_norm == "frozen":
             # With the batch's own statistics, two batches of two images are not one of four.
             cell.set_train(False)
     batch = share_of_batch(worker.number, worker.group_size)
@@ -93,6 +95,8 @@ def main() -> None:
     parser.add_argument("--master_port", type=int, default=8118)
     parser.add_argument("--parts", type=int, default=0)
     parser.add_argument("--overflow_on", type=int, default=-1)
+    parser.add_argument("--batch_norm", choices=("frozen", "own", "sync"), default="frozen")
+    parser.add_argument("--amp_level", default="O0")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     if arguments.group_size > 1 and not is_launched():
@@ -101,7 +105,8 @@ def main() -> None:
         )
         run_distributed([str(Path(__file__).resolve()), *sys.argv[1:]], settings, arguments.output / "workers")
     else:
-        train(arguments.output, is_launched(), arguments.parts, arguments.overflow_on)
+        options = arguments.parts, arguments.overflow_on, arguments.batch_norm, arguments.amp_level
+        train(arguments.output, is_launched(), *options)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ from yolov3.training.schedule import bias_learning_rates, learning_rates, warmup
 from yolov3.training.settings import TrainSettings
 from yolov3.training.state import Progress, load_state, save_state, set_aside, training_identity
 from yolov3.training.step import ForwardLoss, TrainStep, set_training
-from yolov3.training.sync_batch_norm import synchronise_batch_norm
 from yolov3.training.watching import Moment, Watcher
 from yolov3.weights.checkpoint import save_checkpoint
 
@@ -132,9 +131,8 @@ def _new_step(
     schedule, optimization = settings.schedule, settings.optimizer
     is_dynamic = optimization.loss_scaler == "dynamic"
     loss_scale = new_scaler(optimization.loss_scale) if is_dynamic else optimization.loss_scale
-    forward = ForwardLoss(network, loss, loss_scale, settings.amp_level)
-    if settings.sync_batch_norm and rank.group_size > 1:
-        synchronise_batch_norm(forward, rank.group_size)
+    sync_ranks = rank.group_size if settings.sync_batch_norm else 1
+    forward = ForwardLoss(network, loss, loss_scale, settings.amp_level, sync_ranks)
     rates = learning_rates(schedule, steps_per_epoch)
     bias_rates = bias_learning_rates(schedule, steps_per_epoch) if schedule.warmup_bias_lr else None
     optimizer = new_optimizer(network, rates, optimization, bias_rates)

@@ -4,9 +4,10 @@ import mindspore
 from mindspore import Tensor, nn, ops
 
 from yolov3.network.yolo import YOLOv3
+from yolov3.training.sync_batch_norm import SyncBatchNorm, synchronise_batch_norm
 
 
-def mixed_precision(network: YOLOv3, level: str) -> nn.Cell:
+def network_to_train(network: YOLOv3, level: str = "O0", sync_ranks: int = 1) -> nn.Cell:
     """Return the network to train: itself at level O0, else a twin with the same parameters that computes in float16.
 
     `auto_mixed_precision` changes a network in place; `network` itself has to stay in float32, because it is what is
@@ -15,13 +16,22 @@ def mixed_precision(network: YOLOv3, level: str) -> nn.Cell:
     Args:
         network: the network, with float32 parameters.
         level: O0, auto (convolutions in float16) or O2 (all but BatchNorm in float16), as MindSpore defines them.
+        sync_ranks: number of ranks over whose batches BatchNorm normalises together.
     """
     if level == "O0":
+        if sync_ranks > 1:
+            synchronise_batch_norm(network, sync_ranks)
         return network
     twin = YOLOv3(network.settings)
     for (_, cell), (_, copy) in zip(network.cells_and_names(), twin.cells_and_names(), strict=True):
         for name, parameter in cell.parameters_and_names(expand=False):
             setattr(copy, name, parameter)
+    if sync_ranks > 1:
+        synchronise_batch_norm(twin, sync_ranks)
+    if level == "O2":
+        # As auto_mixed_precision does, with one class more.
+        kept = [*mindspore.amp.get_black_list(), SyncBatchNorm]
+        return _Float32Maps(mindspore.amp.custom_mixed_precision(twin, black_list=kept))
     return _Float32Maps(mindspore.amp.auto_mixed_precision(twin, level))
 
 

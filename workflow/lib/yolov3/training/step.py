@@ -12,7 +12,7 @@ from yolov3.network.settings import ANCHORS_PER_STRIDE, STRIDES
 from yolov3.network.yolo import YOLOv3
 from yolov3.training.average import WeightAverage
 from yolov3.training.loss import YoloLoss
-from yolov3.training.precision import mixed_precision
+from yolov3.training.precision import network_to_train
 from yolov3.training.update import ParameterUpdate
 
 
@@ -23,14 +23,19 @@ class ForwardLoss(nn.Cell):
         network: the network.
         loss: its loss.
         loss_scale: factor of the loss; or a scaler, which an `AccumulatedStep` adjusts.
-        amp_level: see `mixed_precision`.
+        amp_level, sync_ranks: see `network_to_train`.
     """
 
     def __init__(
-        self, network: YOLOv3, loss: YoloLoss, loss_scale: float | DynamicLossScaler, amp_level: str = "O0"
+        self,
+        network: YOLOv3,
+        loss: YoloLoss,
+        loss_scale: float | DynamicLossScaler,
+        amp_level: str = "O0",
+        sync_ranks: int = 1,
     ) -> None:
         super().__init__(auto_prefix=False)
-        self.network = mixed_precision(network, amp_level)
+        self.network = network_to_train(network, amp_level, sync_ranks)
         self.loss = loss
         self.scaler = None if isinstance(loss_scale, float | int) else loss_scale
         self.loss_scale = loss_scale if self.scaler is None else self.scaler.scale_value

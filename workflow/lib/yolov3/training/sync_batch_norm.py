@@ -1,9 +1,9 @@
 """BatchNorm over the batches of all ranks, which helps if a rank has few images (arXiv:1711.07240, section 3.3)."""
 
-import mindspore
 from mindspore import Tensor, nn, ops
 
 from yolov3.network.darknet53 import ConvBlock
+from yolov3.network.yolo import YOLOv3
 
 
 class SyncBatchNorm(nn.Cell):
@@ -25,6 +25,7 @@ class SyncBatchNorm(nn.Cell):
         self.new_share = layer.momentum
         self.group_size = group_size
         self.all_reduce = ops.AllReduce(ops.ReduceOp.SUM)
+        self.add_offset = ops.BiasAdd()
         self.inference = layer.bn_infer
 
     def construct(self, x: Tensor) -> Tensor:
@@ -45,15 +46,16 @@ class SyncBatchNorm(nn.Cell):
         unbiased = ops.stop_gradient(variance) * (count / (count - 1))
         ops.assign_add(self.moving_mean, self.new_share * ops.stop_gradient(mean))
         ops.assign_add(self.moving_variance, self.new_share * (unbiased - self.moving_variance))
-        return shifted * scale.reshape((1, channels, 1, 1)) + offset.reshape((1, channels, 1, 1))
+        # Not an addition of a reshaped offset: the fused all-reduce of gradients reads wrong memory if the gradient of
+        # beta is a reshaped tensor (MindSpore 2.10 on the CPU).
+        return self.add_offset(shifted * scale.reshape((1, channels, 1, 1)), offset)
 
 
-def synchronise_batch_norm(cell: nn.Cell, group_size: int) -> None:
-    """Replace the BatchNorm layers of the network in a cell; its parameters and their names stay as they are."""
-    names = {parameter: parameter.name for parameter in cell.get_parameters()}
-    for _, block in cell.cells_and_names():
+def synchronise_batch_norm(network: YOLOv3, group_size: int) -> None:
+    """Replace the BatchNorm layers of a network; its parameters and their names stay as they are."""
+    names = {parameter: parameter.name for parameter in network.get_parameters()}
+    for _, block in network.cells_and_names():
         if isinstance(block, ConvBlock):
-            # In float32 whatever the mixed precision of the network.
-            block.batch_norm = SyncBatchNorm(block.batch_norm, group_size).to_float(mindspore.float32)
+            block.batch_norm = SyncBatchNorm(block.batch_norm, group_size)
     for parameter, name in names.items():
         parameter.name = name
