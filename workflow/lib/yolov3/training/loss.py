@@ -106,10 +106,11 @@ class YoloLoss(nn.Cell):
 
         if self.needs_overlap:
             responsible_grid = ops.gather(grid, prediction.reshape((-1,)), 0)
-            iou, box_loss = self._overlap(gathered, responsible_grid, offset_xy, log_size_wh)
+            # Unpacking an IoU that nothing uses makes MindSpore warn of eliminated nodes at every start.
+            overlap = self._overlap(gathered, responsible_grid, offset_xy, log_size_wh)
             if self.has_iou_target:
                 # The cross-entropy with target t is that with target 1 plus (1 - t) * logit.
-                confidence += (weight[:, 0] * (1 - ops.stop_gradient(iou)) * gathered[:, 4]).sum()
+                confidence += (weight[:, 0] * (1 - ops.stop_gradient(overlap[0])) * gathered[:, 4]).sum()
         confidence = confidence / images * self.objectness_weight
 
         if self.has_published_box_loss:
@@ -117,7 +118,7 @@ class YoloLoss(nn.Cell):
             xy = box_weight * binary_cross_entropy(gathered[:, 0:2], offset_xy)
             wh = box_weight * 0.5 * ops.square(gathered[:, 2:4] - log_size_wh)
             return xy.sum() / images * self.box_weight, wh.sum() / images * self.box_weight, confidence, classes
-        return (weight[:, 0] * box_loss).sum() / images * self.box_weight, confidence, classes
+        return (weight[:, 0] * overlap[1]).sum() / images * self.box_weight, confidence, classes
 
     def _overlap(self, encoded: Tensor, grid: Tensor, offset_xy: Tensor, log_size_wh: Tensor) -> tuple[Tensor, Tensor]:
         """Return IoU and loss of responsible predictions, see `box_overlap`; rows are those of the predictions."""
