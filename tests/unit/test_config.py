@@ -42,6 +42,18 @@ def test_the_configs_we_ship_are_valid(path):
     complete_config(yaml.safe_load(path.read_text()))
 
 
+@pytest.mark.parametrize("name", ["ascend", "gpu", "cpu"])
+def test_modern_elements_go_on_top_of_a_coco_config(name):
+    base, modern = (
+        yaml.safe_load((ROOT / "config" / f"coco2014_{part}.yaml").read_text(encoding="utf-8"))
+        for part in (name, "modern")
+    )
+    config = complete_config({**base, **{section: {**base[section], **modern[section]} for section in modern}})
+    assert config["train"]["T_max"] == config["train"]["max_epoch"] == 300
+    assert config["train"]["lr"] == base["train"]["lr"]
+    assert config["eval"]["testing_shape"] == 416
+
+
 def test_every_key_has_a_description_and_a_default():
     for section, schema in config_schema()["properties"].items():
         assert schema["description"], section
