@@ -47,6 +47,20 @@ def train(finished, tmp_path, monkeypatch):
     return run
 
 
+@pytest.fixture
+def momenta(monkeypatch):
+    """Has trainings compute nothing; returns the momentum at each of their steps."""
+    found = []
+
+    class QuickStep(step.TrainStep):
+        def __call__(self, *batch):
+            found.append(float(self.optimizer.momentum.asnumpy()) if hasattr(self.optimizer, "momentum") else None)
+            return mindspore.Tensor(np.ones(len(self.forward.loss.term_names), np.float32))
+
+    monkeypatch.setattr("yolov3.training.loop.TrainStep", QuickStep)
+    return found
+
+
 @pytest.fixture(scope="module")
 def plain_folder(tmp_path_factory):
     return tmp_path_factory.mktemp("plain")
@@ -73,7 +87,7 @@ def weights(folder):
     return {name: value.asnumpy() for name, value in parameters.items() if "moving" not in name}
 
 
-def test_the_schedule_is_what_is_trained_with(train):
+def test_the_schedule_is_what_is_trained_with(train, momenta):
     exponential = train(lr_scheduler="exponential", lr=0.01, lr_epochs="1,2", lr_gamma=0.5, max_epoch=3)
     assert column(exponential, "lr") == pytest.approx([0.01] * 3 + [0.005] * 3 + [0.0025] * 3)
     cosine = train("cosine", lr=0.01, eta_min=0.002, T_max=2, max_epoch=3, warmup_epochs=1)
@@ -82,15 +96,7 @@ def test_the_schedule_is_what_is_trained_with(train):
     assert column(cosine, "lr") == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_momentum_of_each_step(train, monkeypatch):
-    momenta = []
-
-    class SeenStep(step.TrainStep):
-        def __call__(self, *batch):
-            momenta.append(float(self.optimizer.momentum.asnumpy()))
-            return super().__call__(*batch)
-
-    monkeypatch.setattr("yolov3.training.loop.TrainStep", SeenStep)
+def test_the_momentum_of_each_step(train, momenta):
     train(optimizer="momentum", momentum=0.9, warmup_momentum=0.3, warmup_epochs=1, max_epoch=2)
     assert momenta == pytest.approx([0.5, 0.7, 0.9, 0.9, 0.9, 0.9])
 
@@ -182,7 +188,6 @@ def test_steps_that_overflow_are_left_out_and_counted(train, capfd):
     said = capfd.readouterr().err
     for number in range(STEPS_PER_EPOCH):
         assert f"iteration {number} is left out" in said and f"loss scale is now {2.0 ** (39 - number):g}" in said
-    assert json.loads((train("going", loss_scale=1, **options) / "train.json").read_text())["skipped_steps"] == 0
 
 
 def test_sizes_change_every_resize_rate_batches_and_compile_once_each(train, monkeypatch):
@@ -212,7 +217,7 @@ def test_sizes_change_every_resize_rate_batches_and_compile_once_each(train, mon
 
 
 @pytest.mark.parametrize(("interval", "saved"), [(2, [2, 4, 6]), (0, [3, 6])])
-def test_a_state_is_saved_every_ckpt_interval_iterations(train, monkeypatch, interval, saved):
+def test_a_state_is_saved_every_ckpt_interval_iterations(train, momenta, monkeypatch, interval, saved):
     found = []
     monkeypatch.setattr(
         "yolov3.training.loop.save_state", lambda path, step, print_, progress: found.append(progress.step)
@@ -222,7 +227,7 @@ def test_a_state_is_saved_every_ckpt_interval_iterations(train, monkeypatch, int
     assert found == saved
 
 
-def test_log_interval_counts_the_lines(train):
+def test_log_interval_counts_the_lines(train, momenta):
     assert [int(row["iter"]) for row in rows(train(log_interval=4, max_epoch=3))] == [0, 4, 8]
 
 
@@ -357,7 +362,7 @@ def test_a_page_that_cannot_be_written_does_not_end_the_training(plain, train, t
         np.testing.assert_array_equal(weights(output)[name], value, err_msg=name)
 
 
-def test_a_training_without_a_better_network_ends_early(train, monkeypatch, capfd):
+def test_a_training_without_a_better_network_ends_early(train, momenta, monkeypatch, capfd):
     aps = [0.3, 0.5, 0.4, 0.45, 0.9]
 
     class Validator:
