@@ -35,7 +35,7 @@ SETTINGS = [
     ({"train.mosaic": 0.5, "train.mixup": 0.5}, PREVIEW | TRAIN),
     ({"train.plain_epochs": 1}, TRAIN),
     ({"train.ema_epochs": 2}, TRAIN),
-    ({"train.accumulation": 2}, TRAIN),
+    ({"train.accumulation": 2}, PREVIEW | TRAIN),
     ({"train.amp_level": "O2"}, TRAIN),
     ({"train.assignment_iou": 0.3}, PREVIEW | TRAIN),
     ({"eval.multi_label": True}, EVAL | INFER),
