@@ -54,11 +54,12 @@ def test_one_rank_needs_no_communication():
 
 
 class Normalised(nn.Cell):
-    """A trained weight and two statistics, which differ by rank."""
+    """A trained weight, a frozen one and two statistics, which differ by rank."""
 
     def __init__(self, number):
         super().__init__()
         self.weight = Parameter(Tensor([7.0 + number], mindspore.float32), name="weight")
+        self.frozen = Parameter(Tensor([9.0 + number], mindspore.float32), name="frozen", requires_grad=False)
         for name, values in (("moving_mean", [1.0, 2.0]), ("moving_variance", [[3.0], [4.0]])):
             value = Tensor(np.array(values, np.float32) + 10 * number)
             self.insert_param_to_cell(name, Parameter(value, name=name, requires_grad=False))
@@ -78,4 +79,4 @@ def test_statistics_are_rank_0s_for_a_while(on_ranks):
         return inside
 
     statistics = [[1.0, 2.0], [[3.0], [4.0]]]
-    assert on_ranks(run, 2) == [[[7.0], *statistics], [[8.0], *statistics]]
+    assert on_ranks(run, 2) == [[[7.0], [9.0], *statistics], [[8.0], [10.0], *statistics]]

@@ -10,6 +10,7 @@ from mindspore import Tensor, nn, ops
 
 from yolov3.distributed.platform_worker import own_device_id
 from yolov3.errors import InputError, first_line
+from yolov3.network.darknet53 import running_statistics
 from yolov3.process import available_cpus
 
 BYTES_AT_A_TIME = 1 << 20
@@ -115,14 +116,14 @@ def bytes_of_ranks(data: bytes, rank: Rank) -> list[bytes]:
 
 @contextmanager
 def statistics_of_master(network: nn.Cell, rank: Rank) -> Iterator[None]:
-    """Give the network rank 0's parameters that are not trained, such as the statistics of BatchNorm, for a while.
+    """Give the network rank 0's running statistics of BatchNorm for a while.
 
     Every rank must use it. Ranks see different images, so that their statistics differ.
     """
     if rank.group_size == 1:
         yield
         return
-    parameters = [parameter for parameter in network.get_parameters() if not parameter.requires_grad]
+    parameters = running_statistics(network)
     own = [parameter.asnumpy().copy() for parameter in parameters]
     data = b"".join(value.tobytes() for value in own) if rank.is_master else b""
     shared = np.frombuffer(bytes_of_ranks(data, rank)[0], np.float32)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
 
 from yolov3.network.settings import NetworkSettings
 
@@ -71,6 +71,12 @@ class ConvBlock(nn.Cell):
     def construct(self, x: Tensor) -> Tensor:
         """Apply the block."""
         return self.activation(self.batch_norm(self.conv(x)))
+
+
+def running_statistics(network: nn.Cell) -> list[Parameter]:
+    """Return the running means and variances of the BatchNorm layers of a network."""
+    names = ("moving_mean", "moving_variance")
+    return [parameter for parameter in network.get_parameters() if parameter.name.endswith(names)]
 
 
 class ResidualBlock(nn.Cell):

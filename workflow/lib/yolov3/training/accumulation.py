@@ -5,6 +5,7 @@ import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from mindspore.amp import DynamicLossScaler, all_finite
 
+from yolov3.network.darknet53 import running_statistics
 from yolov3.training.average import WeightAverage
 from yolov3.training.state import GRADIENT_SUM
 from yolov3.training.step import ForwardLoss
@@ -133,7 +134,7 @@ class OverflowGuard(nn.Cell):
         # As attributes of a cell they are part of the saved state.
         self.scale, self.counter = self.scaler.scale_value, self.scaler.counter
         self.skipped = Parameter(Tensor([0], mindspore.int32), name="skipped_updates", requires_grad=False)
-        statistics = ParameterTuple(value for value in network.get_parameters() if not value.requires_grad)
+        statistics = ParameterTuple(running_statistics(network))
         kept = statistics.clone(prefix="kept", init="same")
         self.are_finite = _AreFinite(sums, group_size)
         self.keep_statistics = _Copy(statistics, kept)
