@@ -153,6 +153,9 @@ def _check_across_fields(config: dict[str, Any]) -> None:
     limit("eval_interval", "max_epoch")
     limit("eta_min", "lr")
     limit("warmup_momentum", "momentum")
+    if not train["warmup_epochs"]:
+        for key in ("warmup_bias_lr", "warmup_momentum"):
+            refuse(f"train.{key}", "train.warmup_epochs is 0: set it, so that there is a warm-up", train[key] > 0)
     if train["optimizer"] == "adamw":
         refuse("train.warmup_momentum", "train.optimizer is adamw: use momentum", train["warmup_momentum"] > 0)
     if not train["eval_interval"]:
