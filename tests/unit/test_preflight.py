@@ -1,6 +1,7 @@
 """What the preflight finds missing, on hosts made of a folder of device files and one of programs."""
 
 import dataclasses
+import re
 import shutil
 import sys
 from collections import namedtuple
@@ -194,6 +195,14 @@ def test_memory(host, monkeypatch):
     assert look(host, settings("coco2014_cpu.yaml")) == []
     # Batches that are prepared ahead hold the images of a whole update.
     assert len(look(host, settings("coco2014_cpu.yaml", accumulation=512))) == 1
+    # Sums of gradients, and a dynamic loss scale, which has them too, hold one copy more of the weights: 0.2 GiB.
+    needed = [
+        float(
+            re.search(r"about ([\d.]+)", look(host, settings("coco2014_cpu.yaml", per_batch_size=32, **changes))[0])[1]
+        )
+        for changes in ({}, {"loss_scaler": "dynamic"})
+    ]
+    assert needed[1] - needed[0] == pytest.approx(0.23, abs=0.1)
 
 
 def test_a_cluster_runs_the_stages_elsewhere_and_a_user_may_know_better(host, monkeypatch):

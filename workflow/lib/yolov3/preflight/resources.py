@@ -77,7 +77,8 @@ def missing_memory(settings: PreflightSettings) -> Iterator[str]:
     images = settings.per_batch_size * settings.accumulation
     batches = (max(loaders, 1) + BATCHES_AHEAD) * images * 3 * shape**2
     # The sums of the gradients are one copy more.
-    copies = COPIES_IN_MEMORY + (settings.accumulation > 1)
+    has_sums = settings.accumulation > 1 or settings.loss_scaler == "dynamic"
+    copies = COPIES_IN_MEMORY + has_sums
     rank_bytes: float = RANK_BYTES + copies * _weight_bytes(settings) + loaders * LOADER_BYTES + batches
     if settings.device_target == "CPU":
         width = settings.backbone_shape[-1] / FULL_TOP_CHANNELS

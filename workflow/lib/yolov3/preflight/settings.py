@@ -33,6 +33,7 @@ class PreflightSettings:
     loader_workers: int
     per_batch_size: int
     accumulation: int
+    loss_scaler: str
     training_shape: str | int
     device_num: str
     visible_devices: str
