@@ -65,7 +65,7 @@ def train(
     if rank.is_master:
         warn_of_cosine_period(settings.schedule)
     loss = YoloLoss(network.settings.num_classes, settings.loss)
-    train_step = _new_step(network, loss, settings, rank, steps_per_epoch)
+    train_step = _new_step(network, loss, rates, settings, rank, steps_per_epoch)
     average = train_step.average
 
     identity = training_identity(settings, network.settings, rank.group_size, origin)
@@ -126,14 +126,14 @@ def train(
 
 
 def _new_step(
-    network: YOLOv3, loss: YoloLoss, settings: TrainSettings, rank: Rank, steps_per_epoch: int
+    network: YOLOv3, loss: YoloLoss, rates: np.ndarray, settings: TrainSettings, rank: Rank, steps_per_epoch: int
 ) -> TrainStep | AccumulatedStep:
+    """Create the step of a training with the learning rates of its steps, float32 [steps]."""
     schedule, optimization = settings.schedule, settings.optimizer
     is_dynamic = optimization.loss_scaler == "dynamic"
     loss_scale = new_scaler(optimization.loss_scale) if is_dynamic else optimization.loss_scale
     sync_ranks = rank.group_size if settings.sync_batch_norm else 1
     forward = ForwardLoss(network, loss, loss_scale, settings.amp_level, sync_ranks)
-    rates = learning_rates(schedule, steps_per_epoch)
     bias_rates = bias_learning_rates(schedule, steps_per_epoch) if schedule.warmup_bias_lr else None
     optimizer = new_optimizer(network, rates, optimization, bias_rates)
     average = WeightAverage(network, optimization.ema_epochs * steps_per_epoch) if optimization.ema_epochs else None

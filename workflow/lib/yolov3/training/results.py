@@ -81,14 +81,18 @@ def write_results(
     if rank.is_master:
         with complete_file(files.metrics) as temporary:
             shutil.copyfile(files.running_metrics, temporary)
-        summary = _summary(network, settings, rank, progress, images_per_second)
-        write_json(files.summary, {**summary, "skipped_steps": skipped_steps})
+        write_json(files.summary, _summary(network, settings, rank, progress, images_per_second, skipped_steps))
     # A rerun after a finished training must train again, not resume.
     shutil.rmtree(files.state.parent)
 
 
 def _summary(
-    network: YOLOv3, settings: TrainSettings, rank: Rank, progress: Progress, images_per_second: float
+    network: YOLOv3,
+    settings: TrainSettings,
+    rank: Rank,
+    progress: Progress,
+    images_per_second: float,
+    skipped_steps: int,
 ) -> dict[str, Any]:
     return {
         "device_target": settings.device_target,
@@ -103,6 +107,7 @@ def _summary(
         "seconds": round(progress.seconds, 1),
         "images_per_second": round(images_per_second, 2),
         "steps": progress.step,
+        "skipped_steps": skipped_steps,
         "parameters": sum(parameter.size for parameter in network.trainable_params()),
         "workers": rank.group_size,
         "validation": progress.validation,
