@@ -20,7 +20,6 @@ from yolov3.training.targets import assign_targets
 ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 36), (48, 48))
 SETTINGS = NetworkSettings((8, 16, 16, 16, 16), (1, 1, 1, 1, 1), ANCHORS, ("a", "b"))
 SIZE = (64, 64)
-EAGER = mindspore.PYNATIVE_MODE
 
 
 def network(mode=mindspore.PYNATIVE_MODE):
@@ -127,16 +126,16 @@ def test_nesterov_looks_ahead():
     assert np.linalg.norm(ahead) / np.linalg.norm(plain) == pytest.approx(1.9, rel=0.01)
 
 
-def test_the_norm_of_the_gradients_is_limited():
+@pytest.mark.parametrize("mode", [mindspore.PYNATIVE_MODE, mindspore.GRAPH_MODE])
+def test_the_norm_of_the_gradients_is_limited(mode):
     rate, start = 1e-4, weights_of(network())
     moves = []
-    for clip, mode in ((0.0, EAGER), (2.0, EAGER), (1e9, EAGER), (2.0, mindspore.GRAPH_MODE)):
+    for clip in (0.0, 2.0, 1e9):
         moved = weights_of(trained(rate=rate, mode=mode, gradient_clip=clip)[0])
         moves.append(np.concatenate([(moved[name] - value).ravel() for name, value in start.items()]) / rate)
     assert np.linalg.norm(moves[0]) > 10
-    for limited in (moves[1], moves[3]):
-        assert np.linalg.norm(limited) == pytest.approx(2, rel=0.01)
-        np.testing.assert_allclose(limited / 2, moves[0] / np.linalg.norm(moves[0]), atol=1e-3)
+    assert np.linalg.norm(moves[1]) == pytest.approx(2, rel=0.01)
+    np.testing.assert_allclose(moves[1] / 2, moves[0] / np.linalg.norm(moves[0]), atol=1e-3)
     np.testing.assert_allclose(moves[2], moves[0], atol=1e-2)
 
 
@@ -159,7 +158,12 @@ def test_the_average_follows_the_weights_after_each_step():
 
 @pytest.mark.parametrize(
     ("changes", "factor", "head_factor"),
-    [({}, 1, 1), ({"optimizer": "adamw", "head_lr_factor": 5}, 1, 5), ({"nesterov": 1}, 1.9, 1)],
+    [
+        ({}, 1, 1),
+        ({"optimizer": "adamw"}, 1, 1),
+        ({"optimizer": "adamw", "head_lr_factor": 5}, 1, 5),
+        ({"nesterov": 1}, 1.9, 1),
+    ],
     ids=str,
 )
 def test_weight_decay_pulls_convolution_weights_only(changes, factor, head_factor):

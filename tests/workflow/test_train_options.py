@@ -73,6 +73,22 @@ def plain(plain_folder, train):
     return output if output.exists() else train(output)
 
 
+@pytest.fixture
+def validated(monkeypatch):
+    """Has the validations of a training find the APs of the returned list, which they take from it."""
+    aps = []
+
+    class Validator:
+        def __init__(self, *arguments):
+            pass
+
+        def __call__(self, network):
+            return {"AP": aps.pop(0), "AP50": 0.6}
+
+    monkeypatch.setattr("yolov3.evaluation.validation.Validator", Validator)
+    return aps
+
+
 def rows(folder):
     with (folder / "metrics.csv").open(newline="") as stream:
         return list(csv.DictReader(stream))
@@ -286,19 +302,10 @@ def test_a_run_too_short_for_a_profile_says_so(train, capfd):
     assert "no profile was written: a run needs at least 4 steps" in capfd.readouterr().err
 
 
-def test_the_best_weights_are_the_result(plain, train, monkeypatch):
-    found = [0.5, 0.1]
-
-    class Validator:
-        def __init__(self, *arguments):
-            pass
-
-        def __call__(self, network):
-            return {"AP": found.pop(0), "AP50": 0.6}
-
-    monkeypatch.setattr("yolov3.evaluation.validation.Validator", Validator)
+def test_the_best_weights_are_the_result(plain, train, validated):
+    validated += [0.5, 0.1]
     best, last = train(eval_interval=1, max_epoch=2), train("last", max_epoch=2)
-    assert not found
+    assert not validated
     name = "backbone.root.conv.weight"
     np.testing.assert_array_equal(weights(best)[name], weights(plain)[name])
     assert not np.array_equal(weights(last)[name], weights(plain)[name])
@@ -362,19 +369,10 @@ def test_a_page_that_cannot_be_written_does_not_end_the_training(plain, train, t
         np.testing.assert_array_equal(weights(output)[name], value, err_msg=name)
 
 
-def test_a_training_without_a_better_network_ends_early(train, momenta, monkeypatch, capfd):
-    aps = [0.3, 0.5, 0.4, 0.45, 0.9]
-
-    class Validator:
-        def __init__(self, *arguments):
-            pass
-
-        def __call__(self, network):
-            return {"AP": aps.pop(0), "AP50": 0.6}
-
-    monkeypatch.setattr("yolov3.evaluation.validation.Validator", Validator)
+def test_a_training_without_a_better_network_ends_early(train, momenta, validated, capfd):
+    validated += [0.3, 0.5, 0.4, 0.45, 0.9]
     output = train(eval_interval=1, max_epoch=5, patience=2)
-    assert aps == [0.9]
+    assert validated == [0.9]
     summary = json.loads((output / "train.json").read_text())
     assert (summary["steps"], summary["best_epoch"]) == (4 * STEPS_PER_EPOCH, 2)
     assert "ends at epoch 4: since epoch 2 no validation had a better AP than 0.5000" in capfd.readouterr().err
