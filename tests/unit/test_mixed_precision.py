@@ -68,7 +68,7 @@ def test_losses_and_updates_are_close_to_those_of_float32():
         if step == 0:
             # float16 rounds by up to 5e-4; batch normalisation over the 16 values of stride 32 amplifies it.
             np.testing.assert_allclose(terms, expected, rtol=1e-2)
-            assert 0.9 < direction(exact_net, start) @ direction(mixed_net, start) < 0.9999
+            assert 0.9 < direction(exact_net, start) @ direction(mixed_net, start) < 0.99999
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_step_that_overflows_is_left_out_and_the_next_goes_on():
     assert step.guard.skipped.asnumpy() == 0
     set_scale(step, 2.0**100)
     before = values_of(step, COUNTERS)
-    assert len(before) > 300 and any("moving_mean" in name for name in before)
+    assert len(before) > 60 and any("moving_mean" in name for name in before)
     run(step)
     after = values_of(step, COUNTERS)
     for name, value in before.items():

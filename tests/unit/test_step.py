@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 from schema_settings import published
+from small_network import SmallNetwork
 
 from yolov3.network.grid import prediction_grid
 from yolov3.network.settings import NetworkSettings
-from yolov3.network.yolo import YOLOv3
 from yolov3.training.average import WeightAverage
 from yolov3.training.loss import LossSettings, YoloLoss
 from yolov3.training.optimizer import OptimizerSettings, new_optimizer, parameter_groups
@@ -26,7 +26,7 @@ def network(mode=mindspore.PYNATIVE_MODE):
     """Computed eagerly unless a mode is given: compiling a step takes much longer than a few steps."""
     mindspore.set_context(mode=mode)
     mindspore.set_seed(4)
-    return YOLOv3(SETTINGS)
+    return SmallNetwork(SETTINGS)
 
 
 def batch():

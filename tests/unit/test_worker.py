@@ -49,6 +49,24 @@ def test_each_rank_gets_the_data_of_all(on_ranks, lengths):
         assert gathered == data
 
 
+def test_a_rank_bound_to_one_cpu_connects_on_all(monkeypatch):
+    every_cpu = os.sched_getaffinity(0)
+    seen = []
+    monkeypatch.setattr(mindspore.communication, "init", lambda: seen.append(os.sched_getaffinity(0)))
+    monkeypatch.setattr(mindspore.communication, "get_rank", lambda: 1)
+    monkeypatch.setattr(mindspore.communication, "get_group_size", lambda: 2)
+    for name in ("set_seed", "set_auto_parallel_context"):
+        monkeypatch.setattr(mindspore, name, lambda *_, **__: None)
+    monkeypatch.setattr(mindspore.device_context.cpu.op_tuning, "threads_num", lambda number: seen.append(number))
+    os.sched_setaffinity(0, {min(every_cpu)})
+    try:
+        assert worker.start_runtime("CPU", 1, is_distributed=True) == Rank(1, 2)
+        assert seen == [every_cpu, 1]
+        assert os.sched_getaffinity(0) == {min(every_cpu)}
+    finally:
+        os.sched_setaffinity(0, every_cpu)
+
+
 def test_one_rank_needs_no_communication():
     assert worker.bytes_of_ranks(b"abc", Rank()) == [b"abc"]
 

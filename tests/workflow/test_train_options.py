@@ -10,6 +10,7 @@ import mindspore
 import numpy as np
 import pytest
 from conftest import ROOT, SMALL, changed
+from small_network import SmallNetwork
 
 from yolov3.config.config import complete_config
 from yolov3.config.options import option_words
@@ -34,6 +35,7 @@ def train(finished, tmp_path, monkeypatch):
     monkeypatch.chdir(finished.folder)
     # Compiling takes most of a training of a few steps, and is tested by the run that is finished.
     monkeypatch.setattr(mindspore, "GRAPH_MODE", mindspore.PYNATIVE_MODE)
+    monkeypatch.setattr("yolov3.network.yolo.YOLOv3", SmallNetwork)
 
     def run(name="out", code=0, more=(), **changes):
         output = tmp_path / name

@@ -1,5 +1,6 @@
 """Set-up of MindSpore in one process: device, graph mode, seed, and communication between ranks."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,7 +55,8 @@ def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -
     if not is_distributed:
         return Rank()
     try:
-        mindspore.communication.init()
+        with _every_cpu():
+            mindspore.communication.init()
     except RuntimeError as error:
         raise InputError(
             f"this rank cannot reach the others ({first_line(error)}): check train.master_port, the rank table, and "
@@ -81,6 +83,21 @@ def _choose_device(device_target: str) -> None:
         # The device cannot be set again after it was used, which is no error if it is the same.
         if mindspore.get_context("device_target") != device_target:
             raise
+
+
+@contextmanager
+def _every_cpu() -> Iterator[None]:
+    """Let this thread, and those that it starts, run on every CPU for a while, also if it is bound to some.
+
+    On a single CPU, MindSpore's threads for connections seldom run in time, and connecting takes up to a minute.
+    """
+    own_cpus = os.sched_getaffinity(0)
+    # Linux leaves out the CPUs that a container does not have.
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, own_cpus)
 
 
 def sum_over_ranks(value: int) -> int:

@@ -22,7 +22,7 @@ def network_to_train(network: YOLOv3, level: str = "O0", sync_ranks: int = 1) ->
         if sync_ranks > 1:
             synchronise_batch_norm(network, sync_ranks)
         return network
-    twin = YOLOv3(network.settings)
+    twin = type(network)(network.settings)
     for (_, cell), (_, copy) in zip(network.cells_and_names(), twin.cells_and_names(), strict=True):
         for name, parameter in cell.parameters_and_names(expand=False):
             setattr(copy, name, parameter)
