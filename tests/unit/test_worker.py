@@ -61,7 +61,7 @@ def test_a_rank_bound_to_one_cpu_connects_on_all(monkeypatch):
     os.sched_setaffinity(0, {min(every_cpu)})
     try:
         assert worker.start_runtime("CPU", 1, is_distributed=True) == Rank(1, 2)
-        assert seen == [every_cpu, 1]
+        assert seen[0] >= every_cpu and seen[1] == 1
         assert os.sched_getaffinity(0) == {min(every_cpu)}
     finally:
         os.sched_setaffinity(0, every_cpu)
