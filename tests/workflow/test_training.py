@@ -114,11 +114,13 @@ def test_a_broken_loss_stops_with_a_sentence(finished, tmp_path):
     assert not (tmp_path / "yolov3.ckpt").exists()
 
 
-def test_two_ranks_with_synchronised_batch_norm_are_as_one_and_leave_out_a_step_together(tmp_path):
+# The fused all-reduce of a step in one graph has faults of its own; only a step in several leaves one out.
+@pytest.mark.parametrize("options", [[], ["--parts", "1", "--overflow_on", "1"]])
+def test_two_ranks_with_synchronised_batch_norm_are_as_one_and_leave_out_a_step_together(tmp_path, options):
     script = [sys.executable, str(ROOT / "tests" / "workflow" / "step_digests.py")]
     # Below the ports that Linux gives to outgoing connections.
-    port = str(20000 + (os.getpid() + 1) % 12000)
-    ranks = ["--group_size", "2", "--master_port", port, "--batch_norm", "sync", "--parts", "1", "--overflow_on", "1"]
+    port = str(20000 + (os.getpid() + 1 + len(options)) % 12000)
+    ranks = ["--group_size", "2", "--master_port", port, "--batch_norm", "sync", *options]
     subprocess.run([*script, str(tmp_path / "two"), *ranks], check=True)
     first, second = (json.loads((tmp_path / "two" / f"rank_{rank}.json").read_text()) for rank in (0, 1))
     # The running statistics too.
