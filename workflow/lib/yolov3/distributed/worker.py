@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import mindspore
@@ -55,7 +55,7 @@ def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -
     if not is_distributed:
         return Rank()
     try:
-        with _every_cpu():
+        with _every_cpu() if device_target == "CPU" else nullcontext():
             mindspore.communication.init()
     except RuntimeError as error:
         raise InputError(
@@ -92,8 +92,8 @@ def _every_cpu() -> Iterator[None]:
     On a single CPU, MindSpore's threads for connections seldom run in time, and connecting takes up to a minute.
     """
     own_cpus = os.sched_getaffinity(0)
-    # Linux leaves out the CPUs that a container does not have.
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    # Linux leaves out the CPUs that this process must not use.
+    os.sched_setaffinity(0, own_cpus | set(range(os.cpu_count() or 1)))
     try:
         yield
     finally:
