@@ -1,4 +1,4 @@
-"""A network with the parts, names and outputs of YOLOv3 but few layers: compiling a step of it takes a fifth."""
+"""A network with the parts, names and outputs of YOLOv3 in nine convolutions: a step of it compiles sooner."""
 
 from mindspore import nn
 
@@ -7,7 +7,8 @@ from yolov3.network.settings import ANCHORS_PER_STRIDE
 from yolov3.network.yolo import YOLOv3
 
 
-class SmallBackbone(DarkNet53):
+class ShallowBackbone(DarkNet53):
+    # A subclass, because a frozen backbone is known by its class.
     def __init__(self, channels, options):
         nn.Cell.__init__(self)
         self.root = ConvBlock(3, channels[-3], 3, 8, options=options)
@@ -20,7 +21,7 @@ class SmallBackbone(DarkNet53):
         return feature_8, feature_16, self.down_32(feature_16)
 
 
-class SmallBranch(nn.Cell):
+class ShallowBranch(nn.Cell):
     def __init__(self, in_channels, out_channels, options):
         super().__init__()
         self.expand = ConvBlock(in_channels, 2 * in_channels, 3, options=options)
@@ -30,7 +31,7 @@ class SmallBranch(nn.Cell):
         return self.head(self.expand(feature))
 
 
-class SmallNetwork(YOLOv3):
+class ShallowNetwork(YOLOv3):
     """As YOLOv3, without its residual blocks, and without a way from stride 32 back to 8."""
 
     def __init__(self, settings):
@@ -38,10 +39,10 @@ class SmallNetwork(YOLOv3):
         self.settings = settings
         options = BlockOptions(settings.compatibility, settings.batch_norm_momentum)
         channels, out_channels = settings.backbone_shape, ANCHORS_PER_STRIDE * settings.values_per_anchor
-        self.backbone = SmallBackbone(channels, options)
-        self.branch_32 = SmallBranch(channels[-1], out_channels, options)
-        self.branch_16 = SmallBranch(channels[-2], out_channels, options)
-        self.branch_8 = SmallBranch(channels[-3], out_channels, options)
+        self.backbone = ShallowBackbone(channels, options)
+        self.branch_32 = ShallowBranch(channels[-1], out_channels, options)
+        self.branch_16 = ShallowBranch(channels[-2], out_channels, options)
+        self.branch_8 = ShallowBranch(channels[-3], out_channels, options)
 
     def construct(self, images):
         feature_8, feature_16, feature_32 = self.backbone(images)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 from schema_settings import published
+from shallow_network import ShallowNetwork
 from test_accumulation import four_images, grid
 from test_step import SETTINGS, network, published_loss
 
@@ -28,9 +29,9 @@ GRAPH, EAGER = mindspore.GRAPH_MODE, mindspore.PYNATIVE_MODE
 COUNTERS = {"global_step", "scale_value", "counter", "skipped_updates"}
 
 
-def new_step(level="O0", loss_scale=1.0, mode=EAGER, parts=0):
+def new_step(level="O0", loss_scale=1.0, mode=EAGER, parts=0, of=ShallowNetwork):
     """A plain step, or one in several graphs."""
-    net = network(mode)
+    net = network(mode, of)
     optimizer = new_optimizer(net, np.full(99, 0.001, np.float32), published(OptimizerSettings))
     arguments = (ForwardLoss(net, published_loss(), loss_scale, level), optimizer, 1, 2.0, WeightAverage(net, 3.0))
     step = AccumulatedStep(parts, *arguments) if parts else TrainStep(*arguments)
@@ -56,7 +57,8 @@ def direction(net, start):
 
 
 def test_losses_and_updates_are_close_to_those_of_float32():
-    (exact_net, exact), (mixed_net, mixed) = new_step(), new_step("O2", mode=GRAPH)
+    # All layers, through which the rounding grows.
+    (exact_net, exact), (mixed_net, mixed) = new_step(of=YOLOv3), new_step("O2", mode=GRAPH, of=YOLOv3)
     start = values_of(exact_net)
     for step in range(3):
         mindspore.set_context(mode=EAGER)
@@ -68,7 +70,7 @@ def test_losses_and_updates_are_close_to_those_of_float32():
         if step == 0:
             # float16 rounds by up to 5e-4; batch normalisation over the 16 values of stride 32 amplifies it.
             np.testing.assert_allclose(terms, expected, rtol=1e-2)
-            assert 0.9 < direction(exact_net, start) @ direction(mixed_net, start) < 0.99999
+            assert 0.9 < direction(exact_net, start) @ direction(mixed_net, start) < 0.9999
 
 
 @pytest.mark.parametrize(
@@ -121,12 +123,15 @@ def test_the_network_itself_stays_in_float32(level, mode):
 
 
 def test_a_step_that_overflows_is_left_out_and_the_next_goes_on():
-    _, step = new_step("O2", new_scaler(8.0), GRAPH, parts=2)
+    net, step = new_step("O2", new_scaler(8.0), GRAPH, parts=2)
     run(step)
     assert step.guard.skipped.asnumpy() == 0
     set_scale(step, 2.0**100)
     before = values_of(step, COUNTERS)
-    assert len(before) > 60 and any("moving_mean" in name for name in before)
+    names = {value.name for value in net.get_parameters()}
+    momenta = {f"moments.{value.name}" for value in net.trainable_params()}
+    assert names | momenta | {f"average.{name}" for name in names} <= before.keys()
+    assert any("moving_mean" in name for name in names)
     run(step)
     after = values_of(step, COUNTERS)
     for name, value in before.items():

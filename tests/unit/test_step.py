@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 from schema_settings import published
-from small_network import SmallNetwork
+from shallow_network import ShallowNetwork
 
 from yolov3.network.grid import prediction_grid
 from yolov3.network.settings import NetworkSettings
@@ -22,11 +22,11 @@ SETTINGS = NetworkSettings((8, 16, 16, 16, 16), (1, 1, 1, 1, 1), ANCHORS, ("a", 
 SIZE = (64, 64)
 
 
-def network(mode=mindspore.PYNATIVE_MODE):
+def network(mode=mindspore.PYNATIVE_MODE, of=ShallowNetwork):
     """Computed eagerly unless a mode is given: compiling a step takes much longer than a few steps."""
     mindspore.set_context(mode=mode)
     mindspore.set_seed(4)
-    return SmallNetwork(SETTINGS)
+    return of(SETTINGS)
 
 
 def batch():

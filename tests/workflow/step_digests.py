@@ -1,4 +1,4 @@
-"""Three training steps of a small network on a fixed global batch: a test runs it by msrun.
+"""Three training steps of a shallow network on a fixed global batch: a test runs it by msrun.
 
 step_digests.py OUTPUT [--hosts A,B --group_size 2 --master_port P]: rank R writes the digests of all parameters after
 each step to OUTPUT/rank_R.json and the last weights to OUTPUT/rank_R.npz. With --parts P, gradients are summed over P
@@ -32,7 +32,7 @@ from yolov3.training.step import ForwardLoss, TrainStep
 from yolov3.training.targets import assign_targets
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-from small_network import SmallNetwork
+from shallow_network import ShallowNetwork
 
 ANCHORS = ((4, 4), (6, 6), (8, 8), (12, 12), (16, 16), (20, 20), (28, 28), (36, 36), (48, 48))
 SIZE = (64, 64)
@@ -55,7 +55,7 @@ def share_of_batch(rank: int, group_size: int) -> list[Tensor]:
 
 def train(output: Path, is_distributed: bool, parts: int, overflow_on: int, batch_norm: str, amp_level: str) -> None:
     worker = start_runtime("CPU", 4, is_distributed)
-    network = SmallNetwork(NetworkSettings((8, 16, 16, 16, 16), (1, 1, 1, 1, 1), ANCHORS, ("a", "b")))
+    network = ShallowNetwork(NetworkSettings((8, 16, 16, 16, 16), (1, 1, 1, 1, 1), ANCHORS, ("a", "b")))
     options = Namespace(**complete_config({})["train"])
     settings = settings_from(OptimizerSettings, options, weight_decay=0.01, loss_scale=1.0)
     optimizer = new_optimizer(network, np.full(STEPS + 1, 0.002, np.float32), settings)

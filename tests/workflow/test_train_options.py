@@ -10,7 +10,7 @@ import mindspore
 import numpy as np
 import pytest
 from conftest import ROOT, SMALL, changed
-from small_network import SmallNetwork
+from shallow_network import ShallowNetwork
 
 from yolov3.config.config import complete_config
 from yolov3.config.options import option_words
@@ -33,9 +33,10 @@ def stage():
 def train(finished, tmp_path, monkeypatch):
     """Trains in this process with options changed; returns the folder of the results."""
     monkeypatch.chdir(finished.folder)
-    # Compiling takes most of a training of a few steps, and is tested by the run that is finished.
+    # Compiling takes most of a training of a few steps, and layers most of the rest: both are as they are in the run
+    # that is finished.
     monkeypatch.setattr(mindspore, "GRAPH_MODE", mindspore.PYNATIVE_MODE)
-    monkeypatch.setattr("yolov3.network.yolo.YOLOv3", SmallNetwork)
+    monkeypatch.setattr("yolov3.network.yolo.YOLOv3", ShallowNetwork)
 
     def run(name="out", code=0, more=(), **changes):
         output = tmp_path / name
