@@ -1,6 +1,7 @@
 """What ranks exchange."""
 
 import os
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -65,6 +66,28 @@ def test_a_rank_bound_to_one_cpu_connects_on_all(monkeypatch):
         assert os.sched_getaffinity(0) == {min(every_cpu)}
     finally:
         os.sched_setaffinity(0, every_cpu)
+
+
+class Scaled(nn.Cell):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def construct(self, values):
+        return values * self.factor
+
+
+def test_no_graph_of_other_settings_is_loaded(monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv("MS_COMPILER_CACHE_ENABLE", "1")
+    monkeypatch.setenv("MS_COMPILER_CACHE_PATH", str(tmp_path))
+    mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    Scaled(2.0)(Tensor(np.ones(1, np.float32)))
+    assert list(tmp_path.iterdir()), "MindSpore keeps graphs"
+    worker.start_runtime("CPU", 1)
+    assert "MS_COMPILER_CACHE_ENABLE=1 is ignored: MindSpore may load a graph" in caplog.text
+    shutil.rmtree(tmp_path)
+    assert Scaled(3.0)(Tensor(np.ones(1, np.float32))).asnumpy() == 3
+    assert not tmp_path.exists()
 
 
 def test_one_rank_needs_no_communication():

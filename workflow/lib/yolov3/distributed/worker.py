@@ -1,5 +1,6 @@
 """Set-up of MindSpore in one process: device, graph mode, seed, and communication between ranks."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,6 +16,7 @@ from yolov3.network.darknet53 import running_statistics
 from yolov3.process import available_cpus
 
 BYTES_AT_A_TIME = 1 << 20
+COMPILE_CACHE = "MS_COMPILER_CACHE_ENABLE"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,12 @@ def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -
     Raises:
         InputError: the host has no such device, or the ranks cannot reach each other.
     """
+    if os.environ.get(COMPILE_CACHE) == "1":
+        # A graph is found by its number in the process: it may be of another input size or of other settings.
+        logging.warning(
+            f"{COMPILE_CACHE}=1 is ignored: MindSpore may load a graph compiled for another input size or setting"
+        )
+        os.environ[COMPILE_CACHE] = "0"
     try:
         mindspore.set_context(mode=mindspore.GRAPH_MODE)
         _choose_device(device_target)
