@@ -3,7 +3,7 @@
 python benchmarks/recipe.py CONFIG.yaml [--seeds 1 2] [--only NAME ...] [--folder FOLDER] [--ablation]
 
 CONFIG is a config of the workflow, such as that of docs/training.md. Compared are its own recipe, the published recipe
-with two learning rates, clustered anchors and the same geometry, and, with --ablation, the recipe without each of its
+with two learning rates, clustered anchors and the same geometry and batches, and, with --ablation, the recipe without each of its
 elements and with each of the others. Results are kept in FOLDER, where a stopped comparison goes on; the table has
 means over the seeds.
 """
@@ -57,7 +57,7 @@ def variants_of(config: dict[str, Any], has_ablation: bool) -> dict[str, dict[st
     published = merged(
         {**config, "recipe": "published"},
         network={"anchor_scales": "auto", "batch_norm_momentum": complete["network"]["batch_norm_momentum"]},
-        train={key: complete["train"][key] for key in ("lr_scheduler", "T_max", "warmup_epochs")},
+        train={key: complete["train"][key] for key in ("per_batch_size", "lr_scheduler", "T_max", "warmup_epochs")},
         eval={"letterbox": complete["eval"]["letterbox"] or complete["recipe"] == "modern"},
     )
     rate = config.get("train", {}).get("lr") or complete["train"]["lr"]
