@@ -3,9 +3,9 @@
 python benchmarks/recipe.py CONFIG.yaml [--seeds 1 2] [--only NAME ...] [--folder FOLDER] [--ablation]
 
 CONFIG is a config of the workflow, such as that of docs/training.md. Compared are its own recipe, the published recipe
-with two learning rates, clustered anchors and the same geometry and batches, and, with --ablation, the recipe without each of its
-elements and with each of the others. Results are kept in FOLDER, where a stopped comparison goes on; the table has
-means over the seeds.
+with two learning rates, clustered anchors and the same geometry and batches, and, with --ablation, the recipe without
+each of its elements and with each of the others. Results are kept in FOLDER, where a stopped comparison goes on; the
+table has means over the seeds.
 """
 
 import argparse
