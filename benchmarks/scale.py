@@ -26,7 +26,7 @@ from yolov3.data.annotations import ground_truth, load_split
 from yolov3.data.checks import CheckSettings, check_dataset
 from yolov3.data.manifest import Manifest
 from yolov3.evaluation.coco_metrics import coco_result
-from yolov3.evaluation.coco_results import read_results, write_results
+from yolov3.evaluation.coco_results import CocoIds, read_results, write_results
 from yolov3.training.augment import AugmentSettings
 from yolov3.training.batches import BatchSource, batches
 from yolov3.training.sampler import SamplerSettings
@@ -92,11 +92,11 @@ def write_detections(folder: Path) -> None:
     rng = np.random.default_rng(3)
     split = load_split(Manifest.read(folder / "manifest.json"), "val")
     rows = np.empty((VAL_IMAGES * DETECTIONS, 7))
-    rows[:, 0] = np.repeat(split.image_ids, DETECTIONS)
+    rows[:, 0] = np.repeat(np.arange(VAL_IMAGES), DETECTIONS)
     rows[:, 1:3] = rng.uniform(0, (500, 350), (len(rows), 2)).round(2)
     rows[:, 3:5] = rng.uniform(8, 130, (len(rows), 2)).round(2)
     rows[:, 5] = rng.uniform(0.001, 0.5, len(rows)).round(5)
-    rows[:, 6] = np.minimum(rng.exponential(CLASSES / 4, len(rows)).astype(int), CLASSES - 1) + 1
+    rows[:, 6] = np.minimum(rng.exponential(CLASSES / 4, len(rows)).astype(int), CLASSES - 1)
     for image in range(VAL_IMAGES):
         boxes_xyxy, labels = split.boxes_of(image)
         count = min(len(labels), DETECTIONS)
@@ -104,13 +104,18 @@ def write_detections(folder: Path) -> None:
         rows[first : first + count, 1:3] = boxes_xyxy[:count, :2] + 2
         rows[first : first + count, 3:5] = boxes_xyxy[:count, 2:] - boxes_xyxy[:count, :2]
         rows[first : first + count, 5] = 0.9
-        rows[first : first + count, 6] = labels[:count] + 1
-    write_results(folder / "detections.json", rows)
+        rows[first : first + count, 6] = labels[:count]
+    write_results(folder / "detections.json", rows, ids_of(Manifest.read(folder / "manifest.json")))
+
+
+def ids_of(manifest: Manifest) -> CocoIds:
+    return CocoIds(load_split(manifest, "val").image_ids, manifest.category_ids)
 
 
 def evaluate(folder: Path) -> None:
-    rows = read_results(folder / "detections.json")
-    result = coco_result(ground_truth(Manifest.read(folder / "manifest.json"), "val"), rows)
+    manifest = Manifest.read(folder / "manifest.json")
+    rows = read_results(folder / "detections.json", ids_of(manifest))
+    result = coco_result(ground_truth(manifest, "val"), rows)
     print(f"    AP {result.metrics['AP']:.3f}")
 
 

@@ -23,7 +23,7 @@ BinsSource::BinsSource(const std::string& folder, const ModelDescription& model)
 void BinsSource::ReadIndex(const JsonFile& file) {
   const auto read_image = [this](const JsonObject& image) {
     Entry entry;
-    entry.info.id = image.Get<std::int64_t>("id");
+    entry.info.id = image.Get<CocoId>("id");
     entry.info.name = image.Get<std::string>("name");
     const std::string& name = entry.info.name;
     image.Require(!name.empty() && name.find('/') == std::string::npos, "name", "a file name");
@@ -64,10 +64,10 @@ void BinsSource::CheckFitsModel(const std::string& path, const ModelDescription&
 
 void BinsSource::CheckUnique(const JsonFile& file) const {
   std::unordered_set<std::string> names;
-  std::unordered_set<std::int64_t> ids;
+  std::unordered_set<std::string> ids;
   for (const Entry& entry : entries_) {
     if (!names.insert(entry.info.name).second) file.Fail("has two images named " + entry.info.name);
-    if (!ids.insert(entry.info.id).second) file.Fail("has two images with id " + std::to_string(entry.info.id));
+    if (!ids.insert(entry.info.id.digits).second) file.Fail("has two images with id " + entry.info.id.digits);
   }
 }
 

@@ -1,14 +1,15 @@
 // Ids and sizes of images, from COCO annotations or from file names.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <unordered_map>
+
+#include "coco_id.h"
 
 namespace native310 {
 
 struct AnnotatedImage {
-  std::int64_t id = 0;
+  CocoId id;
   int width = 0;  // 0 if unknown
   int height = 0;
 };
@@ -18,6 +19,6 @@ std::unordered_map<std::string, AnnotatedImage> ReadAnnotatedImages(const std::s
 
 // Returns the number at the end of a file name without extension: COCO_val2014_000000000042.jpg gives 42. Throws
 // UserError if there is none.
-std::int64_t IdFromName(const std::string& file_name);
+CocoId IdFromName(const std::string& file_name);
 
 }  // namespace native310

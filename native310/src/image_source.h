@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <string>
 
+#include "coco_id.h"
 #include "network_io.h"
 #include "placement.h"
 
@@ -14,7 +14,7 @@ namespace native310 {
 struct ModelDescription;
 
 struct ImageInfo {
-  std::int64_t id = 0;
+  CocoId id;
   std::string name;  // stem of the names of result files
   Placement placement;
 };

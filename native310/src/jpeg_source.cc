@@ -64,17 +64,17 @@ JpegSource::JpegSource(const std::string& input, const std::string& annotations,
 
 void JpegSource::CheckNames() const {
   std::unordered_map<std::string, std::string> stems;
-  std::unordered_map<std::int64_t, std::string> ids;
+  std::unordered_map<std::string, std::string> ids;
   for (const Entry& entry : entries_) {
     const auto [same_name, is_new_name] = stems.emplace(fs::path(entry.path).stem().string(), entry.path);
     if (!is_new_name) {
       throw UserError("images " + same_name->second + " and " + entry.path +
                       " have the same name, so their results would overwrite each other: rename one");
     }
-    const auto [same_id, is_new_id] = ids.emplace(entry.image.id, entry.path);
+    const auto [same_id, is_new_id] = ids.emplace(entry.image.id.digits, entry.path);
     if (!is_new_id) {
       throw UserError("images " + same_id->second + " and " + entry.path + " have the same id " +
-                      std::to_string(entry.image.id) + ": rename one, or give --annotations");
+                      entry.image.id.digits + ": rename one, or give --annotations");
     }
   }
 }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "coco_id.h"
 #include "user_error.h"
 
 namespace native310 {
@@ -50,6 +51,11 @@ struct Converter {
       file.Require(is_length || !std::is_same_v<T, int>, value, place, "a length in pixels of at least 1");
     }
     *target = value.get<T>();
+  }
+
+  void Convert(const Json& value, const std::string& place, CocoId* target) const {
+    file.Require(value.is_number_integer(), value, place, "a whole number");
+    target->digits = value.dump();
   }
 
   template <typename T>
@@ -214,7 +220,8 @@ template bool JsonObject::Get(const std::string& key) const;
 template int JsonObject::Get(const std::string& key) const;
 template std::int64_t JsonObject::Get(const std::string& key) const;
 template std::string JsonObject::Get(const std::string& key) const;
-template std::vector<std::int64_t> JsonObject::Get(const std::string& key) const;
+template CocoId JsonObject::Get(const std::string& key) const;
+template std::vector<CocoId> JsonObject::Get(const std::string& key) const;
 template std::vector<std::string> JsonObject::Get(const std::string& key) const;
 template std::array<int, 2> JsonObject::Get(const std::string& key) const;
 template std::array<float, 3> JsonObject::Get(const std::string& key) const;

@@ -23,7 +23,7 @@ ModelDescription ReadModelDescription(const std::string& model_path) {
   model.input_size = ReadInputSize(json);
   model.anchors_wh = json.Get<decltype(model.anchors_wh)>("anchors");
   model.class_names = json.Get<std::vector<std::string>>("class_names");
-  model.category_ids = json.Get<std::vector<std::int64_t>>("category_ids");
+  model.category_ids = json.Get<std::vector<CocoId>>("category_ids");
   model.letterbox = json.Get("letterbox", model.letterbox);
   model.mean_std = ReadMeanStd(json);
   json.Require(!model.class_names.empty(), "class_names", "at least one name");

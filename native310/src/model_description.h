@@ -2,10 +2,10 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "coco_id.h"
 #include "network_io.h"
 #include "normalise.h"
 
@@ -17,8 +17,8 @@ struct ModelDescription {
   InputSize input_size;
   std::array<std::array<double, 2>, 9> anchors_wh{};  // pixels of the input; three for each of the strides 8, 16, 32
   std::vector<std::string> class_names;
-  std::vector<std::int64_t> category_ids;  // COCO category of each class
-  bool letterbox = false;                  // for JPEG input
+  std::vector<CocoId> category_ids;  // COCO category of each class
+  bool letterbox = false;            // for JPEG input
   MeanStd mean_std;
 
   int values_per_anchor() const { return 5 + static_cast<int>(category_ids.size()); }

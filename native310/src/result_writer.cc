@@ -92,19 +92,19 @@ std::string BenchmarkJson(const RunReport& report) {
 
 }  // namespace
 
-std::string CocoResult(std::int64_t image_id, std::int64_t category_id, const Detection& detection) {
+std::string CocoResult(const CocoId& image_id, const CocoId& category_id, const Detection& detection) {
   const std::array<float, 4>& box = detection.box_xyxy;
   const std::array<double, 4> xyxy = {box[0], box[1], box[2], box[3]};
   const OrderedJson result = {
-      {"image_id", image_id},
-      {"category_id", category_id},
+      {"image_id", OrderedJson::parse(image_id.digits)},
+      {"category_id", OrderedJson::parse(category_id.digits)},
       {"bbox",
        {Rounded(xyxy[0], 2), Rounded(xyxy[1], 2), Rounded(xyxy[2] - xyxy[0], 2), Rounded(xyxy[3] - xyxy[1], 2)}},
       {"score", Rounded(detection.score, 5)}};
   return result.dump();
 }
 
-ResultWriter::ResultWriter(const std::string& folder, bool writes_raw, std::vector<std::int64_t> category_ids)
+ResultWriter::ResultWriter(const std::string& folder, bool writes_raw, std::vector<CocoId> category_ids)
     : folder_(folder), writes_raw_(writes_raw), category_ids_(std::move(category_ids)) {
   PrepareFolder(folder);
   RemoveOlder(folder, IsJsonResult);

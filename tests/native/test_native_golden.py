@@ -20,7 +20,7 @@ from native_helpers import (
     write_fake_model,
 )
 
-from yolov3.evaluation.coco_results import coco_results, coco_rows
+from yolov3.evaluation.coco_results import CocoIds, coco_results, coco_rows
 from yolov3.evaluation.postprocess import PostprocessSettings, detect
 from yolov3.network.preprocess import Placement
 
@@ -93,7 +93,7 @@ def test_detections_equal_python(
         settings = PostprocessSettings(threshold, nms, most, bool(multi_label))
         maps = _known_maps(raw_maps, image)
         detections = detect(maps, SIZE, ANCHORS, placement, settings)
-        wanted += coco_results(coco_rows(detections, index + 1, CATEGORY_IDS))
+        wanted += coco_results(coco_rows(detections, index), CocoIds((1, 2, 3), CATEGORY_IDS))
     assert_same_detections(found, wanted)
     assert_text_of_python(output / "detections.json")
     per_image = [[d["score"] for d in found if d["image_id"] == image_id] for image_id in (1, 2, 3)]

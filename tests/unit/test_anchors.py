@@ -26,7 +26,7 @@ def split_of_boxes(sizes_wh, boxes, crowds=()):
     image, width, height = np.array(boxes, float).T
     return CocoSplit(
         image_dir=Path("somewhere"),
-        image_ids=np.arange(len(sizes_wh)),
+        image_ids=tuple(range(len(sizes_wh))),
         file_names=tuple(str(number) for number in range(len(sizes_wh))),
         sizes_wh=np.array(sizes_wh, np.int32),
         first_box=np.searchsorted(image, np.arange(len(sizes_wh) + 1)),

@@ -20,7 +20,7 @@ def manifest_of(folder, dataset, skip=False, image_names=None):
 def test_images_come_by_id_and_labels_by_category_id_despite_gaps(tmp_path):
     split = load_split(manifest_of(tmp_path, small_dataset()), "train")
     assert len(split) == 2
-    assert split.image_ids.tolist() == [10, 20]
+    assert split.image_ids == (10, 20)
     assert split.file_names == ("a.jpg", "b.jpg")
     assert split.path(1) == tmp_path / "images" / "b.jpg"
     assert split.sizes_wh.tolist() == [[60, 50], [40, 30]]
@@ -39,7 +39,7 @@ def test_images_with_only_crowds_or_nothing_have_no_boxes(tmp_path):
     dataset["annotations"].append(annotation(4, 15, 3, [0, 0, 5, 5], iscrowd=1))
     dataset["images"].append({"id": 99, "file_name": "d.jpg", "width": 9, "height": 9})
     split = load_split(manifest_of(tmp_path, dataset), "train")
-    assert split.image_ids[split.with_boxes()].tolist() == [10, 20]
+    assert [split.image_ids[index] for index in split.with_boxes()] == [10, 20]
     boxes_xyxy, labels = split.boxes_of(3)
     assert boxes_xyxy.shape == (0, 4) and labels.shape == (0,)
 
@@ -121,11 +121,8 @@ def test_what_is_said_of_each_annotation():
 
 def test_arrays_of_a_split_have_the_documented_types(tmp_path):
     split = load_split(manifest_of(tmp_path, small_dataset()), "train")
-    types = {
-        name: getattr(split, name).dtype for name in ("image_ids", "sizes_wh", "first_box", "boxes_xyxy", "labels")
-    }
+    types = {name: getattr(split, name).dtype for name in ("sizes_wh", "first_box", "boxes_xyxy", "labels")}
     assert types == {
-        "image_ids": np.int64,
         "sizes_wh": np.int32,
         "first_box": np.int64,
         "boxes_xyxy": np.float32,
@@ -293,12 +290,20 @@ WRONG = [
     (replace("images", 0, width=0), "image 'b.jpg' with id 20, width 0 and height 30"),
     (replace("images", 1, height=-1), "width 60 and height -1"),
     (replace("images", 0, height=True), "height True"),
-    (replace("images", 0, width=40.0), "width 40.0"),
+    (replace("images", 0, width=40.5), "width 40.5"),
+    (replace("images", 0, width=2**21), "sizes of 1 to 1048576"),
+    (replace("images", 0, id=2**64), "whole numbers of 64 bits"),
     (replace("images", 0, file_name=""), "image 20 without file_name"),
-    (replace("images", 0, file_name=["b.jpg"]), "image 20 without file_name"),
+    (replace("images", 0, file_name=["b.jpg"]), r"image 20 with file_name \['b.jpg'\]: give the name of a file"),
+    (replace("images", 0, file_name=7), "image 20 with file_name 7: give the name of a file, in quotes"),
+    (replace("images", 0, file_name="a\0.jpg"), r"file_name 'a\\x00.jpg'"),
+    (replace("images", 0, file_name="./a.jpg"), "file 'a.jpg' as images 20 and 10: give it one id"),
     (replace("images", 1, id=None), "id None"),
     (replace("annotations", 1, category_id=None), "category_id None"),
-    (replace("annotations", 1, category_id=3.0), "annotation 2 with image_id 10 and category_id 3.0"),
+    (replace("annotations", 1, category_id=3.5), "annotation 2 with image_id 10 and category_id 3.5"),
+    (replace("annotations", 1, iscrowd="yes"), "annotation 2 with iscrowd 'yes': give 0 or 1"),
+    (replace("annotations", 1, iscrowd=[]), r"iscrowd \[\]"),
+    (replace("annotations", 1, iscrowd=2), "iscrowd 2"),
     (replace("categories", 1, id="3"), "category {'id': '3', 'name': 'early'}"),
     (replace("images", 0, height="30"), "height '30'"),
     (replace("images", 0, id="x"), "id 'x'"),
@@ -306,6 +311,7 @@ WRONG = [
     (replace("annotations", 0, image_id="x"), "image_id 'x'"),
     (replace("annotations", 0, id=[1]), r"annotation \[1\]"),
     (replace("categories", 0, name=None), "integer id and a name"),
+    (replace("categories", 0, name="half \ud83d"), "integer id and a name"),
 ]
 
 

@@ -50,7 +50,7 @@ def fed_by_evaluation(split, letterbox, normalisation="imagenet"):
         return tuple(np.full((len(images), 21, SIZE // s, SIZE // s), -30, np.float32) for s in (8, 16, 32))
 
     settings = EvaluationSettings(SIZE, 1, letterbox, PostprocessSettings(0.001, 0.5, 0))
-    detect_split(network, dataclasses.replace(SETTINGS, normalisation=normalisation), split, [3, 9], settings)
+    detect_split(network, dataclasses.replace(SETTINGS, normalisation=normalisation), split, settings)
     return fed
 
 

@@ -82,6 +82,8 @@ def test_only_the_first_three_ids_are_shown_and_only_oddities_are_warnings(tmp_p
         "train: 0 boxes extend beyond their image: clipped",
         "train: 0 boxes are missing, NaN or infinite: dropped",
         "train: 0 boxes have no width or height in their image: dropped",
+        "train: 0 boxes have an area that no image has: their width times height is used",
+        "train: 0 boxes are there twice, with the same category",
     }
 
 

@@ -10,6 +10,7 @@ from pycocotools.cocoeval import COCOeval
 
 from yolov3.evaluation import coco_metrics
 from yolov3.evaluation.coco_metrics import coco_result
+from yolov3.evaluation.coco_results import CocoIds
 
 HEADING = "=============coco eval result========="
 NAMES = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
@@ -41,11 +42,20 @@ def found(image, category, bbox, score):
     return [image, *bbox, score, category]
 
 
+def result_of(truth, detections):
+    """The result of detections with ids, as pycocotools reads them, in place of indices."""
+    ids = CocoIds(*([entry["id"] for entry in truth[name]] for name in ("images", "categories")))
+    by_index = detections.copy()
+    by_index[:, 0] = [ids.image_index[image_id] for image_id in detections[:, 0]]
+    by_index[:, 6] = [ids.label[category_id] for category_id in detections[:, 6]]
+    return coco_result(truth, by_index)
+
+
 TRUTH = [(1, 1, (10, 10, 50, 50)), (1, 7, (100, 100, 20, 20)), (2, 1, (0, 0, 100, 100))]
 
 
 def test_perfect_detections():
-    result = coco_result(ground_truth(TRUTH), rows(*(found(*box, 0.9) for box in TRUTH)))
+    result = result_of(ground_truth(TRUTH), rows(*(found(*box, 0.9) for box in TRUTH)))
     assert result.metrics["AP"] == pytest.approx(1)
     assert result.metrics["per_class"]["a"] == {"AP": 1.0, "AP50": 1.0, "boxes": 2}
     assert result.metrics["per_class"]["b"]["boxes"] == 1
@@ -54,7 +64,7 @@ def test_perfect_detections():
 
 def test_half_of_a_class_is_missed():
     # One of two boxes of class a is found: precision 1 up to recall 0.5, which is 51 of the 101 recall points.
-    result = coco_result(ground_truth(TRUTH), rows(found(*TRUTH[0], 0.9), found(*TRUTH[1], 0.8)))
+    result = result_of(ground_truth(TRUTH), rows(found(*TRUTH[0], 0.9), found(*TRUTH[1], 0.8)))
     assert result.metrics["per_class"]["a"]["AP50"] == pytest.approx(51 / 101)
     assert result.metrics["AP50"] == pytest.approx((51 / 101 + 1) / 2)
     assert result.metrics["AR100"] == pytest.approx(0.75)
@@ -62,19 +72,19 @@ def test_half_of_a_class_is_missed():
 
 def test_overlap_of_four_fifths_counts_up_to_080():
     # 50 x 50 against 50 x 40 shifted inside: IoU 0.8 passes .50 to .80, 7 of the 10 thresholds.
-    result = coco_result(ground_truth([TRUTH[0]], categories=((1, "a"),)), rows(found(1, 1, (10, 10, 50, 40), 0.9)))
+    result = result_of(ground_truth([TRUTH[0]], categories=((1, "a"),)), rows(found(1, 1, (10, 10, 50, 40), 0.9)))
     assert result.metrics["AP"] == pytest.approx(0.7)
     assert result.metrics["AP75"] == pytest.approx(1)
 
 
 def test_no_detections_and_missing_sizes():
-    result = coco_result(ground_truth([TRUTH[2]], categories=((1, "a"),)), rows())
+    result = result_of(ground_truth([TRUTH[2]], categories=((1, "a"),)), rows())
     assert result.metrics["AP"] == 0
     assert result.metrics["APs"] == -1
 
 
 def test_the_log_has_the_twelve_lines_under_the_heading():
-    result = coco_result(ground_truth(TRUTH), rows(*(found(*box, 0.9) for box in TRUTH)))
+    result = result_of(ground_truth(TRUTH), rows(*(found(*box, 0.9) for box in TRUTH)))
     lines = result.summary.rstrip("\n").splitlines()
     assert lines[0] == HEADING
     assert len(lines) == 13
@@ -113,7 +123,7 @@ def crowded_scene(rng):
 def test_class_by_class_equals_pycocotools_at_once(monkeypatch, least):
     monkeypatch.setattr(coco_metrics, "DETECTIONS_FOR_PROCESSES", least)
     truth, detections = crowded_scene(np.random.default_rng(5))
-    result = coco_result(truth, detections)
+    result = result_of(truth, detections)
     printed = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()):
         whole = COCO()
@@ -149,11 +159,11 @@ def test_class_by_class_equals_pycocotools_at_once(monkeypatch, least):
 def test_precision_and_recall_by_hand():
     # Of two boxes of class a one is found, overlapping by 0.8, after a false detection: precision 1/2 up to recall 1/2.
     boxes = [(1, 1, (10, 10, 50, 50)), (2, 1, (0, 0, 100, 100)), (1, 7, (100, 100, 20, 20))]
-    truth = ground_truth(boxes, categories=((7, "b"), (1, "a"), (8, "none")))
+    truth = ground_truth(boxes, categories=((1, "a"), (7, "b"), (8, "none")))
     detections = rows(
         found(1, 1, (150, 150, 20, 20), 0.9), found(1, 1, (10, 10, 50, 40), 0.8), found(1, 7, (100, 100, 20, 13), 0.3)
     )
-    metrics = coco_result(truth, detections).metrics
+    metrics = result_of(truth, detections).metrics
     curves = metrics["precision_recall"]
     assert curves["recall"] == [index / 100 for index in range(101)]
     # Class b is found with an overlap of 13 / 20, not enough for 0.75.
@@ -171,12 +181,12 @@ def test_curves_are_rounded_to_four_digits():
     detections = rows(
         *(found(1, 1, (100, 10 + index, 20, 20), 0.9) for index in (0, 50)), found(1, 1, (10, 10, 50, 50), 0.5)
     )
-    metrics = coco_result(ground_truth(boxes, categories=((1, "a"),)), detections).metrics
+    metrics = result_of(ground_truth(boxes, categories=((1, "a"),)), detections).metrics
     assert metrics["precision_recall"]["classes"]["a"] == [0.3333] * 101
 
 
 def test_no_truth_at_all_has_no_curves():
-    metrics = coco_result(ground_truth([]), rows(found(1, 1, (0, 0, 9, 9), 0.5))).metrics
+    metrics = result_of(ground_truth([]), rows(found(1, 1, (0, 0, 9, 9), 0.5))).metrics
     assert metrics["AP"] == -1
     assert metrics["precision_recall"]["classes"] == {}
     assert metrics["precision_recall"]["mean"] == {"0.50": [], "0.75": []}
@@ -190,11 +200,11 @@ def test_sizes_follow_the_annotated_area_and_crowds_are_neither_found_nor_missed
     detections = rows(
         found(1, 1, (110, 110, 30, 30), 0.9), found(1, 1, (150, 110, 30, 30), 0.8), found(1, 1, (10, 10, 50, 50), 0.7)
     )
-    metrics = coco_result(truth, detections).metrics
+    metrics = result_of(truth, detections).metrics
     assert (metrics["AP"], metrics["APs"], metrics["APm"]) == (pytest.approx(1), pytest.approx(1), -1)
     assert metrics["per_class"]["a"]["boxes"] == 1
     # Left out, iscrowd is 0: then the second box is missed and two detections are wrong.
     for box in truth["annotations"]:
         del box["iscrowd"]
-    metrics = coco_result(truth, detections).metrics
+    metrics = result_of(truth, detections).metrics
     assert metrics["AP"] == pytest.approx(51 / 101 / 3)

@@ -39,7 +39,7 @@ def split(box_wh=(60, 60), image_wh=(320, 240), counts=(30, 30)):
     box_count = sum(counts)
     return CocoSplit(
         image_dir=Path("images"),
-        image_ids=np.array([1]),
+        image_ids=(1,),
         file_names=("a.jpg",),
         sizes_wh=np.array([image_wh], np.int32),
         first_box=np.array([0, box_count]),

@@ -63,7 +63,7 @@ def test_match_without_boxes():
 
 def test_boxes_scale_with_the_picture(tmp_path):
     split = small_split(tmp_path, 180, 90, [(18, 9, 36, 45)])
-    (picture,) = gallery(split, [0], NAMES, [("float", {7: found((90, 0, 180, 90, 1, 0.75))})])
+    (picture,) = gallery(split, [0], NAMES, [("float", {0: found((90, 0, 180, 90, 1, 0.75))})])
     # 180 pixels are drawn 360 units wide.
     assert picture.view_box == (0, 0, 360, 180)
     (drawing,) = picture.drawings
@@ -77,7 +77,7 @@ def test_boxes_scale_with_the_picture(tmp_path):
 
 def test_found_box_is_not_named_twice(tmp_path):
     split = small_split(tmp_path, 100, 100, [(10, 10, 50, 50)])
-    (picture,) = gallery(split, [0], NAMES, [("float", {7: found((10, 10, 60, 60, 0, 0.5))})])
+    (picture,) = gallery(split, [0], NAMES, [("float", {0: found((10, 10, 60, 60, 0, 0.5))})])
     (drawing,) = picture.drawings
     assert drawing.caption == "1 of 1 found"
     assert drawing.true_marks[0].label is None
@@ -85,7 +85,7 @@ def test_found_box_is_not_named_twice(tmp_path):
 
 def test_every_program_has_its_drawing_of_the_same_picture(tmp_path):
     split = small_split(tmp_path, 100, 100)
-    programs = [("float", {7: found()}), ("int8", {7: found((0, 0, 9, 9, 0, 0.5))})]
+    programs = [("float", {0: found()}), ("int8", {0: found((0, 0, 9, 9, 0, 0.5))})]
     (picture,) = gallery(split, [0], NAMES, programs)
     assert [drawing.name for drawing in picture.drawings] == ["float", "int8"]
     assert [drawing.caption for drawing in picture.drawings] == ["no true boxes", "no true boxes, 1 extra"]
@@ -106,7 +106,7 @@ def test_labels_neither_overlap_nor_leave_the_picture_nor_cover_it(tmp_path):
     corners = rng.uniform(0, 60, (40, 2))
     rows = [(x, y, x + 30, y + 20, label, 0.5) for (x, y), label in zip(corners, rng.integers(0, 2, 40), strict=True)]
     split = small_split(tmp_path, 100, 80)
-    (picture,) = gallery(split, [0], NAMES, [("float", {7: found(*rows)})])
+    (picture,) = gallery(split, [0], NAMES, [("float", {0: found(*rows)})])
     labels = [mark.label for mark in picture.drawings[0].predicted_marks if mark.label]
     assert len(picture.drawings[0].predicted_marks) == 40
     assert len(labels) > 3

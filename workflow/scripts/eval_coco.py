@@ -15,7 +15,7 @@ from yolov3.config.trained_input import input_as_trained
 from yolov3.data.annotations import ground_truth, load_split
 from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.evaluation.coco_metrics import coco_result
-from yolov3.evaluation.coco_results import write_results
+from yolov3.evaluation.coco_results import CocoIds, write_results
 from yolov3.evaluation.evaluate import detect_split, evaluation_settings_from
 from yolov3.files import write_json, write_text
 from yolov3.terminal import RESULT, progress_bar
@@ -51,7 +51,6 @@ def run(arguments: argparse.Namespace) -> None:
             inference_of(network),
             network_settings,
             split,
-            [category.id for category in manifest.categories],
             evaluation_settings_from(arguments, fitted),
             on_images=bar.update,
         )
@@ -67,7 +66,9 @@ def run(arguments: argparse.Namespace) -> None:
     logging.info("%d images, %d detections in %.1f s: %s", len(split), len(result.rows), total, parts)
     logging.info("\n%s", coco.summary)
     logging.log(RESULT, "AP %(AP).4f, AP50 %(AP50).4f, %(images_per_second).1f images/s", metrics)
-    write_results(arguments.output_dir / "detections.json", result.rows)
+    write_results(
+        arguments.output_dir / "detections.json", result.rows, CocoIds(split.image_ids, manifest.category_ids)
+    )
     write_text(arguments.output_dir / "acc.log", coco.summary)
     write_json(arguments.output_dir / "metrics.json", metrics)
 

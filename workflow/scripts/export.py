@@ -45,9 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
     fitted = input_as_trained(arguments.ckpt_file, network_settings, arguments.testing_shape, arguments.letterbox)
     settings = settings_from(ExportSettings, arguments, **fitted)
     split = load_split(manifest, "train")
-    category_ids = tuple(category.id for category in manifest.categories)
     images = input_batch(split, network_settings.mean_std, settings)
-    written = export_network(network, category_ids, settings, formats, images, arguments.output_dir)
+    written = export_network(network, manifest.category_ids, settings, formats, images, arguments.output_dir)
     for entry in written:
         logging.info("%(file)s: %(bytes)d bytes, largest difference from the network %(largest_difference)s", entry)
     report = {

@@ -16,6 +16,7 @@ from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.annotations import load_split
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
+from yolov3.evaluation.coco_results import CocoIds
 from yolov3.report.data import (
     Training,
     WeightsSource,
@@ -39,12 +40,11 @@ def run(arguments: argparse.Namespace) -> None:
     manifest = Manifest.read(arguments.manifest)
     split = load_split(manifest, "val")
     indices = chosen_images(len(split), settings.gallery_images)
-    image_ids = [int(split.image_ids[index]) for index in indices]
+    ids = CocoIds(split.image_ids, manifest.category_ids)
     programs = [(PROGRAM, arguments.eval_metrics, arguments.detections)]
     programs += [(name, Path(metrics), Path(detections)) for name, metrics, detections in arguments.native]
     named_detections = [
-        (name, read_detections(detections, manifest, image_ids, settings.gallery_score))
-        for name, _, detections in programs
+        (name, read_detections(detections, ids, indices, settings.gallery_score)) for name, _, detections in programs
     ]
     class_names = tuple(category.name for category in manifest.categories)
     origin = origin_of_weights(arguments)

@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "check.h"
+#include "coco_id.h"
 
 namespace {
 
+using native310::CocoId;
 using native310::JsonObject;
 using native310::ReadJson;
 
@@ -44,7 +46,7 @@ bool Mentions(const std::string& text, const std::string& part) { return text.fi
 
 TEST(MembersAreConverted) {
   const TextFile text_file(R"({"a": [[1, -2.5e2], [3, 4], [5, 6], [7, 8], [9, 8], [7, 6], [5, 4], [3, 2], [1, 0]],
-                               "skipped": [[null, {"a": 5}], ""], "b": "\u00e9\uD83D\uDE00", "c": [1, -2],
+                               "skipped": [[null, {"a": 5}], ""], "b": "\u00e9\uD83D\uDE00", "c": [20230817142355121, -2, 18446744073709551615],
                                "items": [{"id": 7, "flag": true}, {"id": -8, "size": 9}]})");
   std::vector<std::int64_t> ids;
   std::vector<int> sizes;
@@ -57,7 +59,8 @@ TEST(MembersAreConverted) {
   const auto pairs = json.Get<std::array<std::array<double, 2>, 9>>("a");
   CHECK((pairs[0] == std::array<double, 2>{1, -250} && pairs[1] == std::array<double, 2>{3, 4}));
   CHECK((pairs[8] == std::array<double, 2>{1, 0}));
-  CHECK((json.Get<std::vector<std::int64_t>>("c") == std::vector<std::int64_t>{1, -2}));
+  CHECK((json.Get<std::vector<CocoId>>("c") ==
+         std::vector<CocoId>{{"20230817142355121"}, {"-2"}, {"18446744073709551615"}}));
   CHECK(json.Get<std::string>("b") == "\xC3\xA9\xF0\x9F\x98\x80");
   CHECK(Mentions(testing::MessageOf([&] { json.Get<bool>("skipped"); }), "has no skipped: write it again"));
 }

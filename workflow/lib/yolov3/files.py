@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from yolov3.errors import InputError
+from yolov3.errors import InputError, first_line
 
 GIB = 2**30
 
@@ -56,7 +56,8 @@ def read_json(path: str | Path, what: str = "JSON file") -> Any:
     """
     path = Path(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        # Windows programs begin UTF-8 files with a byte order mark.
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"{what} {path} does not exist: check the path in the config") from None
     except json.JSONDecodeError as error:
@@ -66,6 +67,10 @@ def read_json(path: str | Path, what: str = "JSON file") -> Any:
         ) from None
     except UnicodeDecodeError:
         raise InputError(f"{what} {path} is not UTF-8 text: it is not a JSON file, check the path") from None
+    except RecursionError:
+        raise InputError(f"{what} {path} is nested too deeply: it is not a file of this kind, check the path") from None
+    except ValueError as error:
+        raise InputError(f"{what} {path} is not valid JSON ({first_line(error)}): correct it") from None
     except OSError as error:
         raise InputError(
             f"{what} {path} cannot be read ({error.strerror}): check the path and its permissions"

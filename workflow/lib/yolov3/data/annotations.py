@@ -1,10 +1,9 @@
 """Read and check annotations in COCO format, and hold them as arrays."""
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,16 @@ from yolov3.files import read_json
 
 # Pixels. A box that extends beyond the image by less than this is not reported, since annotations are rounded.
 OUTSIDE_TOLERANCE = 0.5
+# Pixels; OpenCV reads no larger images.
+MAX_SIDE = 2**20
+# Signed and unsigned integers of 64 bits, which the native program reads.
+MIN_ID, MAX_ID = -(2**63), 2**64 - 1
+CROWD_VALUES = {0: False, 1: True, "0": False, "1": True, None: False}
+WHOLE_NUMBERS = {
+    "images": ("id", "width", "height"),
+    "annotations": ("id", "image_id", "category_id"),
+    "categories": ("id",),
+}
 
 
 @dataclass(frozen=True)
@@ -24,7 +33,7 @@ class CocoSplit:
 
     Attributes:
         image_dir: folder of the images.
-        image_ids: int64 [N], COCO ids.
+        image_ids: N COCO ids.
         file_names: N names relative to `image_dir`.
         sizes_wh: int32 [N, 2], width and height in pixels.
         first_box: int64 [N + 1]; the boxes of image i are first_box[i] .. first_box[i + 1] - 1.
@@ -34,7 +43,7 @@ class CocoSplit:
     """
 
     image_dir: Path
-    image_ids: np.ndarray
+    image_ids: tuple[int, ...]
     file_names: tuple[str, ...]
     sizes_wh: np.ndarray
     first_box: np.ndarray
@@ -72,7 +81,7 @@ class AnnotationRows:
 
     Attributes:
         image_index: int64 [A], index into the images by ascending id; -1 where the image is unknown or excluded.
-        labels: int32 [A], index into the categories; -1 where the category is unknown.
+        labels: int32 [A], index of the category of the same name; -1 where there is none.
         boxes_xyxy: float64 [A, 4], clipped to the image.
         is_crowd: bool [A].
         not_finite: bool [A], the box is missing or has NaN or infinity.
@@ -95,17 +104,43 @@ def read_annotations(path: str | Path) -> dict[str, Any]:
     """Read a COCO instances file and check its structure.
 
     Returns:
-        The data set with the lists "images" (by ascending id), "annotations" and "categories" (by ascending id).
+        The data set with the lists "images" (by ascending id), "annotations" and "categories" (by ascending id). Ids
+        and sizes are integers. Of categories of one name, all but the first get a number, as in "cat (2)", and an entry
+        "name_in_file".
 
     Raises:
-        InputError: the file is not JSON, a list or field is missing or of the wrong type, or an id occurs twice.
+        InputError: the file is not JSON, a list or field is missing or of the wrong type, or an id or a file occurs
+            twice.
     """
     dataset = read_json(path, "annotation file")
+    _floats_to_integers(dataset)
     if problem := next(_problems(dataset), ""):
         raise InputError(f"annotation file {path} {problem}")
     dataset["images"].sort(key=lambda image: image["id"])
     dataset["categories"].sort(key=lambda category: category["id"])
+    _number_equal_names(dataset["categories"])
     return dataset
+
+
+def _floats_to_integers(dataset: Any) -> None:
+    """Replace floats such as 96.0 in fields that are integers; the structure is not checked yet."""
+    for name, keys in WHOLE_NUMBERS.items():
+        entries = dataset.get(name) if isinstance(dataset, dict) else None
+        for entry in entries if isinstance(entries, list) else []:
+            for key in keys if isinstance(entry, dict) else ():
+                value = entry.get(key)
+                if isinstance(value, float) and value.is_integer():
+                    entry[key] = int(value)
+
+
+def _number_equal_names(categories: list[dict[str, Any]]) -> None:
+    taken: set[str] = set()
+    for category in categories:
+        name, number = category["name"], 1
+        while category["name"] in taken:
+            number += 1
+            category |= {"name": f"{name} ({number})", "name_in_file": name}
+        taken.add(category["name"])
 
 
 def _problems(dataset: Any) -> Iterator[str]:
@@ -119,23 +154,34 @@ def _problems(dataset: Any) -> Iterator[str]:
             yield f"has no {name}: give a COCO instances file with some"
     for image in dataset["images"]:
         name, image_id, width, height = (image.get(key) for key in ("file_name", "id", "width", "height"))
-        if not all(map(_is_whole, (image_id, width, height))) or min(width, height) <= 0:
+        if not (_is_id(image_id) and _is_whole(width, 1, MAX_SIDE) and _is_whole(height, 1, MAX_SIDE)):
             place = f"image {name!r} with id {image_id!r}, width {width!r} and height {height!r}"
-            yield f"has {place}: give whole numbers, and sizes above 0"
-        if not isinstance(name, str) or not name:
+            yield f"has {place}: give whole numbers of 64 bits, and sizes of 1 to {MAX_SIDE}"
+        if name is None or name == "":
             yield f"has image {image_id} without file_name: add it"
+        if not _is_text(name):
+            yield f"has image {image_id} with file_name {name!r}: give the name of a file, in quotes"
     for category in dataset["categories"]:
-        if not _is_whole(category.get("id")) or not isinstance(category.get("name"), str):
+        if not _is_id(category.get("id")) or not _is_text(category.get("name")):
             yield f"has category {category!r}: give it an integer id and a name"
     for row in dataset["annotations"]:
         number, image_id, category_id = row.get("id", 0), row.get("image_id"), row.get("category_id")
-        if not all(map(_is_whole, (number, image_id, category_id))):
+        if not all(map(_is_id, (number, image_id, category_id))):
             place = f"annotation {row.get('id')!r} with image_id {image_id!r} and category_id {category_id!r}"
-            yield f"has {place}: give whole numbers"
+            yield f"has {place}: give whole numbers of 64 bits"
+        is_crowd = row.get("iscrowd")
+        if isinstance(is_crowd, list | dict) or is_crowd not in CROWD_VALUES:
+            yield f"has annotation {row.get('id')!r} with iscrowd {is_crowd!r}: give 0 or 1"
     for name, kind in (("images", "image"), ("annotations", "annotation"), ("categories", "category")):
         for value, count in Counter(entry["id"] for entry in dataset[name] if "id" in entry).items():
             if count > 1:
                 yield f"has {kind} id {value!r} twice: make the ids unique"
+    id_of: dict[str, int] = {}
+    for image in dataset["images"]:
+        name = str(PurePath(image["file_name"]))
+        if name in id_of:
+            yield f"has file {name!r} as images {id_of[name]} and {image['id']}: give it one id, with all its boxes"
+        id_of[name] = image["id"]
 
 
 def categories_of(dataset: dict[str, Any]) -> tuple[Category, ...]:
@@ -153,13 +199,14 @@ def annotation_rows(dataset: dict[str, Any], categories: tuple[Category, ...]) -
     """Convert the annotations of a data set from `read_annotations` to arrays, and check each of them."""
     annotations = dataset["annotations"]
     count = len(annotations)
-    image_ids = np.array([image["id"] for image in dataset["images"]], np.int64)
+    image_index_of = {image["id"]: index for index, image in enumerate(dataset["images"])}
     # The last row belongs to unknown images, whose index is -1.
     sizes_wh = np.array([*((image["width"], image["height"]) for image in dataset["images"]), (np.inf, np.inf)])
-    category_ids = np.array([category.id for category in categories], np.int64)
-    image_index = _index_in(image_ids, np.fromiter((row["image_id"] for row in annotations), np.int64, count))
-    labels = _index_in(category_ids, np.fromiter((row["category_id"] for row in annotations), np.int64, count))
-    is_crowd = np.fromiter((bool(row.get("iscrowd", 0)) for row in annotations), bool, count)
+    label_of_name = {category.name: label for label, category in enumerate(categories)}
+    label_of = {category["id"]: label_of_name.get(category["name"], -1) for category in dataset["categories"]}
+    image_index = np.fromiter((image_index_of.get(row["image_id"], -1) for row in annotations), np.int64, count)
+    labels = np.fromiter((label_of.get(row["category_id"], -1) for row in annotations), np.int32, count)
+    is_crowd = np.fromiter((CROWD_VALUES[row.get("iscrowd")] for row in annotations), bool, count)
     boxes_xyxy = xywh_to_xyxy(np.array([_box_xywh(row) for row in annotations], np.float64).reshape(-1, 4))
 
     finite = np.isfinite(boxes_xyxy).all(axis=1)
@@ -170,7 +217,7 @@ def annotation_rows(dataset: dict[str, Any], categories: tuple[Category, ...]) -
     stored = boxes_xyxy.astype(np.float32)
     empty = finite & ~(stored[:, 2:] > stored[:, :2]).all(axis=1)
     usable = (image_index >= 0) & (labels >= 0) & finite & ~empty
-    return AnnotationRows(image_index, labels.astype(np.int32), boxes_xyxy, is_crowd, ~finite, empty, outside, usable)
+    return AnnotationRows(image_index, labels, boxes_xyxy, is_crowd, ~finite, empty, outside, usable)
 
 
 def split_of(dataset: dict[str, Any], rows: AnnotationRows, image_dir: Path) -> CocoSplit:
@@ -180,7 +227,7 @@ def split_of(dataset: dict[str, Any], rows: AnnotationRows, image_dir: Path) -> 
     order = order[np.argsort(rows.image_index[order], kind="stable")]
     return CocoSplit(
         image_dir=image_dir,
-        image_ids=np.array([image["id"] for image in images], np.int64),
+        image_ids=tuple(image["id"] for image in images),
         file_names=tuple(image["file_name"] for image in images),
         sizes_wh=np.array([(image["width"], image["height"]) for image in images], np.int32).reshape(-1, 2),
         first_box=np.searchsorted(rows.image_index[order], np.arange(len(images) + 1)).astype(np.int64),
@@ -211,14 +258,15 @@ def ground_truth(manifest: Manifest, split: str) -> dict[str, Any]:
     """
     files = manifest.split(split)
     dataset = without_images(read_annotations(files.annotation_file), files.excluded_images)
-    usable = annotation_rows(dataset, manifest.categories).usable
+    rows = annotation_rows(dataset, manifest.categories)
     annotations = []
     # Renumbered from 1, because pycocotools treats a match with id 0 as no match.
-    for number, row in enumerate(itertools.compress(dataset["annotations"], usable), start=1):
-        box_xywh, area = list(_box_xywh(row)), row.get("area")
-        fields = {"id": number, "image_id": row["image_id"], "category_id": row["category_id"], "bbox": box_xywh}
-        fields["area"] = area if isinstance(area, int | float) else box_xywh[2] * box_xywh[3]
-        annotations.append({**fields, "iscrowd": int(bool(row.get("iscrowd", 0)))})
+    for number, index in enumerate(np.flatnonzero(rows.usable), start=1):
+        row, category_id = dataset["annotations"][index], manifest.category_ids[rows.labels[index]]
+        box_xywh = list(_box_xywh(row))
+        area = row["area"] if has_valid_area(row) else box_xywh[2] * box_xywh[3]
+        fields = {"id": number, "image_id": row["image_id"], "category_id": category_id, "bbox": box_xywh}
+        annotations.append({**fields, "area": area, "iscrowd": int(rows.is_crowd[index])})
     return {
         "info": {},
         "images": [{key: image[key] for key in ("id", "file_name", "width", "height")} for image in dataset["images"]],
@@ -227,21 +275,28 @@ def ground_truth(manifest: Manifest, split: str) -> dict[str, Any]:
     }
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def has_valid_area(annotation: dict[str, Any]) -> bool:
+    """Return whether the field `area` of an annotation is a number that an image can have."""
+    area = annotation.get("area")
+    return isinstance(area, int | float) and 0 < area <= MAX_SIDE**2
+
+
+def _is_whole(value: Any, minimum: int, maximum: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum
+
+
+def _is_id(value: Any) -> bool:
+    return _is_whole(value, MIN_ID, MAX_ID)
+
+
+def _is_text(value: Any) -> bool:
+    """Return whether a value is a text that file systems and UTF-8 can hold: no NUL, no half of a surrogate pair."""
+    return isinstance(value, str) and "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _box_xywh(annotation: dict[str, Any]) -> tuple[float, float, float, float]:
     try:
         left, top, width, height = (float(value) for value in annotation["bbox"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return (np.nan, np.nan, np.nan, np.nan)
     return (left, top, width, height)
-
-
-def _index_in(ascending: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the index of each value in an ascending array, -1 for values that are not in it."""
-    if not len(ascending):
-        return np.full(len(values), -1)
-    index = np.searchsorted(ascending, values).clip(max=len(ascending) - 1)
-    return np.where(ascending[index] == values, index, -1)

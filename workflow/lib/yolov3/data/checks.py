@@ -14,6 +14,7 @@ from yolov3.data.annotations import (
     AnnotationRows,
     annotation_rows,
     categories_of,
+    has_valid_area,
     read_annotations,
     split_of,
     without_images,
@@ -80,7 +81,7 @@ def check_dataset(
     for name in sorted(places, key=SPLITS.index):
         dataset = read_annotations(places[name][1])
         categories = categories or categories_of(dataset)
-        _refuse_renamed_categories(categories, categories_of(dataset), places[name][1])
+        _compare_categories(categories, categories_of(dataset), places[name][1])
         splits[name] = _check_split(name, *places[name], dataset, categories, settings)
     return Manifest(provider, categories, splits)
 
@@ -112,6 +113,10 @@ def _check_split(
     if problems:
         _report_bad_images(name, image_dir, problems, len(images), settings.skip_bad_images)
     dataset = without_images(dataset, excluded)
+    for category in dataset["categories"]:
+        if "name_in_file" in category:
+            other = f"category {category['id']} has the name of another one, {category['name_in_file']!r}"
+            logging.warning("%s: %s: it is called %r", name, other, category["name"])
     rows = annotation_rows(dataset, categories)
     split = split_of(dataset, rows, image_dir)
     counts = split.box_counts()
@@ -186,6 +191,8 @@ def _log_counts(name: str, dataset: dict[str, Any], rows: AnnotationRows, counts
         "boxes have no width or height in their image: dropped": known & rows.empty,
         "annotations are of images that are unknown or left out: dropped": ~known,
         "annotations are of unknown categories: dropped": known & (rows.labels < 0),
+        "boxes have an area that no image has: their width times height is used": usable & _wrong_areas(dataset),
+        "boxes are there twice, with the same category": usable & _repeated(rows),
     }
     for text, affected in defects.items():
         if affected.any():
@@ -195,6 +202,24 @@ def _log_counts(name: str, dataset: dict[str, Any], rows: AnnotationRows, counts
             logging.info("%s: 0 %s", name, text)
 
 
+def _wrong_areas(dataset: dict[str, Any]) -> np.ndarray:
+    """Return bool [A]: whether an annotation has an area, which is not valid."""
+    annotations = dataset["annotations"]
+    wrong = ("area" in row and not has_valid_area(row) for row in annotations)
+    return np.fromiter(wrong, bool, len(annotations))
+
+
+def _repeated(rows: AnnotationRows) -> np.ndarray:
+    """Return bool [A]: whether an annotation equals an earlier one in image, category and box."""
+    keys = (*rows.boxes_xyxy.T, rows.is_crowd, rows.labels, rows.image_index)
+    order = np.lexsort(keys)
+    equal = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
+    repeated = np.zeros(len(order), bool)
+    # Sorting is stable, so the first of equal ones is the earliest.
+    repeated[order[1:]] = equal
+    return repeated
+
+
 def _fingerprint(annotation_file: Path, digests: dict[str, str]) -> str:
     digest = hashlib.sha256(sha256_of(annotation_file).encode())
     for file_name in sorted(digests):
@@ -202,11 +227,20 @@ def _fingerprint(annotation_file: Path, digests: dict[str, str]) -> str:
     return digest.hexdigest()
 
 
-def _refuse_renamed_categories(train: tuple[Category, ...], val: tuple[Category, ...], val_file: Path) -> None:
+def _compare_categories(train: tuple[Category, ...], val: tuple[Category, ...], val_file: Path) -> None:
+    """Log validation categories whose id is another one in the training annotations; refuse those with another name."""
     names = {category.id: category.name for category in train}
+    ids = {category.name: category.id for category in train}
     for category in val:
-        if names.get(category.id, category.name) != category.name:
+        if category.name not in ids and category.id in names:
             raise InputError(
                 f"annotation file {val_file} calls category {category.id} {category.name!r} but the training "
                 f"annotations call it {names[category.id]!r}: give both the same categories"
             )
+    other = [category for category in val if ids.get(category.name, category.id) != category.id]
+    if other:
+        logging.warning(
+            "%d categories of %s have other ids than in the training annotations, such as %r (%d there, %d here): they "
+            "are matched by name, and results have the ids of the training annotations",
+            *(len(other), val_file, other[0].name, ids[other[0].name], other[0].id),
+        )

@@ -66,6 +66,11 @@ class Manifest:
     categories: tuple[Category, ...]
     splits: dict[str, SplitFiles]
 
+    @property
+    def category_ids(self) -> tuple[int, ...]:
+        """COCO id of each class."""
+        return tuple(category.id for category in self.categories)
+
     def split(self, name: str) -> SplitFiles:
         """Return the files and counts of a split.
 

@@ -46,19 +46,23 @@ class _ClassBoxes:
     """Boxes of one class, in pixels of the image.
 
     Attributes:
-        truth: float64 [G, 7]: image id, left, top, width, height, area, crowd (0 or 1).
+        truth: float64 [G, 7]: image index, left, top, width, height, area, crowd (0 or 1).
         rows: detections, float64 [M, 7], see `coco_results.coco_rows`.
     """
 
-    category_id: int
+    label: int
     truth: np.ndarray
     rows: np.ndarray
 
 
 def coco_result(ground_truth: dict[str, Any], rows: np.ndarray) -> CocoResult:
-    """Compute the COCO metrics of detections, float64 [M, 7] (`coco_results.coco_rows`), on a COCO data set."""
-    categories = sorted(ground_truth["categories"], key=lambda category: category["id"])
-    classes = _boxes_by_class(ground_truth, [category["id"] for category in categories], rows)
+    """Compute the COCO metrics of detections on a COCO data set.
+
+    Args:
+        ground_truth: the data set, with images and categories in the order of the indices of `rows`.
+        rows: float64 [M, 7], see `coco_results.coco_rows`.
+    """
+    classes = _boxes_by_class(ground_truth, rows)
     evaluation = COCOeval(iouType="bbox")
     class_results = _evaluate_all(classes)
     evaluation.eval = {
@@ -68,7 +72,7 @@ def coco_result(ground_truth: dict[str, Any], rows: np.ndarray) -> CocoResult:
     with contextlib.redirect_stdout(output):
         evaluation.summarize()
     metrics: dict[str, Any] = {name: float(value) for name, value in zip(METRIC_NAMES, evaluation.stats, strict=True)}
-    names = [category["name"] for category in categories]
+    names = [category["name"] for category in ground_truth["categories"]]
     precision = evaluation.eval["precision"][:, :, :, ALL_AREAS, MAX_DETECTIONS]
     metrics["per_class"] = {
         name: {
@@ -82,13 +86,17 @@ def coco_result(ground_truth: dict[str, Any], rows: np.ndarray) -> CocoResult:
     return CocoResult(metrics, f"{RESULT_HEADING}\n{output.getvalue()}")
 
 
-def _boxes_by_class(ground_truth: dict[str, Any], category_ids: list[int], rows: np.ndarray) -> list[_ClassBoxes]:
+def _boxes_by_class(ground_truth: dict[str, Any], rows: np.ndarray) -> list[_ClassBoxes]:
     annotations = ground_truth["annotations"]
+    image_index, label_of = (
+        {entry["id"]: index for index, entry in enumerate(ground_truth[name])} for name in ("images", "categories")
+    )
     truth = np.array(
-        [(box["image_id"], *box["bbox"], box["area"], box.get("iscrowd", 0)) for box in annotations], np.float64
+        [(image_index[box["image_id"]], *box["bbox"], box["area"], box.get("iscrowd", 0)) for box in annotations],
+        np.float64,
     ).reshape(-1, 7)
-    category_of = np.fromiter((box["category_id"] for box in annotations), np.int64, len(annotations))
-    return [_ClassBoxes(id_, truth[category_of == id_], rows[rows[:, 6] == id_]) for id_ in category_ids]
+    labels = np.fromiter((label_of[box["category_id"]] for box in annotations), np.int64, len(annotations))
+    return [_ClassBoxes(label, truth[labels == label], rows[rows[:, 6] == label]) for label in range(len(label_of))]
 
 
 def _evaluate_all(classes: list[_ClassBoxes]) -> list[dict[str, np.ndarray]]:
@@ -112,20 +120,20 @@ def _evaluate(boxes: _ClassBoxes) -> dict[str, np.ndarray]:
         for index, (image, *bbox, score, _) in enumerate(boxes.rows.tolist())
     ]
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(_indexed(truth, boxes.category_id), _indexed(detections, boxes.category_id), "bbox")
+        evaluation = COCOeval(_indexed(truth, boxes.label), _indexed(detections, boxes.label), "bbox")
         # Images without boxes of this class do not change its metrics.
         evaluation.params.imgIds = sorted({box["image_id"] for box in (*truth, *detections)})
-        evaluation.params.catIds = [boxes.category_id]
+        evaluation.params.catIds = [boxes.label]
         evaluation.evaluate()
         evaluation.accumulate()
     return {name: evaluation.eval[name] for name in CLASS_AXES}
 
 
-def _indexed(boxes: list[dict[str, Any]], category_id: int) -> COCO:
+def _indexed(boxes: list[dict[str, Any]], label: int) -> COCO:
     for box in boxes:
-        box["category_id"] = category_id
+        box["category_id"] = label
     coco = COCO()
-    coco.dataset = {"categories": [{"id": category_id}], "annotations": boxes}
+    coco.dataset = {"categories": [{"id": label}], "annotations": boxes}
     coco.createIndex()
     return coco
 

@@ -49,7 +49,6 @@ def detect_split(
     infer: Callable[[np.ndarray], RawMaps],
     network: NetworkSettings,
     split: CocoSplit,
-    category_ids: list[int],
     settings: EvaluationSettings,
     on_images: Callable[[int], Any] = lambda count: None,
     share: tuple[int, int] = (0, 1),
@@ -60,7 +59,6 @@ def detect_split(
         infer: function from float32 [N, 3, H, W] to raw maps of strides 8, 16, 32, each float32
             [N, 3 * (5 + C), gh, gw].
         network: anchors, classes and normalisation of the network.
-        category_ids: COCO category id of each class index.
         on_images: called after each batch with its number of images.
         share: (k, n) evaluates every n-th batch, beginning with batch k. Batches hold the same images for any n, so
             that results are equal to the last digit.
@@ -82,7 +80,7 @@ def detect_split(
         for position, index in enumerate(indices):
             raw = tuple(maps[position] for maps in raw_maps)
             detections = detect(raw, input_size, network.anchors, placements[position], settings.postprocess)
-            all_rows.append(coco_rows(detections, int(split.image_ids[index]), category_ids))
+            all_rows.append(coco_rows(detections, int(index)))
         seconds["postprocess"] += lap()
         on_images(len(indices))
     return InferenceResult(np.concatenate(all_rows), seconds)

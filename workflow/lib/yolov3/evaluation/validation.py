@@ -32,7 +32,6 @@ class Validator:
         self.split = load_split(manifest, "val")
         # Metrics are computed by rank 0 only.
         self.truth = ground_truth(manifest, "val") if share[0] == 0 else None
-        self.category_ids = [category.id for category in manifest.categories]
         self.settings = settings
         self.share = share
         self.gather = gather
@@ -40,7 +39,7 @@ class Validator:
     def __call__(self, network: YOLOv3) -> dict[str, float]:
         """Return AP and AP50 of the network in its current state; every rank must call it."""
         infer = inference_of(network)
-        result = detect_split(infer, network.settings, self.split, self.category_ids, self.settings, share=self.share)
+        result = detect_split(infer, network.settings, self.split, self.settings, share=self.share)
         parts = [np.frombuffer(data).reshape(-1, 7) for data in self.gather(result.rows.tobytes())]
         accuracy = b""
         if self.truth is not None:

@@ -148,7 +148,7 @@ def _write_image(split: CocoSplit, index: int, name: str, settings: BinsSettings
     except OSError as error:
         # The error of a failed write does not name the file.
         raise OSError(error.errno, error.strerror, str(folder / file)) from None
-    return {"id": int(split.image_ids[index]), "name": name, "file": file, **dataclasses.asdict(placement)}
+    return {"id": split.image_ids[index], "name": name, "file": file, **dataclasses.asdict(placement)}
 
 
 def _index(entries: list[dict[str, Any]], settings: BinsSettings) -> dict[str, Any]:

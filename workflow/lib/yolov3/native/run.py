@@ -9,12 +9,13 @@ from yolov3.data.annotations import ground_truth
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.evaluation.coco_metrics import CocoResult, coco_result
-from yolov3.evaluation.coco_results import read_results
+from yolov3.evaluation.coco_results import CocoIds, read_results
 from yolov3.external_tool import find_tool, run_tool
 from yolov3.files import read_json
 from yolov3.process import available_cpus
 from yolov3.terminal import progress_bar
 
+PREPARE = "prepare the images of this data set by `snakemake preprocess_bins`"
 PROGRESS = re.compile(r"(\d+) of (\d+) images")
 
 
@@ -85,20 +86,14 @@ def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, d
     Raises:
         InputError: the program's images are not exactly those of the validation split.
     """
-    rows = read_results(output_dir / "detections.json")
     timings = read_json(output_dir / "benchmark.json", "timings file")
     truth = ground_truth(manifest, "val")
     if timings["images"] != len(truth["images"]):
         raise InputError(
-            f"{timings['images']} images are prepared but the validation split has {len(truth['images'])}: prepare "
-            "the images of this data set by `snakemake preprocess_bins`"
+            f"{timings['images']} images are prepared but the validation split has {len(truth['images'])}: {PREPARE}"
         )
-    unknown = set(rows[:, 0].astype(int)) - {image["id"] for image in truth["images"]}
-    if unknown:
-        raise InputError(
-            f"image {min(unknown)} of the prepared images is not in the validation split: prepare the images of this "
-            "data set by `snakemake preprocess_bins`"
-        )
+    ids = CocoIds([image["id"] for image in truth["images"]], manifest.category_ids)
+    rows = read_results(output_dir / "detections.json", ids, advice=PREPARE)
     result = coco_result(truth, rows)
     network_seconds = timings["network_ms"]["mean"] * timings["network_ms"]["calls"] / 1000
     metrics = {

@@ -115,7 +115,7 @@ def predict_files(
 
 def prediction_of(file: str, image_rgb: np.ndarray, detections: Detections, model: ModelDescription) -> dict[str, Any]:
     """Return the entry of an image in predictions.json; boxes are rounded to 1/100 pixel, scores to 5 digits."""
-    rows = coco_rows(detections, 0, range(len(model.class_names))).tolist()
+    rows = coco_rows(detections, 0).tolist()
     return {
         "file": file,
         "width": image_rgb.shape[1],

@@ -13,10 +13,9 @@ from PIL import Image
 from yolov3.boxes import Detections, pairwise_iou, xyxy_to_xywh
 from yolov3.data.annotations import CocoSplit
 from yolov3.data.images import read_image_rgb
-from yolov3.data.manifest import Manifest
 from yolov3.drawing.labels import LabelPlaces, colour_of, shortened
 from yolov3.errors import InputError
-from yolov3.evaluation.coco_results import detections_of, read_results
+from yolov3.evaluation.coco_results import CocoIds, detections_of, read_results
 
 FOUND_IOU = 0.5
 
@@ -95,23 +94,17 @@ def chosen_images(count: int, max_chosen: int) -> list[int]:
     return [(2 * place + 1) * count // (2 * chosen) for place in range(chosen)]
 
 
-def read_detections(path: Path, manifest: Manifest, image_ids: list[int], min_score: float) -> dict[int, Detections]:
+def read_detections(path: Path, ids: CocoIds, indices: list[int], min_score: float) -> dict[int, Detections]:
     """Read the detections of some images, with at least `min_score`, from a file of COCO results of a data set.
 
     Returns:
-        Detections by image id, with an entry for each of `image_ids`.
+        Detections by image index, with an entry for each of `indices`.
 
     Raises:
-        InputError: the file is missing, an entry is incomplete, or a category is unknown.
+        InputError: the file is missing, an entry is incomplete, or an image or category is unknown.
     """
-    rows = read_results(path, lambda part: part[np.isin(part[:, 0], image_ids) & (part[:, 5] >= min_score)])
-    category_ids = [category.id for category in manifest.categories]
-    try:
-        return {image_id: detections_of(rows[rows[:, 0] == image_id], category_ids) for image_id in image_ids}
-    except KeyError as error:
-        raise InputError(
-            f"detections file {path} has category_id {error}, which this data set does not: run the evaluation again"
-        ) from None
+    rows = read_results(path, ids, lambda part: part[np.isin(part[:, 0], indices) & (part[:, 5] >= min_score)])
+    return {index: detections_of(rows[rows[:, 0] == index]) for index in indices}
 
 
 def gallery(
@@ -122,7 +115,7 @@ def gallery(
 ) -> list[Picture]:
     """Return pictures of the images at `indices` of a split, each with one drawing per program.
 
-    A program is given by its name and its detections by image id.
+    A program is given by its name and its detections by image index.
 
     Raises:
         InputError: an image cannot be read.
@@ -135,8 +128,7 @@ def gallery(
         view_height = max(height * scale, MIN_VIEW_HEIGHT)
         view_box = ((width * scale - VIEW_WIDTH) / 2, (height * scale - view_height) / 2, VIEW_WIDTH, view_height)
         drawings = tuple(
-            _drawing(name, split, index, by_image[int(split.image_ids[index])], class_names, scale)
-            for name, by_image in programs
+            _drawing(name, split, index, by_image[index], class_names, scale) for name, by_image in programs
         )
         data_uri = _data_uri(read_image_rgb(split.path(index), (width, height)), max_bytes)
         pictures.append(Picture(split.file_names[index], view_box, width * scale, height * scale, data_uri, drawings))
