@@ -79,9 +79,10 @@ def save_with_orientation(path, orientation):
     Image.fromarray(picture()).save(path, quality=95, exif=exif)
 
 
-def test_exif_orientation_is_applied(tmp_path):
+@pytest.mark.parametrize("name", ["turned.jpg", "turned.webp", "turned.png", "turned.tif"])
+def test_exif_orientation_is_applied(tmp_path, name):
     # Orientation 6: the stored picture is shown after a quarter turn clockwise, its bottom left at the top left.
-    path = tmp_path / "turned.jpg"
+    path = tmp_path / name
     save_with_orientation(path, 6)
     turned = [QUARTERS[name] for name in ("bottom left", "top left", "bottom right", "top right")]
     for size_wh in (None, (32, 48)):
@@ -91,13 +92,45 @@ def test_exif_orientation_is_applied(tmp_path):
     assert check_image_header(path, (32, 48)) == path.stat().st_size
 
 
-def test_exif_orientation_is_ignored_where_the_annotations_are_of_the_stored_picture(tmp_path):
-    path = tmp_path / "turned.jpg"
+@pytest.mark.parametrize("name", ["turned.jpg", "turned.webp", "turned.png"])
+def test_exif_orientation_is_ignored_where_the_annotations_are_of_the_stored_picture(tmp_path, name):
+    path = tmp_path / name
     save_with_orientation(path, 6)
     image = read_image_rgb(path, (48, 32))
     assert image.shape == (32, 48, 3)
     assert near(corners(image), list(QUARTERS.values()), 30)
     check_image_header(path, (48, 32))
+
+
+@pytest.mark.parametrize(("dtype", "channels"), [(np.float32, 1), (np.float32, 3), (np.float64, 3), (np.int32, 1)])
+def test_tiffs_whose_range_is_not_known_are_refused(tmp_path, dtype, channels):
+    path = tmp_path / "elevation.tif"
+    values = np.random.default_rng(0).uniform(0, 300, (20, 40, channels)).astype(dtype)
+    if channels == 1:
+        Image.fromarray(values[..., 0]).save(path)
+        with pytest.raises(
+            InputError, match=r"elevation\.tif has pixels of 32 bits, whose range is not known: convert it"
+        ):
+            check_image_header(path, (40, 20))
+    else:
+        cv2.imwrite(str(path), values)
+    with pytest.raises(InputError, match=r"elevation\.tif has pixels of 32 bits, whose range is not known: convert it"):
+        read_image_rgb(path)
+
+
+def test_tiffs_of_16_bits_are_read(tmp_path):
+    path = tmp_path / "deep.tif"
+    cv2.imwrite(str(path), picture()[..., ::-1].astype(np.uint16) * 256)
+    assert near(corners(read_image_rgb(path)), list(QUARTERS.values()), 1)
+
+
+def test_satellite_images_are_larger_than_other_programs_allow(tmp_path):
+    path = tmp_path / "large.png"
+    Image.new("1", (20_000, 10_000)).save(path, compress_level=1)
+    assert check_image_header(path, (20_000, 10_000)) == path.stat().st_size
+    Image.new("1", (2**16, 2**14 + 1)).save(path, compress_level=1)
+    with pytest.raises(InputError, match=r"large.png has 65536 x 16385 pixels, more than 1073741824: cut it"):
+        check_image_header(path, (2**16, 2**14 + 1))
 
 
 def test_another_size_is_refused(tmp_path):

@@ -12,9 +12,14 @@ from yolov3.errors import InputError
 
 SizeWH = tuple[int, int]
 
+# As in OpenCV.
+MAX_PIXELS = 2**30
 _EXIF_ORIENTATION = 0x0112
 # EXIF orientations that swap width and height.
 _SWAPPED_ORIENTATIONS = (5, 6, 7, 8)
+_TIFF_BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# Pillow's modes of 32-bit numbers.
+_WIDE_MODES = ("F", "I")
 
 
 def read_image_rgb(path: str | Path, size_wh: SizeWH | None = None) -> np.ndarray:
@@ -24,7 +29,8 @@ def read_image_rgb(path: str | Path, size_wh: SizeWH | None = None) -> np.ndarra
     applied unless only the image as stored has the annotated size, `size_wh`, in pixels; None allows any.
 
     Raises:
-        InputError: the file is missing, not an image, cut off, or its size is not the annotated one.
+        InputError: the file is missing, not an image, cut off, its size is not the annotated one, or its pixels have 32
+            bits, whose range is not known.
     """
     return decode_rgb(_read_bytes(path), path, size_wh)
 
@@ -47,11 +53,12 @@ def check_image_header(path: str | Path, size_wh: SizeWH) -> int:
         InputError: the file is missing, not an image, or its size is not the annotated one.
     """
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
+            _check_pixels(image, path)
             width, height = image.size
             is_swapped = image.getexif().get(_EXIF_ORIENTATION) in _SWAPPED_ORIENTATIONS
         length = Path(path).stat().st_size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError) as error:
         # Raises the same error for a missing, empty or unreadable file as a full read.
         encoded = _read_bytes(path)
         raise _not_an_image(path, encoded.tobytes()) from error
@@ -66,7 +73,14 @@ def decode_rgb(encoded: np.ndarray, path: str | Path, size_wh: SizeWH | None = N
     Raises:
         InputError: as `read_image_rgb`.
     """
-    image = _decode_opencv(encoded, cv2.IMREAD_COLOR)
+    beginning = encoded[:12].tobytes()
+    if beginning.startswith(_TIFF_BEGINNINGS):
+        stored = _decode_opencv(encoded, cv2.IMREAD_UNCHANGED)
+        if stored is not None and stored.dtype.itemsize > 2:
+            raise _wide_pixels(path)
+    # OpenCV does not apply the orientation of WebP.
+    is_webp = beginning[:4] == b"RIFF" and beginning[8:] == b"WEBP"
+    image = None if is_webp else _decode_opencv(encoded, cv2.IMREAD_COLOR)
     if image is None:
         # Pillow supports more formats, and distinguishes a truncated image from other files.
         return _decode_pillow(encoded.tobytes(), path, size_wh)
@@ -99,18 +113,39 @@ def _decode_opencv(encoded: np.ndarray, flags: int) -> np.ndarray | None:
 
 def _decode_pillow(content: bytes, path: str | Path, size_wh: SizeWH | None) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with _opened(io.BytesIO(content)) as image:
+            _check_pixels(image, path)
             stored = image.convert("RGB")
             oriented = ImageOps.exif_transpose(image).convert("RGB")
     except UnidentifiedImageError:
         raise _not_an_image(path, content) from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError) as error:
         raise InputError(f"image {path} is cut off or damaged ({error}): restore it") from None
     if size_wh is None or oriented.size == size_wh:
         return np.array(oriented)
     if stored.size != size_wh:
         raise _size_error(path, oriented.size, size_wh)
     return np.array(stored)
+
+
+def _opened(source: str | Path | io.BytesIO) -> Image.Image:
+    # Without Pillow's own limit, which is a variable of its module: satellite images are larger.
+    Image.MAX_IMAGE_PIXELS = None
+    return Image.open(source)
+
+
+def _check_pixels(image: Image.Image, path: str | Path) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"image {path} has {width} x {height} pixels, more than {MAX_PIXELS}: cut it into smaller ones"
+        )
+    if image.format == "TIFF" and image.mode in _WIDE_MODES:
+        raise _wide_pixels(path)
+
+
+def _wide_pixels(path: str | Path) -> InputError:
+    return InputError(f"image {path} has pixels of 32 bits, whose range is not known: convert it to 8 or 16 bits")
 
 
 def _size_of(image: np.ndarray) -> SizeWH:
