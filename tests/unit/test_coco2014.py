@@ -10,7 +10,7 @@ import pytest
 from annotated_images import small_dataset
 
 from yolov3.data import coco2014
-from yolov3.data.coco2014 import ARCHIVES, Archive, Coco2014Settings, prepare_coco2014, unpack
+from yolov3.data.coco2014 import ARCHIVES, Archive, Coco2014Settings, bytes_needed, prepare_coco2014, unpack
 from yolov3.data.manifest import SPLITS
 from yolov3.errors import InputError
 
@@ -183,3 +183,16 @@ def test_disk_space_is_checked_before_anything_is_fetched(tmp_path, mirror, monk
     with pytest.raises(InputError, match=r"20\.000 GiB free but COCO 2014 needs 31\.5\d\d GiB"):
         prepare(tmp_path, mirror, ARCHIVES)
     assert files_below(tmp_path / "data") == []
+
+
+def test_only_what_is_on_disk_of_missing_archives_counts_as_there(tmp_path):
+    archives = {
+        folder: Archive(f"zips/{folder}.zip", size, "", folder, ()) for folder, size in (("train", 900), ("val", 70))
+    }
+    (tmp_path / "archives").mkdir()
+    (tmp_path / "archives" / "train.zip").write_bytes(bytes(900))
+    (tmp_path / "archives" / "val.zip.part").write_bytes(bytes(20))
+    # The rest of the archive, and its files.
+    assert bytes_needed(tmp_path, [archives["val"]], keep_archives=True) == 50 + 70
+    assert bytes_needed(tmp_path, list(archives.values()), keep_archives=True) == 50 + 970
+    assert bytes_needed(tmp_path, [], keep_archives=True) == 0

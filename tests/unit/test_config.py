@@ -23,6 +23,12 @@ def test_numbers_that_yaml_and_snakemake_read_as_text():
     assert config["train"]["lr"] == 0.0001
     assert config["train"]["label_smooth"] == 1
     assert config["eval"]["letterbox"] is True
+    for text, value in (("True", True), ("False", False), ("false", False)):
+        assert complete_config({"data": {"skip_bad_images": text}})["data"]["skip_bad_images"] is value
+    assert complete_config({"eval": {"testing_shape": "None"}})["eval"]["testing_shape"] is None
+    for text in ("[" * 100_000, "9" * 5000):
+        with pytest.raises(InputError, match=r"config key eval\.testing_shape is"):
+            complete_config({"eval": {"testing_shape": text}})
     config = complete_config({"eval": {"testing_shape": "null", "letterbox": None}})
     assert (config["eval"]["testing_shape"], config["eval"]["letterbox"]) == (None, None)
     assert complete_config({"train": {"training_shape": "416"}})["train"]["training_shape"] == 416

@@ -27,6 +27,8 @@ class Server:
         self.breaks = []
         self.ranges = []
         self.knows_ranges = True
+        self.etag = None
+        self.knows_if_range = True
         self.status = None
         self.content_type = "application/zip"
 
@@ -42,7 +44,9 @@ def running(server):
             if server.status:
                 self.send_error(server.status)
                 return
-            start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and server.knows_ranges else 0
+            is_other = server.knows_if_range and self.headers.get("If-Range", server.etag) != server.etag
+            can_resume = asked and server.knows_ranges and not is_other
+            start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if can_resume else 0
             total = len(server.content)
             if start >= total and start:
                 self.send_response(416)
@@ -55,6 +59,8 @@ def running(server):
                 self.send_header("Content-Range", f"bytes {start}-{total - 1}/{total}")
             self.send_header("Content-Length", str(total - start))
             self.send_header("Content-Type", server.content_type)
+            if server.etag:
+                self.send_header("ETag", server.etag)
             self.end_headers()
             body = server.content[start:]
             if server.breaks:
@@ -138,9 +144,52 @@ def test_a_whole_part_is_not_fetched_again(server, tmp_path):
     assert server.ranges == [] and (tmp_path / "file.zip").read_bytes() == CONTENT
 
 
+def broken_off(server, target):
+    server.breaks = [1_200_000] + [0] * 50
+    with pytest.raises(InputError, match="1200000 bytes are kept"):
+        fetch(server.url, target)
+    server.breaks, server.ranges = [], []
+
+
+def test_a_file_that_did_not_change_is_continued_without_a_checksum(server, tmp_path):
+    server.etag = '"1"'
+    broken_off(server, tmp_path / "file.zip")
+    fetch(server.url, tmp_path / "file.zip")
+    assert (tmp_path / "file.zip").read_bytes() == CONTENT
+    assert server.ranges == ["bytes=1200000-"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file.zip"]
+
+
+@pytest.mark.parametrize("knows_if_range", [True, False])
+def test_a_file_that_changed_at_its_address_is_not_mixed_with_the_former(server, tmp_path, knows_if_range):
+    server.etag, server.knows_if_range = '"1"', knows_if_range
+    broken_off(server, tmp_path / "file.zip")
+    server.etag, server.content = '"2"', CONTENT[::-1]
+    fetch(server.url, tmp_path / "file.zip")
+    assert (tmp_path / "file.zip").read_bytes() == CONTENT[::-1]
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"1"'])
+def test_a_version_that_nobody_can_tell_is_not_continued(server, tmp_path, etag, caplog):
+    server.etag = etag
+    broken_off(server, tmp_path / "file.zip")
+    server.content = CONTENT[::-1]
+    fetch(server.url, tmp_path / "file.zip")
+    assert (tmp_path / "file.zip").read_bytes() == CONTENT[::-1]
+    assert "may be a part of another file" in caplog.text
+
+
+def test_a_part_of_another_address_is_not_continued(server, tmp_path):
+    server.etag = '"1"'
+    broken_off(server, tmp_path / "file.zip")
+    server.content = CONTENT[::-1]
+    fetch(f"{server.url}?other", tmp_path / "file.zip", sha256=hashlib.sha256(CONTENT[::-1]).hexdigest())
+    assert server.ranges == [None]
+
+
 def test_a_part_that_is_too_long_is_read_anew(server, tmp_path):
     (tmp_path / "file.zip.part").write_bytes(CONTENT + b"more")
-    fetch(server.url, tmp_path / "file.zip")
+    fetch(server.url, tmp_path / "file.zip", sha256=SHA256)
     assert (tmp_path / "file.zip").read_bytes() == CONTENT
     assert server.ranges == [f"bytes={len(CONTENT) + 4}-", None]
 

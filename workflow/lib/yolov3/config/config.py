@@ -11,6 +11,7 @@ from yolov3.config.schema import as_integer, config_schema, is_finite, section_s
 from yolov3.config.trained_input import training_input
 from yolov3.errors import InputError
 
+PYTHON_WORDS = {"True": True, "False": False, "None": None}
 # The only device of each native engine; lite is not listed because it runs on both.
 DEVICE_OF_ENGINE = {"openvino": "cpu", "acl": "ascend"}
 
@@ -55,7 +56,8 @@ def typed_values(config: dict[str, Any]) -> dict[str, Any]:
 def _number_from_text(value: Any, section: str, key: str) -> Any:
     """Convert a string to the number or boolean that the schema expects; return other values unchanged.
 
-    YAML parses 1e-4 as a string, and Snakemake every value inside `--config 'train={"lr": 0.1}'`.
+    YAML parses 1e-4 as a string, and Snakemake every value inside `--config 'train={"lr": 0.1}'`, where people write
+    words of Python, too.
     """
     rules = config_schema()["properties"]
     rule = (rules.get(section, {}).get("properties", {}) if section else rules).get(key, {})
@@ -63,9 +65,11 @@ def _number_from_text(value: Any, section: str, key: str) -> Any:
     is_text = isinstance(rule["enum"][0], str) if "enum" in rule else types == "string"
     if not isinstance(value, str) or is_text:
         return as_integer(value, rule)
+    if value in PYTHON_WORDS:
+        return PYTHON_WORDS[value]
     try:
         return as_integer(json.loads(value), rule)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return value
 
 

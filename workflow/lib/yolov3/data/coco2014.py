@@ -183,9 +183,11 @@ def _is_complete(folder: Path, archive: Archive) -> bool:
 
 
 def bytes_needed(folder: Path, missing_archives: Sequence[Archive], keep_archives: bool) -> int:
-    """Return the free space in bytes that is needed to fetch and unpack archives, minus what was downloaded before."""
+    """Return the free space in bytes that is needed to fetch and unpack archives, minus what they have on disk."""
     sizes = [archive.size for archive in missing_archives]
-    archives = folder / "archives"
-    downloaded = sum(path.stat().st_size for path in archives.iterdir()) if archives.is_dir() else 0
+    files = [
+        folder / "archives" / f"{archive.name}{suffix}" for archive in missing_archives for suffix in ("", ".part")
+    ]
+    downloaded = sum(file.stat().st_size for file in files if file.is_file())
     # JPEG files are stored uncompressed, so the unpacked files take about as much space as the archive.
     return sum(sizes) + (sum(sizes) if keep_archives else max(sizes, default=0)) - downloaded

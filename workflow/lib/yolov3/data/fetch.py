@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from yolov3.errors import InputError
-from yolov3.files import require_free_space, sha256_of
+from yolov3.files import read_json, require_free_space, sha256_of, write_json
 from yolov3.terminal import progress_bar
 
 CHUNK_BYTES = 1 << 20
@@ -35,19 +35,27 @@ class _Broken(Exception):
 
 @dataclass(frozen=True)
 class _Answer:
-    """Response of a server or file: the stream, the offset of its first byte, and the total length if known."""
+    """Response of a server or file.
+
+    Attributes:
+        stream: the bytes.
+        start: offset of the first byte.
+        total: length of the whole file, if known.
+        version: what the server calls this version of the file, as a value of If-Range; "" if it does not say.
+    """
 
     stream: BinaryIO
     start: int
     total: int | None
+    version: str
 
 
 def fetch(url: str, target: str | Path, size: int | None = None, sha256: str | None = None) -> None:
     """Download the file at a URL to `target`.
 
-    An interrupted download is kept as `target` + ".part", and the next try or run resumes from it. A target that
-    already has the expected size in bytes and SHA-256 in hexadecimal (None for any) is not downloaded again. The URL is
-    of http, https or file.
+    An interrupted download is kept as `target` + ".part", and the next try or run resumes from it, if it is of the same
+    URL and version. A target that already has the expected size in bytes and SHA-256 in hexadecimal (None for any) is
+    not downloaded again. The URL is of http, https or file.
 
     Raises:
         InputError: the URL cannot be reached, sends the wrong file, all tries fail, or the disk is too small.
@@ -60,12 +68,14 @@ def fetch(url: str, target: str | Path, size: int | None = None, sha256: str | N
         logging.warning("%s exists but is not the expected file: fetching it again", target)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    _transfer_all(url, part, size)
+    _transfer_all(url, part, size, is_verified=sha256 is not None)
     _verify(url, part, size, sha256)
     part.replace(target)
+    _origin_of(part).unlink(missing_ok=True)
 
 
-def _transfer_all(url: str, part: Path, size: int | None) -> None:
+def _transfer_all(url: str, part: Path, size: int | None, is_verified: bool) -> None:
+    _drop_unless_of(url, part, is_verified)
     tries = 0
     while True:
         before = _length(part)
@@ -88,12 +98,18 @@ def _transfer(url: str, part: Path, size: int | None) -> None:
     kept = _length(part)
     if size is not None and kept == size:
         return
-    with _open(url, kept) as answer:
+    version = _read_origin(part)["version"] if kept else ""
+    with _open(url, kept, version) as answer:
         if answer is None:
-            part.unlink()
+            _discard(part)
             raise _Broken("the server cannot resume from the kept bytes")
         if answer.start == 0:
+            if kept and version and version != answer.version:
+                logging.warning("%s has changed since %d bytes of it were received: starting again", url, kept)
             kept = 0
+        elif version and answer.version and version != answer.version:
+            _discard(part)
+            raise _Broken("the file at the address has changed")
         first = answer.stream.read(CHUNK_BYTES)
         if kept == 0:
             _refuse_page(url, first)
@@ -103,6 +119,8 @@ def _transfer(url: str, part: Path, size: int | None) -> None:
                 "check the address or use another mirror"
             )
         require_free_space(part.parent, (answer.total or size or 0) - kept, part.stem, "free some space")
+        if kept == 0:
+            write_json(_origin_of(part), {"url": url, "version": answer.version})
         with (
             part.open("ab" if kept else "wb") as stream,
             progress_bar(None, part.stem, total=answer.total, initial=kept, unit="B", unit_scale=True) as bar,
@@ -114,12 +132,43 @@ def _transfer(url: str, part: Path, size: int | None) -> None:
         raise _Broken("the connection was interrupted")
 
 
+def _origin_of(part: Path) -> Path:
+    """Return the file beside a partial file that tells its URL and version."""
+    return part.with_name(f"{part.name}.origin")
+
+
+def _discard(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _origin_of(part).unlink(missing_ok=True)
+
+
+def _read_origin(part: Path) -> dict[str, str]:
+    try:
+        origin = read_json(_origin_of(part))
+        return {"url": str(origin["url"]), "version": str(origin["version"])}
+    except (InputError, KeyError, TypeError):
+        return {"url": "", "version": ""}
+
+
+def _drop_unless_of(url: str, part: Path, is_verified: bool) -> None:
+    """Remove a partial file of another URL, or of a version that neither the server nor a checksum can tell."""
+    if not part.exists():
+        return
+    origin = _read_origin(part)
+    if origin["url"] not in ("", url) or not (origin["version"] or is_verified):
+        logging.warning("%s may be a part of another file than %s: starting again", part, url)
+        _discard(part)
+
+
 @contextmanager
-def _open(url: str, offset: int) -> Iterator[_Answer | None]:
-    """Request a URL from a byte offset on; yield None if the server rejects the offset."""
+def _open(url: str, offset: int, version: str) -> Iterator[_Answer | None]:
+    """Request a URL from a byte offset of a version on; yield None if the server rejects the offset."""
     headers = {"User-Agent": "yolov3-darknet53", "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
+        if version:
+            # The server sends the whole file if it has changed (RFC 9110, section 13.1.5).
+            headers["If-Range"] = version
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS) as response:
             yield _answer_of(response, offset)
@@ -150,7 +199,10 @@ def _answer_of(response: Any, requested: int) -> _Answer:
         start, total = match[1] if match else str(requested), content_range.rpartition("/")[2]
     if int(start) not in (0, requested):
         raise _Broken("the server starts at another byte than requested")
-    return _Answer(response, int(start), int(total) if total.isdigit() else None)
+    tag = response.headers.get("ETag", "")
+    # A weak tag does not promise equal bytes.
+    version = response.headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag
+    return _Answer(response, int(start), int(total) if total.isdigit() else None, version)
 
 
 def _refuse_page(url: str, first: bytes) -> None:
@@ -165,11 +217,11 @@ def _refuse_page(url: str, first: bytes) -> None:
 def _verify(url: str, part: Path, size: int | None, sha256: str | None) -> None:
     length = _length(part)
     if size is not None and length != size:
-        part.unlink(missing_ok=True)
+        _discard(part)
         raise InputError(f"{url} sent {length} bytes, not the expected {size}: run again or use another mirror")
     digest = sha256_of(part) if sha256 is not None else None
     if digest != sha256:
-        part.unlink()
+        _discard(part)
         raise InputError(
             f"{url} sent {length} bytes with SHA-256 {digest}, not the expected {sha256}: "
             "run again or use another mirror"
