@@ -44,7 +44,9 @@ def allowed(rule: dict[str, Any]) -> str:
 def allowed_of_type(kind: str, rule: dict[str, Any]) -> str:
     """Return in words which values of one JSON type a rule allows."""
     if kind == "array":
-        return f"list of {rule['minItems']}: {allowed(rule['items'])}"
+        return f"list{f' of {length}' if (length := rule.get('minItems')) else ''}: {allowed(rule['items'])}"
+    if kind == "object":
+        return f"names, each with: {allowed(rule['additionalProperties'])}"
     if kind == "string":
         return f"text, `{rule['pattern']}`" if "pattern" in rule else "text"
     if kind in ("boolean", "null"):

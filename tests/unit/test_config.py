@@ -234,7 +234,8 @@ def test_just_beyond_a_limit_is_refused(config, words):
         ({"seed": {"lr": "0.1"}}, "config key seed is {'lr': '0.1'} but must be of type integer ("),
         (
             {"data": {"provider": "custom"}},
-            "config key custom.train_image_dir is empty but data.provider is custom: set it to a path",
+            "config key custom.train_image_dir is empty but data.provider is custom: set it to a path, or "
+            "custom.folder to the folder of the whole data set",
         ),
         (
             {"train": {"loss_scaler": "dynamic"}},

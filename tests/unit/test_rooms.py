@@ -15,6 +15,7 @@ ROOMS = (
     "config",
     "data",
     "data.shapes",
+    "data.custom",
     "network",
     "weights",
     "evaluation",

@@ -14,6 +14,8 @@ if not SCRIPTS.is_dir():
         f"the workflow is loaded from {WORKFLOW_DIR}, which is not a local folder: clone the repository and use "
         "workflow/Snakefile of the clone"
     )
+if set("{}") & set(str(WORKFLOW_DIR)):
+    raise WorkflowError(f"the path {WORKFLOW_DIR} has braces, which Snakemake takes for wildcards: move the project")
 sys.path.insert(0, str(WORKFLOW_DIR / "lib"))
 
 from yolov3.config.config import complete_config, network_input, typed_values
@@ -22,6 +24,7 @@ from yolov3.config.options import option_words
 from yolov3.config.plan import Plan
 from yolov3.config.recipe import recipe_text
 from yolov3.config.sources import files_digest, prefer_this_python
+from yolov3.data.custom.places import is_converted
 from yolov3.errors import InputError
 from yolov3.process import available_cpus
 
@@ -33,6 +36,7 @@ except InputError as error:
     raise WorkflowError(str(error))
 
 PLAN = Plan.of(config)
+CONVERTS_ANNOTATIONS = PLAN.provider == "custom" and is_converted(config["custom"])
 RECIPE_TEXT = recipe_text(typed_values(WRITTEN_CONFIG))
 EXPORTED = config["export"]["file_name"]
 # Resolved here because preprocess_bins has no checkpoint to read input size and letterbox from.
@@ -52,6 +56,11 @@ NETWORK_INPUT = section("eval", "testing_shape", "letterbox")
 def top_level(*keys):
     """Return top-level keys of the config as options for `command`."""
     return "", {key: config[key] for key in keys}
+
+
+def converted_annotations(split):
+    """Return the annotations of a split as an output if they are converted from another format or divided."""
+    return f"results/data/{split}/annotations.json" if CONVERTS_ANNOTATIONS else []
 
 
 def command(name, *sections, more="", without=()):
@@ -152,8 +161,12 @@ def download_command(split):
     other = "val_" if split == "train" else "train_"
     keys = [key for key in config[PLAN.provider] if not key.startswith(other)]
     # Manifests refer to data_dir through links, so that data_dir can be moved.
-    links = "" if PLAN.provider == "custom" else "--links_dir results/data"
-    return command("download", section("data"), section(PLAN.provider, *keys), more=f"--split {split} {links}")
+    place = "--converted_dir" if PLAN.provider == "custom" else "--links_dir"
+    # Which images become validation images depends on the seed.
+    seed = top_level("seed") if PLAN.provider == "custom" and config["custom"]["val_share"] else top_level()
+    return command(
+        "download", seed, section("data"), section(PLAN.provider, *keys), more=f"--split {split} {place} results/data"
+    )
 
 
 def native_model(wildcards):

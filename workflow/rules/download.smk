@@ -11,6 +11,7 @@ rule download_train:
     output:
         manifest="results/data/train.json",
         images=linked_images("train"),
+        annotations=converted_annotations("train"),
     log:
         "logs/download_train.log",
     benchmark:
@@ -33,6 +34,7 @@ use rule download_train as download_val with:
     output:
         manifest="results/data/val.json",
         images=linked_images("val"),
+        annotations=converted_annotations("val"),
     log:
         "logs/download_val.log",
     benchmark:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
-from yolov3.data.checks import CheckSettings, CustomSettings, check_dataset
+from yolov3.data.checks import CheckSettings, check_dataset
 from yolov3.data.coco2014 import Coco2014Settings, prepare_coco2014
+from yolov3.data.custom.places import CustomSettings, custom_places
 from yolov3.data.links import link_places
 from yolov3.data.manifest import SPLITS, Manifest, Places
 from yolov3.data.shapes.dataset import ShapesSettings, prepare_shapes
@@ -39,7 +40,8 @@ def find_data(arguments: argparse.Namespace, splits: Sequence[str]) -> Places:
         return prepare_shapes(data_dir, settings_from(ShapesSettings, arguments), splits)
     if arguments.provider == "coco2014":
         return prepare_coco2014(data_dir, settings_from(Coco2014Settings, arguments), splits)
-    return settings_from(CustomSettings, arguments).places(splits)
+    converted_dir = arguments.converted_dir or arguments.manifest.parent
+    return custom_places(settings_from(CustomSettings, arguments), splits, arguments.seed, converted_dir)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,7 +51,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--split", choices=("", *SPLITS), default="", help="only this split (default: both)")
     parser.add_argument("--categories_from", type=Path, help="with --split val: manifest of the training images")
     parser.add_argument("--links_dir", type=Path, help="refer to the data by links in this folder (default: directly)")
+    parser.add_argument("--converted_dir", type=Path, help="folder of converted annotations (default: the manifest's)")
     parser.add_argument("--merge", type=Path, nargs=2, help="merge the manifests of two splits instead")
+    add_options(parser, "", only=("seed",))
     for section in ("data", "shapes", "coco2014", "custom"):
         add_options(parser, section)
     return run_stage(run, parser.parse_args(argv))

@@ -11,6 +11,7 @@ from yolov3.config.schema import as_integer, config_schema, is_finite, section_s
 from yolov3.config.trained_input import training_input
 from yolov3.errors import InputError
 
+CUSTOM_PATHS = ("train_image_dir", "train_annotations", "val_image_dir", "val_annotations")
 PYTHON_WORDS = {"True": True, "False": False, "None": None}
 # The only device of each native engine; lite is not listed because it runs on both.
 DEVICE_OF_ENGINE = {"openvino": "cpu", "acl": "ascend"}
@@ -195,5 +196,6 @@ def _check_across_fields(config: dict[str, Any]) -> None:
         remedy = f"set infer.device to {only_device}, or choose another engine"
         refuse("infer.device", f"infer.engine {infer['engine']} runs on {only_device} only: {remedy}")
     if config["data"]["provider"] == "custom":
-        for name, value in config["custom"].items():
-            refuse(f"custom.{name}", "data.provider is custom: set it to a path", not value)
+        for name in () if config["custom"]["folder"] else CUSTOM_PATHS:
+            remedy = "data.provider is custom: set it to a path, or custom.folder to the folder of the whole data set"
+            refuse(f"custom.{name}", remedy, not config["custom"][name])

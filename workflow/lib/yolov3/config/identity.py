@@ -5,6 +5,7 @@ was added. So adding a key invalidates no results, and changing a default does. 
 `false` for keys that change how a stage runs but not what it computes, `content` for paths whose file content counts.
 """
 
+import hashlib
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,8 @@ from yolov3.config.options import option_words
 from yolov3.config.schema import section_schema
 from yolov3.config.sources import code_digest
 from yolov3.files import sha256_of
+
+ANNOTATION_SUFFIXES = frozenset({".json", ".xml", ".txt", ".yaml", ".yml", ".names"})
 
 
 class Command(str):
@@ -59,13 +62,33 @@ def tracked_values(section: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def tracked_contents(section: str, values: dict[str, Any]) -> dict[str, str]:
-    """Return the SHA-256 of each file named by a key with `tracked: content`; values such as URLs stay as they are."""
+    """Return the digest of each file or folder named by a key with `tracked: content`; other values as they are."""
     schemas = section_schema(section)
     return {
-        key: sha256_of(value) if Path(value).is_file() else value
+        key: _content_of(value)
         for key, value in sorted(values.items())
         if schemas[key].get("tracked") == "content" and value != _baseline(schemas[key])
     }
+
+
+def _content_of(place: str) -> str:
+    path = Path(place)
+    if path.is_file():
+        return sha256_of(path)
+    # A moved folder has another path in the manifest.
+    return f"{place} {folder_digest(path)}" if path.is_dir() else place
+
+
+def folder_digest(folder: Path) -> str:
+    """Return a digest of a data set's folder: names and sizes of all files, and the content of annotations."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.name.startswith("."):
+            content = sha256_of(path) if path.suffix in ANNOTATION_SUFFIXES else ""
+            digest.update(
+                f"{path.relative_to(folder)} {path.stat().st_size} {content}\n".encode(errors="surrogateescape")
+            )
+    return digest.hexdigest()
 
 
 def _baseline(schema: dict[str, Any]) -> Any:

@@ -18,7 +18,7 @@ def section_keys(section: str) -> dict[str, Any]:
     """Return the schema of each key of a section, in order; section "" holds the top-level keys."""
     properties = config_schema()["properties"]
     rules = properties[section]["properties"] if section else properties
-    return {key: rule for key, rule in rules.items() if rule.get("type") != "object"}
+    return {key: rule for key, rule in rules.items() if "properties" not in rule}
 
 
 def section_schema(section: str) -> dict[str, Any]:

@@ -263,9 +263,8 @@ def ground_truth(manifest: Manifest, split: str) -> dict[str, Any]:
     # Renumbered from 1, because pycocotools treats a match with id 0 as no match.
     for number, index in enumerate(np.flatnonzero(rows.usable), start=1):
         row, category_id = dataset["annotations"][index], manifest.category_ids[rows.labels[index]]
-        box_xywh = list(_box_xywh(row))
-        area = row["area"] if has_valid_area(row) else box_xywh[2] * box_xywh[3]
-        fields = {"id": number, "image_id": row["image_id"], "category_id": category_id, "bbox": box_xywh}
+        box_xywh, area = box_and_area(row)
+        fields = {"id": number, "image_id": row["image_id"], "category_id": category_id, "bbox": list(box_xywh)}
         annotations.append({**fields, "area": area, "iscrowd": int(rows.is_crowd[index])})
     return {
         "info": {},
@@ -273,6 +272,12 @@ def ground_truth(manifest: Manifest, split: str) -> dict[str, Any]:
         "annotations": annotations,
         "categories": [{"id": category.id, "name": category.name} for category in manifest.categories],
     }
+
+
+def box_and_area(annotation: dict[str, Any]) -> tuple[tuple[float, float, float, float], float]:
+    """Return box_xywh of an annotation, and its area: that of the box if it has no valid one."""
+    box_xywh = _box_xywh(annotation)
+    return box_xywh, float(annotation["area"]) if has_valid_area(annotation) else box_xywh[2] * box_xywh[3]
 
 
 def has_valid_area(annotation: dict[str, Any]) -> bool:

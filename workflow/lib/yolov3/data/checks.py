@@ -1,8 +1,9 @@
 """Check a data set in COCO format before use, count its defects, and describe it in a manifest."""
 
 import hashlib
+import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from yolov3.data.annotations import (
     AnnotationRows,
     annotation_rows,
+    box_and_area,
     categories_of,
     has_valid_area,
     read_annotations,
@@ -22,7 +24,6 @@ from yolov3.data.annotations import (
 from yolov3.data.images import SizeWH, check_image_header, read_image_digest
 from yolov3.data.manifest import SPLITS, Category, Manifest, Places, SplitFiles, folder_places
 from yolov3.errors import InputError
-from yolov3.files import sha256_of
 from yolov3.process import available_cpus
 from yolov3.terminal import progress_bar
 
@@ -40,31 +41,6 @@ class CheckSettings:
 
     check_images: str
     skip_bad_images: bool
-
-
-@dataclass(frozen=True)
-class CustomSettings:
-    """Paths of the user's own data set; fields are the config's `custom` keys of the same names."""
-
-    train_image_dir: str
-    train_annotations: str
-    val_image_dir: str
-    val_annotations: str
-
-    def places(self, splits: Sequence[str] = SPLITS) -> Places:
-        """Return image folder and annotation file of each split.
-
-        Raises:
-            InputError: a path is not given.
-        """
-        places = {}
-        for split in splits:
-            keys = (f"{split}_image_dir", f"{split}_annotations")
-            for key in keys:
-                if not getattr(self, key):
-                    raise InputError(f"custom.{key} is empty but data.provider is custom: set it to the path")
-            places[split] = (Path(getattr(self, keys[0])), Path(getattr(self, keys[1])))
-        return places
 
 
 def check_dataset(
@@ -141,7 +117,7 @@ def _check_split(
         images_without_boxes=int((counts == 0).sum()),
         max_boxes=int(counts.max()),
         excluded_images=excluded,
-        fingerprint=_fingerprint(annotation_file, digests),
+        fingerprint=_fingerprint(dataset, rows, digests),
     )
 
 
@@ -220,10 +196,16 @@ def _repeated(rows: AnnotationRows) -> np.ndarray:
     return repeated
 
 
-def _fingerprint(annotation_file: Path, digests: dict[str, str]) -> str:
-    digest = hashlib.sha256(sha256_of(annotation_file).encode())
-    for file_name in sorted(digests):
-        digest.update(f"\n{file_name} {digests[file_name]}".encode())
+def _fingerprint(dataset: dict[str, Any], rows: AnnotationRows, digests: dict[str, str]) -> str:
+    """Return the SHA-256 of a split by its content, whatever the format of its annotation file."""
+    digest = hashlib.sha256()
+    for image in dataset["images"]:
+        fields = [image["id"], image["file_name"], digests[image["file_name"]]]
+        digest.update(f"{json.dumps(fields)}\n".encode())
+    for index in np.flatnonzero(rows.usable):
+        box_xywh, area = box_and_area(dataset["annotations"][index])
+        labels = [int(rows.image_index[index]), int(rows.labels[index]), int(rows.is_crowd[index])]
+        digest.update(f"{json.dumps([*labels, *box_xywh, area])}\n".encode())
     return digest.hexdigest()
 
 

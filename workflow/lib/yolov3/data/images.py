@@ -52,19 +52,32 @@ def check_image_header(path: str | Path, size_wh: SizeWH) -> int:
     Raises:
         InputError: the file is missing, not an image, or its size is not the annotated one.
     """
+    (width, height), is_swapped = _read_header(path)
+    if size_wh != (width, height) and not (is_swapped and size_wh == (height, width)):
+        raise _size_error(path, (width, height), size_wh)
+    return Path(path).stat().st_size
+
+
+def upright_size(path: str | Path) -> SizeWH:
+    """Return width and height of an image as it is shown, with its EXIF orientation.
+
+    Raises:
+        InputError: the file is missing or not an image.
+    """
+    (width, height), is_swapped = _read_header(path)
+    return (height, width) if is_swapped else (width, height)
+
+
+def _read_header(path: str | Path) -> tuple[SizeWH, bool]:
+    """Return the size of an image as stored, and whether its EXIF orientation exchanges width and height."""
     try:
         with _opened(path) as image:
             _check_pixels(image, path)
-            width, height = image.size
-            is_swapped = image.getexif().get(_EXIF_ORIENTATION) in _SWAPPED_ORIENTATIONS
-        length = Path(path).stat().st_size
+            return image.size, image.getexif().get(_EXIF_ORIENTATION) in _SWAPPED_ORIENTATIONS
     except (OSError, ValueError, SyntaxError) as error:
         # Raises the same error for a missing, empty or unreadable file as a full read.
         encoded = _read_bytes(path)
         raise _not_an_image(path, encoded.tobytes()) from error
-    if size_wh != (width, height) and not (is_swapped and size_wh == (height, width)):
-        raise _size_error(path, (width, height), size_wh)
-    return length
 
 
 def decode_rgb(encoded: np.ndarray, path: str | Path, size_wh: SizeWH | None = None) -> np.ndarray:

@@ -38,7 +38,7 @@ class SplitFiles:
         images_without_boxes: number of images without a usable box that is not a crowd.
         max_boxes: largest number of usable boxes, without crowds, in an image.
         excluded_images: file names of images left out because they are missing or unreadable.
-        fingerprint: SHA-256 of the annotation file and the images, in hexadecimal.
+        fingerprint: SHA-256 of the content of annotations and images, in hexadecimal.
     """
 
     image_dir: Path

@@ -16,7 +16,6 @@ from yolov3.network.darknet53 import running_statistics
 from yolov3.process import available_cpus
 
 BYTES_AT_A_TIME = 1 << 20
-COMPILE_CACHE = "MS_COMPILER_CACHE_ENABLE"
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,12 @@ def start_runtime(device_target: str, seed: int, is_distributed: bool = False) -
     Raises:
         InputError: the host has no such device, or the ranks cannot reach each other.
     """
-    if os.environ.get(COMPILE_CACHE) == "1":
-        # A graph is found by its number in the process: it may be of another input size or of other settings.
+    if os.environ.get("MS_COMPILER_CACHE_ENABLE") == "1":
+        # A graph is found by its number in the process.
         logging.warning(
-            f"{COMPILE_CACHE}=1 is ignored: MindSpore may load a graph compiled for another input size or setting"
+            "MS_COMPILER_CACHE_ENABLE=1 is ignored: MindSpore may load a graph of another input size or other settings"
         )
-        os.environ[COMPILE_CACHE] = "0"
+        os.environ["MS_COMPILER_CACHE_ENABLE"] = "0"
     try:
         mindspore.set_context(mode=mindspore.GRAPH_MODE)
         _choose_device(device_target)

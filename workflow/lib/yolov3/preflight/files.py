@@ -24,6 +24,7 @@ def missing_files(config: dict[str, Any], stages: Collection[str]) -> list[str]:
     sentences = []
     for stage, (section, key) in FILE_OF_STAGE.items():
         value = config[section][key]
-        if stage in stages and value not in NO_FILES and not urlsplit(value).scheme and not Path(value).is_file():
+        is_there = Path(value).is_file() or (section == "custom" and Path(value).is_dir())
+        if stage in stages and value not in NO_FILES and not urlsplit(value).scheme and not is_there:
             sentences.append(f"config key {section}.{key} is {value}, which is no file: correct the path")
     return sentences

@@ -1,0 +1,94 @@
+"""Images with named boxes, as all formats give them, and the COCO data set of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yolov3.data.images import upright_size
+from yolov3.errors import InputError
+
+# Other files in a folder of images are passed over.
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})
+# Pixels: formats with fractions of the image have about six digits.
+DECIMALS = 2
+
+
+@dataclass(frozen=True)
+class LabelledBox:
+    """A box of a named class.
+
+    Attributes:
+        name: class name.
+        box_xywh: left, top, width, height in pixels.
+        is_ignored: whether it is neither trained on nor counted in the evaluation, as a crowd of COCO.
+    """
+
+    name: str
+    box_xywh: tuple[float, float, float, float]
+    is_ignored: bool = False
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image with its boxes; `size_wh` is in pixels."""
+
+    path: Path
+    size_wh: tuple[int, int]
+    boxes: tuple[LabelledBox, ...]
+
+
+def coco_dataset(images: Iterable[LabelledImage], image_dir: Path, names: Sequence[str] = ()) -> dict[str, Any]:
+    """Return images as a COCO data set, by ascending path; their file names are relative to a folder.
+
+    Args:
+        images: the images.
+        image_dir: folder that all of them are in.
+        names: class names in the order of their labels; () for those of the boxes in alphabetical order.
+    """
+    ordered = sorted(images, key=lambda image: image.path)
+    names = names or sorted({box.name for image in ordered for box in image.boxes})
+    category_ids = {name: index for index, name in enumerate(names, start=1)}
+    annotations: list[dict[str, Any]] = []
+    for image_id, image in enumerate(ordered, start=1):
+        for box in image.boxes:
+            left, top, width, height = (round(value, DECIMALS) for value in box.box_xywh)
+            ids = {"id": len(annotations) + 1, "image_id": image_id, "category_id": category_ids[box.name]}
+            size = {"bbox": [left, top, width, height], "area": round(width * height, 2 * DECIMALS)}
+            annotations.append({**ids, **size, "iscrowd": int(box.is_ignored)})
+    return {
+        "images": [
+            {
+                "id": image_id,
+                "file_name": image.path.relative_to(image_dir).as_posix(),
+                "width": image.size_wh[0],
+                "height": image.size_wh[1],
+            }
+            for image_id, image in enumerate(ordered, start=1)
+        ],
+        "annotations": annotations,
+        "categories": [{"id": category_id, "name": name} for name, category_id in category_ids.items()],
+    }
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the images in a folder and its subfolders, ascending, without hidden ones.
+
+    Raises:
+        InputError: the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise InputError(f"image folder {folder} does not exist: check the path in the config")
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    ]
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Return width and height of an image as it is shown; (1, 1) if it cannot be read, which the later check tells."""
+    try:
+        return upright_size(path)
+    except InputError:
+        return (1, 1)
