@@ -194,11 +194,24 @@ def test_all_formats_of_one_data_set_have_one_fingerprint(tmp_path):
 
 def test_what_is_converted_and_what_is_used_in_place(tmp_path):
     given = {"train_annotations": "train.json", "val_annotations": "val.json"}
-    assert not is_converted(vars(settings(**given)))
-    assert not is_converted(vars(settings(**given, format="coco")))
+    assert not is_converted(vars(settings(**given)), "train")
+    assert not is_converted(vars(settings(**given, format="coco")), "train")
     for more in ({"folder": "x"}, {"classes": ("a",)}, {"rename": {"a": "b"}}, {"format": "voc"}):
-        assert is_converted(vars(settings(**given, **more)))
-    assert is_converted(vars(settings(train_annotations=str(tmp_path), val_annotations=str(tmp_path))))
+        assert is_converted(vars(settings(**given, **more)), "val")
+    # Each split for itself: a stage knows only its own.
+    mixed = vars(settings(train_annotations=str(tmp_path)))
+    assert is_converted(mixed, "train") and not is_converted(mixed, "val")
+
+
+def test_one_split_may_be_coco_and_the_other_not(tmp_path):
+    write_split_folders(tmp_path, "voc")
+    paths = {f"{split}_image_dir": str(tmp_path / split) for split in ("train", "val")}
+    paths |= {f"{split}_annotations": str(tmp_path / split) for split in ("train", "val")}
+    converted(tmp_path, **paths)
+    coco = (tmp_path / "converted" / "val" / "annotations.json").rename(tmp_path / "val.json")
+    places = custom_places(settings(**{**paths, "val_annotations": str(coco)}), ("train", "val"), 1, tmp_path / "again")
+    assert places["val"] == (tmp_path / "val", coco)
+    assert places["train"][1] == tmp_path / "again" / "train" / "annotations.json"
 
 
 @pytest.mark.parametrize("kind", WRITERS)

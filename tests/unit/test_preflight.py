@@ -14,7 +14,7 @@ from exported_samples import run_script, write_program
 from yolov3.config.config import complete_config
 from yolov3.preflight import checks, resources
 from yolov3.preflight.checks import missing_requirements
-from yolov3.preflight.files import FILE_OF_STAGE, missing_files
+from yolov3.preflight.files import FILES_OF_STAGES, missing_files
 from yolov3.preflight.settings import PreflightSettings, values_of
 
 ROOT = Path(__file__).parents[2]
@@ -242,15 +242,16 @@ def test_the_stage_says_all_at_once(host, capfd):
     assert run_script("preflight") == 0
 
 
-@pytest.mark.parametrize(
-    ("section", "key", "stage"), [(*place, stage) for stage, place in FILE_OF_STAGE.items()], ids=FILE_OF_STAGE
-)
-def test_files_of_the_user(tmp_path, section, key, stage):
+@pytest.mark.parametrize(("stage", "section", "key"), FILES_OF_STAGES)
+def test_files_of_the_user(tmp_path, stage, section, key):
     config = complete_config({section: {key: str(tmp_path / "file")}})
     sentence = f"config key {section}.{key} is {tmp_path / 'file'}, which is no file: correct the path"
     assert missing_files(config, {stage, "report"}) == [sentence]
     assert missing_files(config, {"report"}) == []
     assert missing_files({**config, "preflight": False}, {stage}) == []
+    (tmp_path / "file").mkdir()
+    assert missing_files(config, {stage}) == ([] if section == "custom" else [sentence])
+    (tmp_path / "file").rmdir()
     (tmp_path / "file").touch()
     assert missing_files(config, {stage}) == []
     assert missing_files(complete_config({section: {key: "https://example.org/file"}}), {stage}) == []

@@ -4,7 +4,10 @@ import json
 
 import cv2
 import numpy as np
-from conftest import SMALL, changed, copy_of_a_run
+from conftest import SMALL, changed, copy_of_a_run, edited
+from label_files import write_images, write_voc
+
+from yolov3.data.manifest import Manifest
 
 
 def one_image_one_class(folder):
@@ -52,6 +55,28 @@ def test_one_image_and_one_class(finished, tmp_path):
     assert "Kiste <b>" not in page
     # The images are used in place.
     assert not (project.folder / "dataset").exists()
+
+
+def test_a_folder_of_voc_files_is_divided_and_converted(finished, tmp_path):
+    data = tmp_path / "meine daten"
+    images = [(f"{number}", (64, 64), (("Kiste", (4, 6, 20, 30)),)) for number in range(6)]
+    write_images(data, images)
+    write_voc(data, images)
+    project = copy_of_a_run(finished, tmp_path, (".snakemake",))
+    places = {"custom.folder": str(data), "custom.val_share": 0.5}
+    project.write_config(changed(SMALL, {"data.provider": "custom", "backbone.source": "none", **places}))
+    project.snakemake("download")
+    manifest = Manifest.read(project.folder / "results" / "data" / "manifest.json")
+    assert [manifest.split(split).images for split in ("train", "val")] == [3, 3]
+    assert project.wanted_rules("download") == set()
+    (project.folder / "results" / "data" / "val" / "annotations.json").unlink()
+    assert "download_val" in project.wanted_rules("preprocess_bins")
+    assert project.wanted_rules("download") == set()
+    project.snakemake("download", "--forcerun", "download_val")
+    edited(data / "3.xml", "<xmin>4</xmin>", "<xmin>5</xmin>")
+    assert project.wanted_rules("download") == {"download_train", "download_val", "download"}
+    project.write_config(changed(SMALL, {"data.provider": "custom", "seed": 9, "backbone.source": "none", **places}))
+    assert project.wanted_rules("download") == {"download_train", "download_val", "download"}
 
 
 def test_cut_annotations_stop_with_a_sentence(finished, tmp_path):

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import SMALL, changed
+from conftest import SMALL, Project, changed, copy_of_the_project
 from mindspore import Tensor
 
 from yolov3.data.annotations import load_split
@@ -95,3 +95,11 @@ def test_native_raw_maps_equal_those_of_the_network(finished):
         for stage in ("eval_coco", "infer_310")
     ]
     assert accuracies[0] == pytest.approx(accuracies[1], abs=0.002)
+
+
+def test_braces_in_the_projects_path_are_told(tmp_path):
+    project = Project(copy_of_the_project(tmp_path / "a{b}c"), tmp_path)
+    project.write_config(SMALL)
+    code, printed = project.dry_run()
+    assert code == 1
+    assert "has braces, which Snakemake takes for wildcards: move the project" in printed

@@ -4,7 +4,7 @@
 rule cluster_anchors:
     input:
         manifest=rules.download_train.output.manifest,
-        images=present(rules.download_train.output.images),
+        images=present(rules.download_train.output.data),
     output:
         anchors="results/anchors/anchors.json",
     log:

@@ -36,7 +36,6 @@ except InputError as error:
     raise WorkflowError(str(error))
 
 PLAN = Plan.of(config)
-CONVERTS_ANNOTATIONS = PLAN.provider == "custom" and is_converted(config["custom"])
 RECIPE_TEXT = recipe_text(typed_values(WRITTEN_CONFIG))
 EXPORTED = config["export"]["file_name"]
 # Resolved here because preprocess_bins has no checkpoint to read input size and letterbox from.
@@ -56,11 +55,6 @@ NETWORK_INPUT = section("eval", "testing_shape", "letterbox")
 def top_level(*keys):
     """Return top-level keys of the config as options for `command`."""
     return "", {key: config[key] for key in keys}
-
-
-def converted_annotations(split):
-    """Return the annotations of a split as an output if they are converted from another format or divided."""
-    return f"results/data/{split}/annotations.json" if CONVERTS_ANNOTATIONS else []
 
 
 def command(name, *sections, more="", without=()):
@@ -127,9 +121,9 @@ def declared_folder(path):
     return [] if workflow.storage_settings.default_storage_provider else directory(path)
 
 
-def present(folder):
-    """Return a folder as an input that only has to exist."""
-    return ancient(folder) if folder else []
+def present(place):
+    """Return a file or folder as an input that only has to exist."""
+    return ancient(place) if place else []
 
 
 def described(model):
@@ -151,15 +145,20 @@ def exported(suffix, user):
     return files
 
 
-def linked_images(split):
-    """Return the link to the images of a split as an output; the user's own folders are not declared."""
-    return [] if PLAN.provider == "custom" else declared_folder(f"results/data/{split}/images")
+def split_data(split):
+    """Return the link to the images of a split, or its converted annotations, as an output; files in place are not."""
+    if PLAN.provider != "custom":
+        return declared_folder(f"results/data/{split}/images")
+    return f"results/data/{split}/annotations.json" if is_converted(config["custom"], split) else []
 
 
 def download_command(split):
     """Return the command for one split, without the settings of the other split."""
-    other = "val_" if split == "train" else "train_"
-    keys = [key for key in config[PLAN.provider] if not key.startswith(other)]
+    own, other = ("train_", "val_") if split == "train" else ("val_", "train_")
+    values = config[PLAN.provider]
+    # Those that both splits have; val_share concerns both.
+    of_other = {key for key in values if key.startswith(other) and own + key.removeprefix(other) in values}
+    keys = [key for key in values if key not in of_other]
     # Manifests refer to data_dir through links, so that data_dir can be moved.
     place = "--converted_dir" if PLAN.provider == "custom" else "--links_dir"
     # Which images become validation images depends on the seed.

@@ -10,8 +10,7 @@ if PLAN.provider != "custom":
 rule download_train:
     output:
         manifest="results/data/train.json",
-        images=linked_images("train"),
-        annotations=converted_annotations("train"),
+        data=split_data("train"),
     log:
         "logs/download_train.log",
     benchmark:
@@ -33,8 +32,7 @@ use rule download_train as download_val with:
         train=rules.download_train.output.manifest,
     output:
         manifest="results/data/val.json",
-        images=linked_images("val"),
-        annotations=converted_annotations("val"),
+        data=split_data("val"),
     log:
         "logs/download_val.log",
     benchmark:

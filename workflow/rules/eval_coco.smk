@@ -4,7 +4,7 @@
 rule eval_coco:
     input:
         manifest=rules.download_val.output.manifest,
-        images=present(rules.download_val.output.images),
+        images=present(rules.download_val.output.data),
         checkpoint=CHECKPOINT,
     output:
         log=report(

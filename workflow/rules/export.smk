@@ -5,7 +5,7 @@ rule export:
     input:
         # The exported models are compared with the network on one of the images.
         manifest=rules.download_train.output.manifest,
-        images=present(rules.download_train.output.images),
+        images=present(rules.download_train.output.data),
         checkpoint=CHECKPOINT,
     output:
         models=[f"results/export/{EXPORTED}.{name}" for name in PLAN.formats],

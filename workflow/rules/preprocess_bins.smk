@@ -7,7 +7,7 @@ NORMALISED_INPUT = (NETWORK_INPUT, section("network", "normalisation"))
 rule preprocess_bins:
     input:
         manifest=rules.download_val.output.manifest,
-        source=present(rules.download_val.output.images),
+        source=present(rules.download_val.output.data),
     output:
         index="results/bins/index.json",
         images=declared_folder("results/bins/images"),
@@ -29,7 +29,7 @@ rule preprocess_bins:
 use rule preprocess_bins as calibration_bins with:
     input:
         manifest=rules.download_train.output.manifest,
-        source=present(rules.download_train.output.images),
+        source=present(rules.download_train.output.data),
     output:
         index="results/calibration/index.json",
         images=declared_folder("results/calibration/images"),

@@ -12,7 +12,7 @@ BATCH_OPTIONS = (
 rule preview_batches:
     input:
         manifest=rules.download_train.output.manifest,
-        images=present(rules.download_train.output.images),
+        images=present(rules.download_train.output.data),
         anchors=rules.cluster_anchors.output.anchors if PLAN.clusters_anchors else [],
     output:
         picture="results/preview/batches.jpg",

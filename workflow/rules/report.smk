@@ -15,7 +15,7 @@ REPORT_TEMPLATES = [WORKFLOW_DIR / "lib" / "yolov3" / "report" / name for name i
 rule report:
     input:
         manifest=rules.download.output.manifest,
-        images=present(rules.download_val.output.images),
+        images=present(rules.download_val.output.data),
         train_metrics=rules.train.output.metrics if PLAN.has_training else [],
         train_summary=rules.train.output.summary if PLAN.has_training else [],
         preview=rules.preview_batches.output.picture if PLAN.has_training else [],

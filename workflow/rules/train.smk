@@ -12,9 +12,9 @@ SHOWING_ROOMS = ("yolov3.report", "yolov3.drawing")
 rule train:
     input:
         manifest=rules.download_train.output.manifest,
-        images=present(rules.download_train.output.images),
+        images=present(rules.download_train.output.data),
         validation=rules.download_val.output.manifest if PLAN.has_validation else [],
-        validation_images=present(rules.download_val.output.images) if PLAN.has_validation else [],
+        validation_images=present(rules.download_val.output.data) if PLAN.has_validation else [],
         backbone=rules.convert_backbone.output.checkpoint if PLAN.has_backbone else [],
         anchors=rules.cluster_anchors.output.anchors if PLAN.clusters_anchors else [],
         rank_table=rules.rank_table.output.table if PLAN.has_rank_table else [],

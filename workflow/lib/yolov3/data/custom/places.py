@@ -30,15 +30,15 @@ class CustomSettings:
     val_annotations: str
 
 
-def is_converted(custom: dict[str, Any]) -> bool:
-    """Return whether annotations are written anew, as COCO files, instead of used where they are.
+def is_converted(custom: dict[str, Any], split: str) -> bool:
+    """Return whether annotations of a split are written anew, as a COCO file, instead of used where they are.
 
     `custom` is the section of the config.
     """
     if any(custom[key] for key in ("folder", "classes", "rename")) or custom["format"] not in (AUTO, "coco"):
         return True
-    given = [Path(custom[key]) for key in ("train_annotations", "val_annotations")]
-    return any(path.is_dir() or path.suffix in (".yaml", ".yml") for path in given)
+    given = Path(custom[f"{split}_annotations"] or "none")
+    return given.is_dir() or given.suffix in (".yaml", ".yml")
 
 
 def custom_places(settings: CustomSettings, splits: Sequence[str], seed: int, converted_dir: Path) -> Places:
@@ -53,11 +53,15 @@ def custom_places(settings: CustomSettings, splits: Sequence[str], seed: int, co
     Raises:
         InputError: a path is not given or does not exist, or annotations are invalid.
     """
-    if not is_converted(vars(settings)):
-        return {split: _given_places(settings, split) for split in splits}
-    found = _found_splits(settings, seed)
+    if not settings.folder:
+        found = {split: _given_split(settings, split) for split in splits if is_converted(vars(settings), split)}
+    else:
+        found = _splits_of_folder(settings, seed)
     places = {}
     for split in splits:
+        if split not in found:
+            places[split] = _given_places(settings, split)
+            continue
         dataset = with_classes(found[split].dataset, settings.classes, settings.rename, split)
         file = converted_dir / split / "annotations.json"
         write_json(file, dataset, indent=None)
@@ -77,14 +81,13 @@ def _given_places(settings: CustomSettings, split: str) -> tuple[Path, Path]:
     return Path(getattr(settings, keys[0])), Path(getattr(settings, keys[1]))
 
 
-def _found_splits(settings: CustomSettings, seed: int) -> dict[str, FoundSplit]:
-    if not settings.folder:
-        found = {}
-        for split in SPLITS:
-            image_dir, annotations = _given_places(settings, split)
-            kind = format_of(annotations) if settings.format == AUTO else settings.format
-            found[split] = FoundSplit(read_place(annotations, image_dir, kind, settings.classes), image_dir)
-        return found
+def _given_split(settings: CustomSettings, split: str) -> FoundSplit:
+    image_dir, annotations = _given_places(settings, split)
+    kind = format_of(annotations) if settings.format == AUTO else settings.format
+    return FoundSplit(read_place(annotations, image_dir, kind, settings.classes), image_dir)
+
+
+def _splits_of_folder(settings: CustomSettings, seed: int) -> dict[str, FoundSplit]:
     folder = Path(settings.folder)
     kind = format_of(folder) if settings.format == AUTO else settings.format
     logging.info("%s has annotations of format %s", folder, kind)
