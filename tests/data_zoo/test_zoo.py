@@ -5,12 +5,15 @@ the run; `says` one of a warning. Without `refused`, the AP of detections near t
 finds on the clean data.
 """
 
+import io
 import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
+from PIL import Image
 from zoo import Data, ap_of_ours, ap_of_pycocotools, clean_dataset, detections_near, run_on
 
 
@@ -368,6 +371,141 @@ def a_web_page_as_image(data):
 @case(refused="1.png has 0 bytes")
 def an_empty_image(data):
     data.files["1.png"] = b""
+
+
+def encoded(kind, size_wh=(60, 50), mode="RGB", **options):
+    """An image file of noise."""
+    noise = np.random.default_rng(7).integers(0, 256, (size_wh[1], size_wh[0], 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(noise).convert(mode).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+@case()
+def a_grey_image(data):
+    data.files["1.png"] = encoded("PNG", mode="L")
+
+
+@case()
+def an_image_with_a_palette(data):
+    data.files["1.png"] = encoded("PNG", mode="P")
+
+
+@case()
+def an_image_with_transparency(data):
+    data.files["1.png"] = encoded("PNG", mode="RGBA")
+
+
+@case()
+def an_image_for_printing(data):
+    data.files["1.png"] = encoded("JPEG", mode="CMYK")
+
+
+@case()
+def an_image_of_another_format_than_its_name_says(data):
+    data.files["1.png"] = encoded("WEBP")
+
+
+@case()
+def an_image_that_is_shown_turned(data):
+    data.files["1.png"] = encoded("JPEG", (50, 60), exif=turned())
+
+
+@case()
+def a_webp_image_that_is_shown_turned(data):
+    data.files["1.png"] = encoded("WEBP", (50, 60), exif=turned())
+
+
+@case()
+def an_image_annotated_as_it_is_stored(data):
+    data.files["1.png"] = encoded("JPEG", (60, 50), exif=turned())
+
+
+@case(refused="1.png is cut off or damaged")
+def half_an_image(data):
+    content = encoded("PNG")
+    data.files["1.png"] = content[: len(content) // 2]
+
+
+@case(refused="1.png has pixels of 32 bits")
+def an_elevation_model(data):
+    data.files["1.png"] = encoded("TIFF", mode="F")
+
+
+@case()
+def images_in_subfolders(data):
+    change(data, "images", 0, file_name="deep/er/1.png")
+    data.files["deep/er/1.png"] = encoded("PNG")
+
+
+@case(says="1 of 5 images left out as missing or unreadable")
+def a_bad_image_that_may_be_left_out(data):
+    for dataset in both(data):
+        dataset["images"].append({"id": 50, "file_name": "none.png", "width": 5, "height": 5})
+    data.options += ["--skip_bad_images", "true"]
+
+
+@case(says="1 boxes extend beyond their image: clipped")
+def a_training_box_over_the_edge(data):
+    data.train["annotations"].append({**data.train["annotations"][0], "id": 99, "bbox": [50, 40, 30, 30]})
+
+
+@case(image_id=lambda number: number - 1, category_id=lambda number: number - 3)
+def ids_from_0(data):
+    renumber(data, images=lambda number: number - 1, categories=lambda number: number - 3)
+
+
+@case()
+def a_root_category_without_boxes(data):
+    for dataset in both(data):
+        dataset["categories"].insert(0, {"id": 0, "name": "animals", "supercategory": "none"})
+
+
+@case(says="val: 1 annotations are of unknown categories: dropped")
+def a_category_that_only_val_has(data):
+    data.val["categories"].append({"id": 9, "name": "cow"})
+    data.val["annotations"].append({**data.val["annotations"][0], "id": 99, "category_id": 9})
+
+
+@case()
+def entries_in_any_order(data):
+    for dataset in both(data):
+        for name in ("images", "categories", "annotations"):
+            dataset[name].reverse()
+
+
+@case()
+def crowds_that_are_null(data):
+    for dataset in both(data):
+        for row in dataset["annotations"]:
+            row["iscrowd"] = row["iscrowd"] or None
+
+
+@case()
+def names_of_files_with_all_that_file_systems_allow(data):
+    name = "a b'c\"d$(e);%25[f]{g}#ü.png"
+    change(data, "images", 0, file_name=name)
+    data.files[name] = encoded("PNG")
+
+
+@case()
+def further_fields(data):
+    for dataset in both(data):
+        dataset |= {"info": None, "licenses": [], "videos": [{"id": 1}]}
+        for row in dataset["annotations"]:
+            row |= {"segmentation": [[1, 2, 3]], "score": "high", "attributes": {"occluded": True}}
+
+
+@case(refused="with image_id None")
+def an_annotation_without_image(data):
+    for dataset in both(data):
+        del dataset["annotations"][0]["image_id"]
 
 
 # Files.

@@ -71,7 +71,9 @@ class Data:
             content = cv2.imencode(".png", noise)[1].tobytes()
             (folder / "images" / f"{number}.png").write_bytes(content)
         for name, content in self.files.items():
-            (folder / "images" / name).write_bytes(content)
+            path = folder / "images" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
         for split in ("train", "val"):
             text = self.texts.get(split, json.dumps(getattr(self, split)).encode())
             (folder / f"{split}.json").write_bytes(text)
