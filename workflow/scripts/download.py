@@ -13,7 +13,7 @@ from pathlib import Path
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.checks import CheckSettings, check_dataset
-from yolov3.data.coco2014 import Coco2014Settings, prepare_coco2014
+from yolov3.data.coco import ARCHIVES, CocoSettings, prepare_coco
 from yolov3.data.custom.places import CustomSettings, custom_places
 from yolov3.data.links import link_places
 from yolov3.data.manifest import SPLITS, Manifest, Places
@@ -38,8 +38,8 @@ def find_data(arguments: argparse.Namespace, splits: Sequence[str]) -> Places:
     data_dir = Path(arguments.data_dir)
     if arguments.provider == "shapes":
         return prepare_shapes(data_dir, settings_from(ShapesSettings, arguments), splits)
-    if arguments.provider == "coco2014":
-        return prepare_coco2014(data_dir, settings_from(Coco2014Settings, arguments), splits)
+    if arguments.provider in ARCHIVES:
+        return prepare_coco(arguments.provider, data_dir, settings_from(CocoSettings, arguments), splits)
     converted_dir = arguments.converted_dir or arguments.manifest.parent
     return custom_places(settings_from(CustomSettings, arguments), splits, arguments.seed, converted_dir)
 
@@ -54,6 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--converted_dir", type=Path, help="folder of converted annotations (default: the manifest's)")
     parser.add_argument("--merge", type=Path, nargs=2, help="merge the manifests of two splits instead")
     add_options(parser, "", only=("seed",))
+    # Section coco2017 has the same options as coco2014.
     for section in ("data", "shapes", "coco2014", "custom"):
         add_options(parser, section)
     return run_stage(run, parser.parse_args(argv))

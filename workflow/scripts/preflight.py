@@ -27,7 +27,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--devices_here", type=int, choices=(0, 1), default=1, help="0 if a cluster runs the stages")
     parser.add_argument("--dev", type=Path, default=Path("/dev"), help="folder of the device files")
     names = tuple(field.name for field in dataclasses.fields(PreflightSettings))
-    sections = [name for name, rule in config_schema()["properties"].items() if rule.get("type") == "object"]
+    # Section coco2017 has the same options as coco2014.
+    sections = [name for name, rule in config_schema()["properties"].items() if "properties" in rule]
+    sections.remove("coco2017")
     for section in ("", *sections):
         add_options(parser, section, only=names)
     return run_stage(run, parser.parse_args(argv))

@@ -8,7 +8,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +72,22 @@ def fetch(url: str, target: str | Path, size: int | None = None, sha256: str | N
     _verify(url, part, size, sha256)
     part.replace(target)
     _origin_of(part).unlink(missing_ok=True)
+
+
+def fetch_first(urls: Sequence[str], target: str | Path, size: int | None = None, sha256: str | None = None) -> None:
+    """Download a file from the first of several URLs that gives it; see `fetch`.
+
+    Raises:
+        InputError: none of them does; the message is that of the last one.
+    """
+    for index, url in enumerate(urls):
+        try:
+            fetch(url, target, size, sha256)
+            return
+        except InputError as error:
+            if index == len(urls) - 1:
+                raise
+            logging.warning("%s; trying %s", error, urls[index + 1])
 
 
 def _transfer_all(url: str, part: Path, size: int | None, is_verified: bool) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 from yolov3.data.checks import manifest_of_folder
-from yolov3.data.coco2014 import Archive, unpack
+from yolov3.data.coco import Archive, unpack
 from yolov3.errors import InputError
 from yolov3.files import read_json, write_json
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import psutil
 
-from yolov3.data.coco2014 import ARCHIVES, bytes_needed
+from yolov3.data.coco import ARCHIVES, bytes_needed
 from yolov3.errors import InputError
 from yolov3.files import GIB, require_free_space
 from yolov3.network.settings import STRIDES
 from yolov3.preflight.settings import DOWNLOADS, NATIVE_STAGES, PreflightSettings
 
-COCO_CLASSES, COCO_VAL_IMAGES = 80, 40_504
+COCO_CLASSES = 80
+VAL_IMAGES = {"coco2014": 40_504, "coco2017": 5_000}
 # Size of the full network in float32, and channels of its last backbone stage.
 FULL_NETWORK_BYTES, FULL_TOP_CHANNELS = 248_007_048, 1024
 # How often a run stores the weights: state with moments, result, backbone, three exports, converted and int8 models.
@@ -34,8 +35,8 @@ def missing_disk(settings: PreflightSettings, results_dir: Path, stages: frozens
     if "train" in stages:
         needs.append((results_dir, "checkpoints and models", COPIES_OF_WEIGHTS * _weight_bytes(settings)))
     # The size of other data sets is known only when they are checked; those stages check the space themselves.
-    if settings.provider == "coco2014":
-        needs += _coco2014_needs(settings, results_dir, stages)
+    if settings.provider in ARCHIVES:
+        needs += _coco_needs(settings, results_dir, stages)
     places: dict[int, tuple[Path, list[tuple[str, int]]]] = {}
     for folder, what, size in needs:
         existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
@@ -51,20 +52,21 @@ def missing_disk(settings: PreflightSettings, results_dir: Path, stages: frozens
             yield str(error)
 
 
-def _coco2014_needs(
+def _coco_needs(
     settings: PreflightSettings, results_dir: Path, stages: frozenset[str]
 ) -> Iterator[tuple[Path, str, int]]:
     """Yield (folder, description of its content, bytes)."""
     if stages & DOWNLOADS:
-        folder = Path(settings.data_dir) / "coco2014"
-        missing_archives = [archive for archive in ARCHIVES if not (folder / archive.folder).is_dir()]
+        folder = Path(settings.data_dir) / settings.provider
+        archives = ARCHIVES[settings.provider]
+        missing_archives = [archive for archive in archives if not (folder / archive.folder).is_dir()]
         yield folder, "data set", bytes_needed(folder, missing_archives, settings.keep_archives)
     if "preprocess_bins" in stages:
         value_bytes = 4 if settings.bins_dtype == "float32" else 1
-        size = COCO_VAL_IMAGES * 3 * settings.testing_shape**2 * value_bytes
+        size = VAL_IMAGES[settings.provider] * 3 * settings.testing_shape**2 * value_bytes
         yield results_dir, f"bins ({settings.bins_dtype})", size
     cells = sum((settings.testing_shape // stride) ** 2 for stride in STRIDES)
-    raw_maps = COCO_VAL_IMAGES * cells * 3 * (5 + COCO_CLASSES) * 4
+    raw_maps = VAL_IMAGES[settings.provider] * cells * 3 * (5 + COCO_CLASSES) * 4
     for stage in sorted(NATIVE_STAGES & stages):
         if settings.raw_maps and not (results_dir / stage / "result_Files").is_dir():
             yield results_dir, f"result_Files of {stage}", raw_maps

@@ -66,5 +66,7 @@ def values_of(config: dict[str, Any], devices_here: bool) -> dict[str, Any]:
     values = dict(config)
     for section in config.values():
         values |= section if isinstance(section, dict) else {}
+    # The sections of both COCO data sets have the same keys.
+    values |= config.get(config["data"]["provider"], {})
     values |= {"testing_shape": network_input(config)["testing_shape"], "devices_here": int(devices_here)}
     return {field.name: values[field.name] for field in fields(PreflightSettings)}

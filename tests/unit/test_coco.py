@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -9,12 +10,12 @@ import numpy as np
 import pytest
 from annotated_images import small_dataset
 
-from yolov3.data import coco2014
-from yolov3.data.coco2014 import ARCHIVES, Archive, Coco2014Settings, bytes_needed, prepare_coco2014, unpack
+from yolov3.data import coco
+from yolov3.data.coco import ARCHIVES, Archive, CocoSettings, bytes_needed, prepare_coco, unpack
 from yolov3.data.manifest import SPLITS
 from yolov3.errors import InputError
 
-MEMBERS = {archive.folder: archive.members for archive in ARCHIVES}
+MEMBERS = {archive.folder: archive.members for archive in ARCHIVES["coco2014"]}
 
 
 def write_zip(path, members):
@@ -48,11 +49,11 @@ def mirror(tmp_path):
 
 @pytest.fixture
 def archives(mirror):
-    return tuple(archive_of(archive.path, mirror, archive.folder) for archive in ARCHIVES)
+    return tuple(archive_of(archive.path, mirror, archive.folder) for archive in ARCHIVES["coco2014"])
 
 
 def prepare(tmp_path, mirror, archives, keep=False):
-    return prepare_coco2014(tmp_path / "data", Coco2014Settings(mirror.as_uri() + "/", keep), archives=archives)
+    return prepare_coco("coco2014", tmp_path / "data", CocoSettings(mirror.as_uri() + "/", keep), archives=archives)
 
 
 def files_below(folder):
@@ -70,20 +71,55 @@ VISIBLE = [
 
 
 def test_official_archives():
-    facts = {archive.path: f"{archive.size} {archive.sha256}" for archive in ARCHIVES}
+    facts = {archive.path: f"{archive.size} {archive.sha256}" for name in ARCHIVES for archive in ARCHIVES[name]}
     assert facts == {
         "zips/train2014.zip": "13510573713 ede4087e640bddba550e090eae701092534b554b42b05ac33f0300b984b31775",
         "zips/val2014.zip": "6645013297 fe9be816052049c34717e077d9e34aa60814a55679f804cd043e3cbee3b9fde0",
         "annotations/annotations_trainval2014.zip": (
             "252872794 031296bbc80c45a1d1f76bf9a90ead27e94e99ec629208449507a4917a3bf009"
         ),
+        "zips/train2017.zip": "19336861798 69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929",
+        "zips/val2017.zip": "815585330 4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
+        "annotations/annotations_trainval2017.zip": (
+            "252907541 113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268"
+        ),
     }
+
+
+def test_the_archives_of_2017_have_the_layout_of_those_of_2014(tmp_path, mirror):
+    """The same tiny archives under the names of the other year."""
+    renamed = tmp_path / "2017"
+    for archive in ARCHIVES["coco2014"]:
+        with zipfile.ZipFile(mirror / archive.path) as opened:
+            members = {info.filename.replace("2014", "2017"): opened.read(info) for info in opened.infolist()}
+        write_zip(renamed / archive.path.replace("2014", "2017"), members)
+    archives = []
+    for archive in ARCHIVES["coco2017"]:
+        content = (renamed / archive.path).read_bytes()
+        archives.append(dataclasses.replace(archive, size=len(content), sha256=hashlib.sha256(content).hexdigest()))
+    settings = CocoSettings(renamed.as_uri(), False)
+    places = prepare_coco("coco2017", tmp_path / "data", settings, archives=tuple(archives))
+    folder = tmp_path / "data" / "coco2017"
+    assert [name for name in files_below(folder) if not name.endswith(coco.MARKER)] == VISIBLE
+    assert places["val"] == (folder / "val", folder / "annotations" / "val.json")
+
+
+def test_a_second_address_is_tried(tmp_path, mirror, archives, monkeypatch, caplog):
+    monkeypatch.setattr(coco, "ADDRESSES", ((tmp_path / "gone").as_uri(), mirror.as_uri()))
+    places = prepare_coco("coco2014", tmp_path / "data", CocoSettings(coco.ADDRESSES[0], False), archives=archives)
+    assert places["train"][1].is_file()
+    assert "train2014.zip cannot be read" in caplog.text and "; trying file://" in caplog.text
+    # A mirror of one's own is the only one.
+    with pytest.raises(InputError, match="cannot be read"):
+        prepare_coco(
+            "coco2014", tmp_path / "other", CocoSettings((tmp_path / "none").as_uri(), False), archives=archives
+        )
 
 
 def test_layout(tmp_path, mirror, archives):
     places = prepare(tmp_path, mirror, archives)
     folder = tmp_path / "data" / "coco2014"
-    assert [name for name in files_below(folder) if not name.endswith(coco2014.MARKER)] == VISIBLE
+    assert [name for name in files_below(folder) if not name.endswith(coco.MARKER)] == VISIBLE
     assert places["val"] == (folder / "val", folder / "annotations" / "val.json")
     assert json.loads(places["train"][1].read_text()) == small_dataset()
     with zipfile.ZipFile(mirror / "zips/val2014.zip") as archive:
@@ -180,8 +216,8 @@ def test_disk_space_is_checked_before_anything_is_fetched(tmp_path, mirror, monk
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=20 * 2**30))
     # 19.0 GiB of images and annotations, and the largest archive of 12.6 GiB beside them.
-    with pytest.raises(InputError, match=r"20\.000 GiB free but COCO 2014 needs 31\.5\d\d GiB"):
-        prepare(tmp_path, mirror, ARCHIVES)
+    with pytest.raises(InputError, match=r"20\.000 GiB free but coco2014 needs 31\.5\d\d GiB"):
+        prepare(tmp_path, mirror, ARCHIVES["coco2014"])
     assert files_below(tmp_path / "data") == []
 
 

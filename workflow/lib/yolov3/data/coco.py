@@ -1,4 +1,4 @@
-"""Download and unpack the COCO 2014 data set from its official archives or a mirror of them."""
+"""Download and unpack the COCO data sets of 2014 and 2017 from their official archives or a mirror of them."""
 
 import fcntl
 import logging
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from yolov3.data.fetch import fetch
+from yolov3.data.fetch import fetch_first
 from yolov3.data.manifest import SPLITS, Places, folder_places
 from yolov3.errors import InputError
 from yolov3.files import read_json, require_free_space, write_json
@@ -52,39 +52,65 @@ class Archive:
         return None
 
 
-ARCHIVES = (
-    Archive(
-        "annotations/annotations_trainval2014.zip",
-        252_872_794,
-        "031296bbc80c45a1d1f76bf9a90ead27e94e99ec629208449507a4917a3bf009",
-        ANNOTATIONS_FOLDER,
-        tuple((f"annotations/instances_{split}2014.json", f"{split}.json") for split in SPLITS),
+def _archives(year: int, files: dict[str, tuple[int, str]]) -> tuple[Archive, ...]:
+    """Return the archives of a year, given size and SHA-256 of the annotations and of the images of each split."""
+    members = tuple((f"annotations/instances_{split}{year}.json", f"{split}.json") for split in SPLITS)
+    annotations = f"annotations/annotations_trainval{year}.zip"
+    return (
+        Archive(annotations, *files[ANNOTATIONS_FOLDER], ANNOTATIONS_FOLDER, members),
+        *(
+            Archive(f"zips/{split}{year}.zip", *files[split], split, ((f"{split}{year}/", ""),))
+            for split in ("val", "train")
+        ),
+    )
+
+
+# By data.provider. Sizes are those that the server gives, SHA-256 those of torchvision's prototype data sets (coco.py).
+ARCHIVES = {
+    "coco2014": _archives(
+        2014,
+        {
+            "annotations": (252_872_794, "031296bbc80c45a1d1f76bf9a90ead27e94e99ec629208449507a4917a3bf009"),
+            "val": (6_645_013_297, "fe9be816052049c34717e077d9e34aa60814a55679f804cd043e3cbee3b9fde0"),
+            "train": (13_510_573_713, "ede4087e640bddba550e090eae701092534b554b42b05ac33f0300b984b31775"),
+        },
     ),
-    *(
-        Archive(f"zips/{split}2014.zip", size, sha256, split, ((f"{split}2014/", ""),))
-        for split, size, sha256 in (
-            ("val", 6_645_013_297, "fe9be816052049c34717e077d9e34aa60814a55679f804cd043e3cbee3b9fde0"),
-            ("train", 13_510_573_713, "ede4087e640bddba550e090eae701092534b554b42b05ac33f0300b984b31775"),
-        )
+    "coco2017": _archives(
+        2017,
+        {
+            "annotations": (252_907_541, "113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268"),
+            "val": (815_585_330, "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05"),
+            "train": (19_336_861_798, "69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929"),
+        },
     ),
-)
+}
+# Tried in this order where the config names no other.
+ADDRESSES = ("http://images.cocodataset.org/", "https://s3.amazonaws.com/images.cocodataset.org/")
 
 
 @dataclass(frozen=True)
-class Coco2014Settings:
-    """Source of the archives; fields are the config's `coco2014` keys of the same names."""
+class CocoSettings:
+    """Source of the archives; fields are the keys of the same names in the config's section of the provider."""
 
     mirror: str
     keep_archives: bool
 
 
-def prepare_coco2014(
+def prepare_coco(
+    provider: str,
     data_dir: Path,
-    settings: Coco2014Settings,
+    settings: CocoSettings,
     splits: Sequence[str] = SPLITS,
-    archives: tuple[Archive, ...] = ARCHIVES,
+    archives: tuple[Archive, ...] = (),
 ) -> Places:
-    """Download and unpack the missing parts of splits of the data set under data_dir/coco2014; return their paths.
+    """Download and unpack the missing parts of splits of a data set under data_dir/<provider>; return their paths.
+
+    Args:
+        provider: coco2014 or coco2017.
+        data_dir: folder of data sets.
+        settings: source of the archives.
+        splits: splits that are needed.
+        archives: archives of the data set; () for those of the provider.
 
     Folders that are complete, or that the user provided, are kept. Processes that prepare the same folder wait for each
     other, because the annotations of both splits are in one archive.
@@ -92,18 +118,22 @@ def prepare_coco2014(
     Raises:
         InputError: an archive cannot be fetched, is the wrong file or unsafe, or the disk is too small.
     """
-    folder = data_dir / "coco2014"
+    folder = data_dir / provider
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        needed = [archive for archive in archives if archive.folder in (ANNOTATIONS_FOLDER, *splits)]
+        needed = [
+            archive for archive in archives or ARCHIVES[provider] if archive.folder in (ANNOTATIONS_FOLDER, *splits)
+        ]
         missing = [archive for archive in needed if not _is_complete(folder, archive)]
         for archive in missing:
             shutil.rmtree(_part_of(folder, archive), ignore_errors=True)
         needed_bytes = bytes_needed(folder, missing, settings.keep_archives)
-        require_free_space(folder, needed_bytes, "COCO 2014", "free some space or set data.data_dir to another disk")
+        require_free_space(folder, needed_bytes, provider, "free some space or set data.data_dir to another disk")
         for archive in missing:
             file = folder / "archives" / archive.name
-            fetch(f"{settings.mirror.rstrip('/')}/{archive.path}", file, archive.size, archive.sha256)
+            mirrors = ADDRESSES if settings.mirror in ADDRESSES else (settings.mirror,)
+            urls = [f"{mirror.rstrip('/')}/{archive.path}" for mirror in mirrors]
+            fetch_first(urls, file, archive.size, archive.sha256)
             unpack(file, archive, folder)
             if not settings.keep_archives:
                 file.unlink()
