@@ -14,6 +14,7 @@ from darknet_samples import ANCHORS, full_settings, random_arrays, slim_settings
 from report_inputs import write_manifest
 
 from yolov3.data.images import read_image_rgb
+from yolov3.files import sha256_of
 from yolov3.network.preprocess import normalise, place_image
 from yolov3.network.settings import NetworkSettings
 from yolov3.network.yolo import YOLOv3
@@ -170,6 +171,23 @@ def test_url_brings_the_weights(folder: Path) -> None:
 
     assert json.loads(target.with_suffix(".json").read_text(encoding="utf-8"))["file"] == original.name
     assert {path.name for path in target.parent.iterdir()} == {"a.ckpt", "a.json"}
+
+
+@pytest.mark.parametrize("is_local", [True, False])
+def test_weights_of_another_content_than_expected(
+    folder: Path, capsys: pytest.CaptureFixture[str], is_local: bool
+) -> None:
+    original = write_darknet(folder / "tiny.weights", slim_settings())
+    names = manifest(folder, slim_settings())
+    place = original if is_local else original.as_uri()
+    words = ["--pretrained", place, "--output_file", folder / "out" / "a.ckpt", *names, *SLIM, *UNIT, "--sha256"]
+
+    assert run(*words, sha256_of(original)) == 0
+    (folder / "out" / "a.ckpt").unlink()
+    assert run(*words, "0" * 64) == 1
+
+    assert f"not the expected {'0' * 64}" in capsys.readouterr().err
+    assert not (folder / "out" / "a.ckpt").exists()
 
 
 def backbone_only(path: Path) -> None:

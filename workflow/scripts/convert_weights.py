@@ -21,7 +21,7 @@ from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.fetch import fetch
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
-from yolov3.files import write_json
+from yolov3.files import require_sha256, write_json
 from yolov3.network.options import network_settings_from
 from yolov3.weights.backbone import is_url
 from yolov3.weights.convert import convert_weights, network_to_darknet
@@ -40,13 +40,14 @@ def run(arguments: argparse.Namespace) -> None:
     if is_url(arguments.pretrained):
         name = unquote(PurePosixPath(urlsplit(arguments.pretrained).path).name)
         downloaded = arguments.output_file.with_name(f"fetched.{name}")
-        fetch(arguments.pretrained, downloaded)
+        fetch(arguments.pretrained, downloaded, sha256=arguments.sha256 or None)
         try:
             summary = convert_weights(downloaded, arguments.output_file, settings)
         finally:
             downloaded.unlink()
     else:
         name = Path(arguments.pretrained).name
+        require_sha256(Path(arguments.pretrained), arguments.sha256, "weights.sha256")
         summary = convert_weights(Path(arguments.pretrained), arguments.output_file, settings)
     write_json(arguments.output_file.with_suffix(".json"), {"file": name, **summary})
     logging.info("%s: %s parameters from %s", arguments.output_file, f"{summary['parameters']:,}", name)
@@ -59,6 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output_file", type=Path, required=True, help="name.ckpt (name.weights if --to_darknet)")
     parser.add_argument("--to_darknet", action="store_true", help="convert a checkpoint to name.weights")
     parser.add_argument("--manifest", type=Path, help="manifest of the data set that names the classes")
+    add_options(parser, "weights", only=("sha256",))
     add_options(parser, "network")
     add_options(parser, "eval", only=("testing_shape", "letterbox"))
     return run_stage(run, parser.parse_args(argv))

@@ -83,6 +83,23 @@ def sha256_of(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def require_sha256(path: Path, expected: str, key: str) -> None:
+    """Check the SHA-256 of a weight file that config key `key` gives in hexadecimal; "" allows any.
+
+    Raises:
+        InputError: it is another one, or the file does not exist.
+    """
+    if not expected:
+        return
+    if not path.is_file():
+        raise InputError(f"weight file {path} does not exist: correct the path")
+    if (digest := sha256_of(path)) != expected:
+        raise InputError(
+            f"weight file {path} has SHA-256 {digest}, not the expected {expected}: give the right file or correct "
+            f"{key}"
+        )
+
+
 def require_free_space(folder: Path, needed_bytes: int, what: str, advice: str) -> None:
     """Raise InputError with `advice` if the file system of an existing folder has less free space than `what` needs."""
     free_bytes = shutil.disk_usage(folder).free

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from yolov3.config.options import settings_from
 from yolov3.data.fetch import fetch
 from yolov3.errors import InputError
-from yolov3.files import sha256_of
+from yolov3.files import require_sha256
 from yolov3.network.darknet53 import DarkNet53
 from yolov3.network.settings import NetworkSettings
 from yolov3.weights.checkpoint import Checkpoint, read_checkpoint, require_match, save_checkpoint
@@ -50,12 +50,7 @@ def fetch_backbone(source: str, output_file: Path | None, sha256: str, settings:
     layers = layers_of(settings)
     if source != FRESH_SOURCE and not is_url(source):
         read_weights(source, layers)
-        digest = sha256_of(source) if sha256 else ""
-        if digest != sha256:
-            raise InputError(
-                f"weight file {source} has SHA-256 {digest}, not the expected {sha256}: give the right file or "
-                "correct backbone.sha256"
-            )
+        require_sha256(Path(source), sha256, "backbone.sha256")
         logging.info("backbone %s is valid and used in place", source)
         return
     if output_file is None:
