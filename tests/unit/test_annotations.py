@@ -7,8 +7,18 @@ import pytest
 from annotated_images import annotation, small_dataset, write_dataset
 from pycocotools.coco import COCO
 
-from yolov3.data.annotations import annotation_rows, categories_of, ground_truth, load_split, read_annotations, split_of
+from yolov3.data.annotations import (
+    annotation_rows,
+    box_and_area,
+    categories_of,
+    ground_truth,
+    has_valid_area,
+    load_split,
+    read_annotations,
+    split_of,
+)
 from yolov3.data.checks import CheckSettings, check_dataset
+from yolov3.data.manifest import Category
 from yolov3.errors import InputError
 
 
@@ -341,3 +351,101 @@ def test_the_smallest_image_and_annotations_without_id_are_read(tmp_path):
 def test_a_missing_annotation_file_is_called_so(tmp_path):
     with pytest.raises(InputError, match=r"annotation file .*none\.json does not exist"):
         read_annotations(tmp_path / "none.json")
+
+
+def read_of(tmp_path, dataset):
+    path = tmp_path / "annotations.json"
+    path.write_text(json.dumps(dataset))
+    return read_annotations(path)
+
+
+def test_whole_floats_are_integers(tmp_path):
+    dataset = small_dataset()
+    dataset["images"][0] |= {"id": 20.0, "width": 40.0, "height": 30.0}
+    dataset["annotations"][0] |= {"id": 1.0, "image_id": 20.0, "category_id": 7.0}
+    dataset["categories"][0]["id"] = 7.0
+    read = read_of(tmp_path, dataset)
+    expected = small_dataset()
+    assert read["images"] == sorted(expected["images"], key=lambda image: image["id"])
+    assert read["annotations"] == expected["annotations"]
+    entries = [*read["images"], *read["annotations"], *read["categories"]]
+    keys = ("id", "image_id", "category_id", "width", "height")
+    assert {type(entry[key]) for entry in entries for key in keys if key in entry} == {int}
+
+
+def test_equal_names_are_numbered_by_id(tmp_path):
+    dataset = small_dataset()
+    dataset["categories"] = [
+        {"id": number, "name": name} for number, name in ((9, "a"), (3, "a"), (7, "a"), (8, "a (2)"))
+    ]
+    read = read_of(tmp_path, dataset)
+    assert [(entry["id"], entry["name"]) for entry in read["categories"]] == [
+        (3, "a"),
+        (7, "a (2)"),
+        (8, "a (2) (2)"),
+        (9, "a (3)"),
+    ]
+    assert [entry.get("name_in_file") for entry in read["categories"]] == [None, "a", "a (2)", "a"]
+
+
+def test_labels_are_those_of_equal_names(tmp_path):
+    dataset = small_dataset()
+    dataset["categories"] = [{"id": 3, "name": "late"}, {"id": 7, "name": "early"}, {"id": 8, "name": "other"}]
+    dataset["annotations"].append(annotation(4, 10, 8, [1, 1, 2, 2]))
+    rows = annotation_rows(read_of(tmp_path, dataset), (Category(1, "early"), Category(2, "late")))
+    assert rows.labels.tolist() == [0, 1, 0, -1]
+    assert rows.usable.tolist() == [True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("value", "is_crowd"), [(0, False), (1, True), ("0", False), ("1", True), (True, True), (None, False)]
+)
+def test_crowds_in_the_words_of_others(tmp_path, value, is_crowd):
+    dataset = small_dataset()
+    dataset["annotations"][0]["iscrowd"] = value
+    rows = annotation_rows(read_of(tmp_path, dataset), categories_of(small_dataset()))
+    assert bool(rows.is_crowd[0]) == is_crowd
+
+
+@pytest.mark.parametrize(
+    ("area", "used"),
+    [
+        (33.5, 33.5),
+        (2**40, 2**40),
+        (2**40 + 1, 80),
+        (0, 80),
+        (-3, 80),
+        (float("nan"), 80),
+        (10**400, 80),
+        ("9", 80),
+        (None, 80),
+    ],
+)
+def test_an_area_that_no_image_has_is_that_of_the_box(area, used):
+    row = annotation(1, 20, 7, [1, 2, 10, 8], area=area)
+    assert box_and_area(row) == ((1, 2, 10, 8), used)
+    assert has_valid_area(row) == (used != 80)
+
+
+@pytest.mark.parametrize(
+    "bbox", [[10**400, 1, 2, 3], [1, 2, 3], [1, 2, 3, 4, 5], "1234", None, [None, 1, 2, 3], ["x", 1, 2, 3]]
+)
+def test_what_is_no_box_is_not_a_number(bbox):
+    assert np.isnan(box_and_area(annotation(1, 20, 7, bbox))[0]).all()
+
+
+@pytest.mark.parametrize("number", [-(2**63), 2**64 - 1])
+def test_the_largest_ids(tmp_path, number):
+    dataset = small_dataset()
+    dataset["images"][0]["id"] = dataset["annotations"][0]["image_id"] = number
+    assert number in [image["id"] for image in read_of(tmp_path, dataset)["images"]]
+    dataset["images"][0]["id"] += 1 if number > 0 else -1
+    with pytest.raises(InputError, match="whole numbers of 64 bits"):
+        read_of(tmp_path, dataset)
+
+
+@pytest.mark.parametrize("side", [1, 2**20])
+def test_the_smallest_and_the_largest_side(tmp_path, side):
+    dataset = small_dataset()
+    dataset["images"][0] |= {"width": side, "height": side}
+    assert read_of(tmp_path, dataset)["images"][1]["width"] == side

@@ -300,8 +300,10 @@ def _is_text(value: Any) -> bool:
 
 
 def _box_xywh(annotation: dict[str, Any]) -> tuple[float, float, float, float]:
+    bbox = annotation.get("bbox")
     try:
-        left, top, width, height = (float(value) for value in annotation["bbox"])
-    except (KeyError, TypeError, ValueError, OverflowError):
+        # A text would give its digits.
+        left, top, width, height = (float(value) for value in (bbox if isinstance(bbox, list | tuple) else ()))
+    except (TypeError, ValueError, OverflowError):
         return (np.nan, np.nan, np.nan, np.nan)
     return (left, top, width, height)
