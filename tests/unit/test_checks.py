@@ -305,3 +305,45 @@ def test_the_fingerprint_of_a_split_follows_what_its_annotations_say(tmp_path, c
     assert check(write_dataset(tmp_path / "b", dataset)).splits["val"].fingerprint == before
     change(dataset)
     assert check(write_dataset(tmp_path / "c", dataset)).splits["val"].fingerprint != before
+
+
+def warnings_of(caplog, places, val=None):
+    caplog.clear()
+    check(places, val=val)
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_what_is_mended_is_told(tmp_path, caplog):
+    dataset = small_dataset()
+    dataset["categories"].append({"id": 9, "name": "late"})
+    first = dataset["annotations"][0]
+    # Again; in another class; one pixel larger; as a crowd.
+    dataset["annotations"] += [
+        {**first, "id": 11},
+        {**first, "id": 12, "category_id": 3},
+        {**first, "id": 13, "bbox": [1, 2, 10, 9]},
+        {**first, "id": 14, "iscrowd": 1},
+        {**first, "id": 15},
+    ]
+    dataset["annotations"][1]["area"] = -1
+    del dataset["annotations"][2]["area"]
+    train = [text for text in warnings_of(caplog, write_dataset(tmp_path, dataset)) if text.startswith("train")]
+    assert train == [
+        "train: category 9 has the name of another one, 'late': it is called 'late (2)'",
+        "train: 1 boxes have an area that no image has: their width times height is used (annotation ids 2 ...)",
+        "train: 2 boxes are there twice, with the same category (annotation ids 11, 15 ...)",
+    ]
+
+
+def test_validation_categories_are_matched_by_name(tmp_path, caplog):
+    train = write_dataset(tmp_path / "train", small_dataset())
+    dataset = small_dataset()
+    dataset["categories"] = [{"id": 7, "name": "late"}, {"id": 4, "name": "early"}, {"id": 5, "name": "only here"}]
+    dataset["annotations"][1]["category_id"] = 4
+    val = write_dataset(tmp_path / "val", dataset)
+    assert warnings_of(caplog, train, val) == [
+        f"1 categories of {val[1]} have other ids than in the training annotations, such as 'early' (3 there, 4 here): "
+        "they are matched by name, and results have the ids of the training annotations"
+    ]
+    # Without other ids there is nothing to tell.
+    assert warnings_of(caplog, train) == []
