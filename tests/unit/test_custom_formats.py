@@ -351,3 +351,41 @@ def test_a_folder_without_splits_is_divided(tmp_path):
     assert len(val) == 6 and {**train, **val} == expected(images)
     assert converted(tmp_path, folder=str(tmp_path), val_share=0.2) == found
     assert converted(tmp_path, seed=2, folder=str(tmp_path), val_share=0.2) != found
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_equal_names_in_subfolders_and_hidden_files_of_other_systems(tmp_path, kind):
+    for number, place in enumerate(("left", "right/far")):
+        write_images(tmp_path / "images" / place, IMAGES[number : number + 1] * 1)
+        shutil.move(next((tmp_path / "images" / place).glob("*")), tmp_path / "images" / place / "same.png")
+        one = [("same", *IMAGES[number][1:])]
+        WRITERS[kind](tmp_path / "labels" / place, one)
+        (tmp_path / "labels" / place / "._same.xml").write_bytes(b"\0")
+        (tmp_path / "labels" / place / "._same.json").write_bytes(b"\0")
+    paths = {}
+    for split in ("train", "val"):
+        paths |= {f"{split}_image_dir": str(tmp_path / "images"), f"{split}_annotations": str(tmp_path / "labels")}
+    dataset = converted(tmp_path, classes=NAMES, **paths)["train"]
+    assert content_of(dataset) == {"left/same.png": IMAGES[0][1:], "right/far/same.png": IMAGES[1][1:]}
+
+
+def test_labels_of_other_images(tmp_path):
+    write_images(tmp_path / "images")
+    write_yolo(tmp_path / "labels", [("other", (9, 9), (("cat", (1, 1, 3, 3)),))])
+    paths = {}
+    for split in ("train", "val"):
+        paths |= {f"{split}_image_dir": str(tmp_path / "images"), f"{split}_annotations": str(tmp_path / "labels")}
+    with pytest.raises(InputError, match="has no text file with the name of an image of"):
+        converted(tmp_path, classes=NAMES, **paths)
+
+
+def test_what_is_not_a_number_in_coco_stays_so(tmp_path):
+    write_split_folders(tmp_path, "voc")
+    dataset = converted(tmp_path, folder=str(tmp_path))["train"]
+    dataset["annotations"][0]["area"] = float("nan")
+    for split in ("train", "val"):
+        (tmp_path / f"{split}.json").write_text(json.dumps(dataset))
+    paths = {f"{split}_image_dir": str(tmp_path / split) for split in ("train", "val")}
+    paths |= {f"{split}_annotations": str(tmp_path / f"{split}.json") for split in ("train", "val")}
+    rows = converted(tmp_path, rename={"cat": "Katze"}, **paths)["train"]["annotations"]
+    assert rows[0]["area"] != rows[0]["area"]

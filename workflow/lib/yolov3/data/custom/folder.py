@@ -53,6 +53,8 @@ def format_of(place: Path) -> str:
         return "yolo"
     # In the order of the walk, the first file decides.
     for path in sorted(place.rglob("*")):
+        if path.name.startswith("."):
+            continue
         if path.suffix == ".xml":
             return "voc"
         if path.name in LISTS_OF_NAMES or (path.suffix == ".txt" and _is_label_file(path)):
@@ -75,11 +77,15 @@ def read_place(annotations: Path, image_dir: Path, kind: str, names: Sequence[st
         return read_annotations(annotations)
     if kind == "yolo":
         images = image_files(image_dir)
-        by_stem = {} if annotations.is_file() else {path.stem: path for path in annotations.rglob("*.txt")}
-        pairs = [(image, by_stem.get(image.stem, label_file_of(image))) for image in images]
+        if annotations.is_file():
+            pairs = [(image, label_file_of(image)) for image in images]
+        else:
+            pairs = [(image, annotations / image.relative_to(image_dir).with_suffix(".txt")) for image in images]
+            if not any(file.is_file() for _, file in pairs):
+                raise InputError(f"{annotations} has no text file with the name of an image of {image_dir}: check both")
         names = _names_near(annotations, names)
         return coco_dataset(read_yolo(pairs, names), image_dir, names)
-    return coco_dataset(_read_files(kind, _annotation_files(annotations, kind), image_dir), image_dir)
+    return coco_dataset(_read_files(kind, annotations, image_dir), image_dir)
 
 
 def find_splits(folder: Path, kind: str, names: Sequence[str]) -> dict[str, FoundSplit]:
@@ -136,7 +142,9 @@ def _voc_splits(folder: Path, _names: Sequence[str]) -> dict[str, FoundSplit]:
             lists[split] = [annotation_dir / f"{word}.xml" for word in words]
     if not lists:
         lists["all"] = sorted(annotation_dir.rglob("*.xml"))
-    return _with_common_names({split: (read_voc(files, image_dir), image_dir) for split, files in lists.items()})
+    return _with_common_names(
+        {split: (read_voc(files, annotation_dir, image_dir), image_dir) for split, files in lists.items()}
+    )
 
 
 def _labelme_splits(folder: Path, _names: Sequence[str]) -> dict[str, FoundSplit]:
@@ -148,8 +156,8 @@ def _splits_of_files(folder: Path, kind: str) -> dict[str, FoundSplit]:
     found = {}
     for split, aliases in SPLIT_NAMES.items():
         if place := next((folder / alias for alias in aliases if (folder / alias).is_dir()), None):
-            found[split] = (_read_files(kind, _annotation_files(place, kind), place), place)
-    return _with_common_names(found or {"all": (_read_files(kind, _annotation_files(folder, kind), folder), folder)})
+            found[split] = (_read_files(kind, place, place), place)
+    return _with_common_names(found or {"all": (_read_files(kind, folder, folder), folder)})
 
 
 def _yolo_splits(folder: Path, names: Sequence[str]) -> dict[str, FoundSplit]:
@@ -189,16 +197,13 @@ def _with_common_names(images_of: dict[str, tuple[list[LabelledImage], Path]]) -
     return splits
 
 
-def _annotation_files(folder: Path, kind: str) -> list[Path]:
-    suffix = {"voc": ".xml", "labelme": ".json"}[kind]
+def _read_files(kind: str, folder: Path, image_dir: Path) -> list[LabelledImage]:
+    """Read the files of format voc or labelme in a folder and its subfolders."""
+    suffix, read = {"voc": (".xml", read_voc), "labelme": (".json", read_labelme)}[kind]
     files = sorted(path for path in folder.rglob(f"*{suffix}") if not path.name.startswith("."))
     if not files:
         raise InputError(f"{folder} has no {suffix} files: check the path in the config")
-    return files
-
-
-def _read_files(kind: str, files: list[Path], image_dir: Path) -> list[LabelledImage]:
-    return read_voc(files, image_dir) if kind == "voc" else read_labelme(files, image_dir)
+    return read(files, folder, image_dir)
 
 
 def _names_near(place: Path, given: Sequence[str]) -> Sequence[str]:

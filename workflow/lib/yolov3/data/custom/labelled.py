@@ -1,5 +1,6 @@
 """Images with named boxes, as all formats give them, and the COCO data set of them."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,33 @@ def image_files(folder: Path) -> list[Path]:
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
     ]
+
+
+class ImageFinder:
+    """Finds the image of an annotation file: of the same name at the same place, or else anywhere in the folder."""
+
+    def __init__(self, image_dir: Path) -> None:
+        files = image_files(image_dir)
+        counts = Counter(path.stem for path in files)
+        self.image_dir = image_dir
+        self.by_place = {path.relative_to(image_dir).with_suffix(""): path for path in files}
+        self.by_stem = {path.stem: path for path in files if counts[path.stem] == 1}
+
+    def image_of(self, place: Path, named: str) -> Path:
+        """Return the image of an annotation file; one that does not exist if there is none.
+
+        Args:
+            place: path of the annotation file relative to their folder.
+            named: file name of the image as the file says.
+        """
+        stem = Path(named).stem
+        found = (
+            self.by_place.get(place.with_suffix("")),
+            self.by_stem.get(place.stem),
+            self.by_place.get(place.parent / stem),
+            self.by_stem.get(stem),
+        )
+        return next((image for image in found if image), self.image_dir / named)
 
 
 def size_of(path: Path) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from yolov3.data.custom.labelled import IMAGE_SUFFIXES, LabelledBox, LabelledImage, size_of
+from yolov3.data.custom.labelled import ImageFinder, LabelledBox, LabelledImage, size_of
 from yolov3.errors import InputError
 from yolov3.files import read_json
 
@@ -15,30 +15,29 @@ from yolov3.files import read_json
 SHAPES_WITHOUT_AREA = frozenset({"point", "points", "line", "linestrip"})
 
 
-def read_labelme(annotation_files: Iterable[Path], image_dir: Path) -> list[LabelledImage]:
+def read_labelme(annotation_files: Iterable[Path], annotation_dir: Path, image_dir: Path) -> list[LabelledImage]:
     """Read JSON files; of polygons, circles and masks, the boxes around them are taken.
 
-    The image of a file is that of the same name, or else the one that it names.
+    The image of a file is that of the same name and place, or else the one that it names.
 
     Raises:
         InputError: a file is missing, of another format, or a shape has no label or points.
     """
-    image_of_stem = {path.stem: path for path in image_dir.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES}
+    images = ImageFinder(image_dir)
     dropped: Counter[str] = Counter()
-    images = [_read_file(path, image_dir, image_of_stem, dropped) for path in annotation_files]
+    read = [_read_file(path, path.relative_to(annotation_dir), images, dropped) for path in annotation_files]
     for kind, count in dropped.items():
         logging.warning("%d shapes of type %s have no area: dropped", count, kind)
-    return images
+    return read
 
 
-def _read_file(path: Path, image_dir: Path, image_of_stem: dict[str, Path], dropped: Counter[str]) -> LabelledImage:
+def _read_file(path: Path, place: Path, images: ImageFinder, dropped: Counter[str]) -> LabelledImage:
     content = read_json(path, "LabelMe file")
     shapes = content.get("shapes") if isinstance(content, dict) else None
     if not isinstance(shapes, list):
         raise InputError(f"LabelMe file {path} has no list shapes: it is of another format")
     # Paths may be those of Windows.
-    named = image_dir / PureWindowsPath(str(content.get("imagePath") or path.stem)).name
-    image = image_of_stem.get(path.stem) or image_of_stem.get(named.stem) or named
+    image = images.image_of(place, PureWindowsPath(str(content.get("imagePath") or path.stem)).name)
     boxes = []
     for number, shape in enumerate(shapes, start=1):
         kind = shape.get("shape_type", "polygon") if isinstance(shape, dict) else ""

@@ -1,5 +1,6 @@
 """The user's own data set: where it is, its format, its classes, and its division into splits."""
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from yolov3.data.custom.division import validation_images, with_images
 from yolov3.data.custom.folder import FoundSplit, find_splits, format_of, read_place
 from yolov3.data.manifest import SPLITS, Places
 from yolov3.errors import InputError
-from yolov3.files import write_json
+from yolov3.files import write_text
 
 AUTO = "auto"
 
@@ -64,7 +65,8 @@ def custom_places(settings: CustomSettings, splits: Sequence[str], seed: int, co
             continue
         dataset = with_classes(found[split].dataset, settings.classes, settings.rename, split)
         file = converted_dir / split / "annotations.json"
-        write_json(file, dataset, indent=None)
+        # What is not a number in the user's file stays so, and is counted by the check.
+        write_text(file, json.dumps(dataset, ensure_ascii=False) + "\n")
         logging.info("%s: %d images with annotations in COCO format: %s", split, len(dataset["images"]), file)
         places[split] = (found[split].image_dir, file)
     return places

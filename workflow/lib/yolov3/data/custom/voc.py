@@ -7,25 +7,25 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
 from pathlib import Path
 
-from yolov3.data.custom.labelled import IMAGE_SUFFIXES, LabelledBox, LabelledImage, size_of
+from yolov3.data.custom.labelled import ImageFinder, LabelledBox, LabelledImage, size_of
 from yolov3.errors import InputError
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
-def read_voc(annotation_files: Iterable[Path], image_dir: Path) -> list[LabelledImage]:
+def read_voc(annotation_files: Iterable[Path], annotation_dir: Path, image_dir: Path) -> list[LabelledImage]:
     """Read XML files; objects marked as difficult are ignored in training and evaluation, as in VOC.
 
-    The image of a file is that of the same name, or else the one that it names.
+    The image of a file is that of the same name and place, or else the one that it names.
 
     Raises:
         InputError: a file is missing, not XML, or an object has no name or no box.
     """
-    image_of_stem = {path.stem: path for path in image_dir.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES}
-    return [_read_file(path, image_dir, image_of_stem) for path in annotation_files]
+    images = ImageFinder(image_dir)
+    return [_read_file(path, path.relative_to(annotation_dir), images) for path in annotation_files]
 
 
-def _read_file(path: Path, image_dir: Path, image_of_stem: dict[str, Path]) -> LabelledImage:
+def _read_file(path: Path, place: Path, images: ImageFinder) -> LabelledImage:
     try:
         root = ElementTree.parse(path).getroot()
     except FileNotFoundError:
@@ -36,8 +36,7 @@ def _read_file(path: Path, image_dir: Path, image_of_stem: dict[str, Path]) -> L
         raise InputError(f"VOC file {path} is not valid XML ({error}): write it again") from None
     if root.tag != "annotation":
         raise InputError(f"VOC file {path} has the element {root.tag} instead of annotation: it is of another format")
-    named = image_dir / Path(root.findtext("filename", "").strip()).name
-    image = image_of_stem.get(path.stem) or image_of_stem.get(named.stem) or named
+    image = images.image_of(place, Path(root.findtext("filename", "").strip()).name or path.stem)
     boxes = tuple(_box_of(element, number, path) for number, element in enumerate(root.iter("object"), start=1))
     return LabelledImage(image, _size_of(root) or size_of(image), boxes)
 

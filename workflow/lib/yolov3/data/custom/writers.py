@@ -14,7 +14,7 @@ from yolov3.data.annotations import annotation_rows, box_and_area, categories_of
 from yolov3.data.custom.labelled import DECIMALS, LabelledBox
 from yolov3.data.custom.voc import CORNERS
 from yolov3.data.custom.yolo import LISTS_OF_NAMES
-from yolov3.files import write_json, write_text
+from yolov3.files import write_text
 
 # Digits of fractions in YOLO files: exact to 1/100 pixel in the largest images.
 FRACTION_DIGITS = 8
@@ -41,7 +41,7 @@ def write_annotations(dataset: dict[str, Any], kind: str, output: Path) -> int:
             annotations.json, yolo also classes.txt.
     """
     if kind == "coco":
-        write_json(output / "annotations.json", dataset, indent=None)
+        write_text(output / "annotations.json", json.dumps(dataset, ensure_ascii=False) + "\n")
         return len(dataset["annotations"])
     images = _images_of(dataset)
     if kind == "yolo":
