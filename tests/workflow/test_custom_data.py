@@ -69,6 +69,10 @@ def test_a_folder_of_voc_files_is_divided_and_converted(finished, tmp_path):
     manifest = Manifest.read(project.folder / "results" / "data" / "manifest.json")
     assert [manifest.split(split).images for split in ("train", "val")] == [3, 3]
     assert project.wanted_rules("download") == set()
+    project.snakemake("data_report")
+    page = (project.folder / "results" / "data_report" / "data.html").read_text(encoding="utf-8")
+    assert "Kiste has fewer than 50 training boxes" in page and "look like a training image" in page
+    assert project.wanted_rules("data_report") == set()
     (project.folder / "results" / "data" / "val" / "annotations.json").unlink()
     assert "download_val" in project.wanted_rules("preprocess_bins")
     assert project.wanted_rules("download") == set()

@@ -237,6 +237,17 @@ def split_of(dataset: dict[str, Any], rows: AnnotationRows, image_dir: Path) -> 
     )
 
 
+def repeated_rows(rows: AnnotationRows) -> np.ndarray:
+    """Return bool [A]: whether an annotation equals an earlier one in image, category and box."""
+    keys = (*rows.boxes_xyxy.T, rows.is_crowd, rows.labels, rows.image_index)
+    order = np.lexsort(keys)
+    equal = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
+    repeated = np.zeros(len(order), bool)
+    # Sorting is stable, so the first of equal ones is the earliest.
+    repeated[order[1:]] = equal
+    return repeated
+
+
 def load_split(manifest: Manifest, split: str) -> CocoSplit:
     """Load the images and usable boxes of "train" or "val".
 

@@ -18,6 +18,7 @@ from yolov3.data.annotations import (
     categories_of,
     has_valid_area,
     read_annotations,
+    repeated_rows,
     split_of,
     without_images,
 )
@@ -168,7 +169,7 @@ def _log_counts(name: str, dataset: dict[str, Any], rows: AnnotationRows, counts
         "annotations are of images that are unknown or left out: dropped": ~known,
         "annotations are of unknown categories: dropped": known & (rows.labels < 0),
         "boxes have an area that no image has: their width times height is used": usable & _wrong_areas(dataset),
-        "boxes are there twice, with the same category": usable & _repeated(rows),
+        "boxes are there twice, with the same category": usable & repeated_rows(rows),
     }
     for text, affected in defects.items():
         if affected.any():
@@ -183,17 +184,6 @@ def _wrong_areas(dataset: dict[str, Any]) -> np.ndarray:
     annotations = dataset["annotations"]
     wrong = ("area" in row and not has_valid_area(row) for row in annotations)
     return np.fromiter(wrong, bool, len(annotations))
-
-
-def _repeated(rows: AnnotationRows) -> np.ndarray:
-    """Return bool [A]: whether an annotation equals an earlier one in image, category and box."""
-    keys = (*rows.boxes_xyxy.T, rows.is_crowd, rows.labels, rows.image_index)
-    order = np.lexsort(keys)
-    equal = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
-    repeated = np.zeros(len(order), bool)
-    # Sorting is stable, so the first of equal ones is the earliest.
-    repeated[order[1:]] = equal
-    return repeated
 
 
 def _fingerprint(dataset: dict[str, Any], rows: AnnotationRows, digests: dict[str, str]) -> str:

@@ -143,12 +143,13 @@ def jpeg_data_uri(path: Path) -> tuple[str, int, int]:
     """
     try:
         with Image.open(path) as picture:
-            return _uri_of(path.read_bytes()), picture.width, picture.height
+            return jpeg_uri(path.read_bytes()), picture.width, picture.height
     except FileNotFoundError:
         raise InputError(f"picture {path} does not exist: run the stage that makes it first") from None
 
 
-def _uri_of(jpeg: bytes) -> str:
+def jpeg_uri(jpeg: bytes) -> str:
+    """Return a JPEG file as a data URI."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
@@ -159,7 +160,7 @@ def _data_uri(image: np.ndarray, max_bytes: int) -> str:
         size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         _, encoded = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        uri = _uri_of(encoded.tobytes())
+        uri = jpeg_uri(encoded.tobytes())
         if len(uri) <= max_bytes:
             break
     return uri

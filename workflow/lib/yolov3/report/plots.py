@@ -84,14 +84,14 @@ def training_charts(
         parts_text = "The parts of the training loss over the steps, logarithmic scale"
         speed_text = "Training speed in images per second over the steps"
         charts = [
-            ("Loss", _svg("loss", total_text, _draw_losses, steps, {"total": "loss"})),
-            ("Parts of the loss", _svg("loss-parts", parts_text, _draw_losses, steps, parts)),
-            ("Learning rate", _svg("learning-rate", "Learning rate over the steps", _draw_learning_rate, steps)),
-            ("Speed", _svg("speed", speed_text, _draw_speed, steps)),
+            ("Loss", svg_chart("loss", total_text, _draw_losses, steps, {"total": "loss"})),
+            ("Parts of the loss", svg_chart("loss-parts", parts_text, _draw_losses, steps, parts)),
+            ("Learning rate", svg_chart("learning-rate", "Learning rate over the steps", _draw_learning_rate, steps)),
+            ("Speed", svg_chart("speed", speed_text, _draw_speed, steps)),
         ]
     if validation:
         text = "AP and AP50 on the validation images over the epochs"
-        chart = _svg("validation", text, _draw_validation, validation, best_epoch)
+        chart = svg_chart("validation", text, _draw_validation, validation, best_epoch)
         charts.insert(2, ("Validation accuracy", chart))
     return charts
 
@@ -142,7 +142,7 @@ def class_charts(per_class: tuple[ClassAccuracy, ...]) -> list[Markup]:
     rows = [entry for entry in per_class if entry.AP >= 0]
     in_first = len(rows) if len(rows) <= MAX_BARS else (len(rows) + 1) // 2
     return [
-        _svg(f"classes-{number}", "AP and AP50 by class", _draw_classes, part, height=0.9 + 0.25 * len(part))
+        svg_chart(f"classes-{number}", "AP and AP50 by class", _draw_classes, part, height=0.9 + 0.25 * len(part))
         for number, part in enumerate((rows[:in_first], rows[in_first:]), start=1)
         if part
     ]
@@ -171,9 +171,9 @@ def precision_recall_charts(curves: PrecisionRecall) -> list[tuple[str, Markup]]
     legend_rows = np.ceil((len(curves.classes) + 1) / 3) if has_legend else 1
     means_text = "Precision over recall, mean over the classes, at IoU 0.50 and 0.75"
     text, height = "Precision over recall at IoU 0.50 of every class", HEIGHT + 0.21 * (legend_rows - 1)
-    classes = _svg("precision-recall-classes", text, _draw_class_precision, curves, has_legend, height=height)
+    classes = svg_chart("precision-recall-classes", text, _draw_class_precision, curves, has_legend, height=height)
     return [
-        ("Mean over the classes", _svg("precision-recall", means_text, _draw_mean_precision, curves)),
+        ("Mean over the classes", svg_chart("precision-recall", means_text, _draw_mean_precision, curves)),
         ("Every class at IoU 0.50", classes),
     ]
 
@@ -218,7 +218,7 @@ def _shortened(name: str) -> str:
     return f"\u200b{name}" if name.startswith("_") else name
 
 
-def _svg(name: str, text: str, draw: Callable[..., None], *arguments: Any, height: float = HEIGHT) -> Markup:
+def svg_chart(name: str, text: str, draw: Callable[..., None], *arguments: Any, height: float = HEIGHT) -> Markup:
     """Call `draw(axes, *arguments)` and return the SVG element; `name` prefixes its ids to keep them unique."""
     with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
         # Class names may have letters that are missing in the font used for layout; the reader's fonts have them.

@@ -60,9 +60,7 @@ def network_box_sizes(split: CocoSplit, input_size: InputSize, letterbox: bool) 
     Raises:
         InputError: no box is left.
     """
-    scale_wh = np.array(input_size[::-1]) / split.sizes_wh
-    if letterbox:
-        scale_wh = np.repeat(scale_wh.min(axis=1, keepdims=True), 2, axis=1)
+    scale_wh = input_scales(split, input_size, letterbox)
     image_of_box = np.repeat(np.arange(len(split)), np.diff(split.first_box))
     boxes_xyxy = split.boxes_xyxy.astype(np.float64)
     sizes_wh = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]) * scale_wh[image_of_box]
@@ -73,6 +71,12 @@ def network_box_sizes(split: CocoSplit, input_size: InputSize, letterbox: bool) 
             f"of {input_size[1]} x {input_size[0]}: increase testing_shape"
         )
     return sizes_wh
+
+
+def input_scales(split: CocoSplit, input_size: InputSize, letterbox: bool) -> np.ndarray:
+    """Return the factors of width and height of each image in the network input, float64 [N, 2]."""
+    scale_wh = np.array(input_size[::-1]) / split.sizes_wh
+    return np.repeat(scale_wh.min(axis=1, keepdims=True), 2, axis=1) if letterbox else scale_wh
 
 
 def cluster_anchors(sizes_wh: np.ndarray, seed: int) -> tuple[AnchorSize, ...]:
