@@ -328,3 +328,21 @@ def test_the_terms_of_an_iou_loss_are_drawn(run):
     path.write_text("\n".join([header, *(",".join(row.split(",")[:4] + row.split(",")[5:]) for row in rows)]))
     text = run.write()
     assert ">box<" in text and ">centre<" not in text
+
+
+def test_remarks_on_the_data_lead_to_its_page(run):
+    assert "About the data" not in run.write()
+    run.files["data_numbers"] = write_json(run.folder / "data.json", {"remarks": ["a <b> has few boxes", "two more"]})
+    page = Page(run.write())
+    assert [text for text in page.texts if "few boxes" in text or "Two more" in text] == [
+        "A <b> has few boxes.",
+        "Two more.",
+    ]
+    assert "../data_report/data.html" in [attributes.get("href") for attributes in page.attributes("a")]
+
+
+@pytest.mark.parametrize("content", [[], {}, {"remarks": "x"}, {"remarks": [1]}])
+def test_numbers_of_the_data_without_remarks(run, capfd, content):
+    run.files["data_numbers"] = write_json(run.folder / "data.json", content)
+    assert run.main() == 1
+    assert "has no remarks: run the stage data_report again" in capfd.readouterr().err

@@ -13,6 +13,7 @@ from yolov3.config.sources import module_digests
 
 REPORT = {"report"}
 PREVIEW = {"preview_batches"} | REPORT
+DATA_PAGE = {"data_report"} | REPORT
 INFER = {"infer_310", "quant_infer_310"} | REPORT
 QUANT = {"post_quant", "quant_infer_310"} | REPORT
 BINS = {"preprocess_bins"} | INFER
@@ -21,9 +22,9 @@ MODELS = {"export", "convert_model", "post_quant"} | INFER
 TRAIN = {"train"} | EVAL | MODELS
 CONVERT = {"convert_backbone"} | TRAIN
 FETCH = {"fetch_backbone"} | CONVERT
-VAL_DATA = {"download_val", "download"} | EVAL | BINS
+VAL_DATA = {"download_val", "download"} | DATA_PAGE | EVAL | BINS
 DATA = {"download_train", "calibration_bins"} | PREVIEW | TRAIN | VAL_DATA
-INPUT = {"calibration_bins"} | EVAL | MODELS | BINS
+INPUT = {"calibration_bins"} | DATA_PAGE | EVAL | MODELS | BINS
 BUILD = {"mslite_runtime", "build_native310", "build_converter"}
 
 SETTINGS = [
@@ -56,8 +57,9 @@ SETTINGS = [
     ({"infer.engine": "openvino", "infer.precision": "bfloat16"}, {"infer_310"} | REPORT),
     ({"report.gallery_images": 1}, REPORT),
     ({"report.title": "Other"}, REPORT),
-    ({"network.anchor_scales": [[9, 9], *SMALL["network"]["anchor_scales"][1:]]}, PREVIEW | TRAIN),
-    ({"network.anchor_scales": "auto"}, {"cluster_anchors"} | PREVIEW | TRAIN),
+    ({"network.anchor_scales": [[9, 9], *SMALL["network"]["anchor_scales"][1:]]}, DATA_PAGE | PREVIEW | TRAIN),
+    ({"network.anchor_scales": "auto"}, {"cluster_anchors"} | DATA_PAGE | PREVIEW | TRAIN),
+    ({"train.max_box": 40}, DATA_PAGE | PREVIEW | TRAIN),
     # Weights that are no checkpoint are Darknet's, which are evaluated on letterboxed images.
     ({"weights.pretrained": __file__}, {"convert_weights"} | INPUT),
     ({"weights.pretrained": __file__, "eval.letterbox": False}, {"convert_weights"} | EVAL | MODELS),
@@ -123,14 +125,15 @@ def workshop(finished, tmp_path):
 
 CODE = [
     ("training/loss.py", "IGNORE_IOU = 0.7", "IGNORE_IOU = 0.6", TRAIN),
-    ("training/augment.py", "PLACEMENT_TRIES = 20", "PLACEMENT_TRIES = 21", PREVIEW | TRAIN),
+    ("training/augment.py", "PLACEMENT_TRIES = 20", "PLACEMENT_TRIES = 21", DATA_PAGE | PREVIEW | TRAIN),
     ("distributed/msrun.py", "POLL_SECONDS = 0.2", "POLL_SECONDS = 0.3", TRAIN),
     ("evaluation/nms.py", "import cv2\n", "import cv2\n\nLIMIT = 1\n", EVAL),
     ("evaluation/coco_metrics.py", "IOU_50, IOU_75", "IOU_50, IOU_75", set()),
     ("evaluation/coco_metrics.py", "MAX_PROCESSES = 8", "MAX_PROCESSES = 7", EVAL | INFER),
     ("export/folding.py", "import numpy as np", "import json\nimport numpy as np", MODELS),
     ("quantization/mslite.py", "import tempfile", "import json\nimport tempfile", QUANT),
-    ("report/plots.py", "import io", "import io\nimport json", REPORT),
+    ("report/plots.py", "import io", "import io\nimport json", DATA_PAGE),
+    ("report/data_plots.py", "MAX_POINTS = 2000", "MAX_POINTS = 1000", DATA_PAGE),
     ("report/live.py", "MAX_POINTS = 500", "MAX_POINTS = 400", set()),
     ("report/tensorboard.py", "FLUSH_SECONDS = 5", "FLUSH_SECONDS = 6", set()),
     ("drawing/batches.py", "JPEG_QUALITY = 85", "JPEG_QUALITY = 86", PREVIEW),
@@ -139,14 +142,14 @@ CODE = [
     ("data/shapes/scene.py", "import numpy as np", "import json\nimport numpy as np", DATA),
     ("distributed/rank_table.py", "import re\n", "import csv\nimport re\n", TRAIN),
     ("preflight/checks.py", "import shutil", "import shutil\nimport json", set()),
-    ("training/anchors.py", "MAX_ROUNDS = 100", "MAX_ROUNDS = 101", REPORT),
+    ("training/anchors.py", "MAX_ROUNDS = 100", "MAX_ROUNDS = 101", DATA_PAGE),
     ("files.py", "import hashlib", "import csv\nimport hashlib", {"fetch_backbone", "convert_backbone"} | DATA | BUILD),
 ]
 ADDED = "namespace native310 {\nint added = 0;"
 OTHER_CODE = [
     ("workflow/scripts/eval_coco.py", "import sys", "import sys\nimport json", EVAL),
     ("workflow/lib/yolov3/report/report.html.j2", "<title>", "<title>Page: ", REPORT),
-    ("workflow/lib/yolov3/report/style.css.j2", "#f4f5f7", "#f4f5f8", REPORT),
+    ("workflow/lib/yolov3/report/style.css.j2", "#f4f5f7", "#f4f5f8", DATA_PAGE),
     ("workflow/lib/yolov3/report/live.html.j2", "<title>", "<title>Page: ", set()),
     (
         "native310/src/nms.cc",

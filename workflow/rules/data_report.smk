@@ -15,7 +15,7 @@ rule data_report:
     log:
         "logs/data_report.log",
     benchmark:
-        timed("data_report", False)
+        timed("data_report")
     localrule: True
     conda:
         "../../envs/main.yaml"

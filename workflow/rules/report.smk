@@ -19,6 +19,7 @@ rule report:
         train_metrics=rules.train.output.metrics if PLAN.has_training else [],
         train_summary=rules.train.output.summary if PLAN.has_training else [],
         preview=rules.preview_batches.output.picture if PLAN.has_training else [],
+        data=rules.data_report.output.numbers,
         weights_summary=[] if PLAN.has_training else rules.convert_weights.output.summary,
         eval_metrics=rules.eval_coco.output.metrics,
         detections=rules.eval_coco.output.detections,
@@ -47,7 +48,7 @@ rule report:
             else file_option("weights_summary", input.weights_summary)
         ),
     shell:
-        "{params.run} {params.weights} --manifest {input.manifest:q}"
+        "{params.run} {params.weights} --manifest {input.manifest:q} --data_numbers {input.data:q}"
         " --eval_metrics {input.eval_metrics:q} --detections {input.detections:q}"
         " --native 'Native float' {input.float_metrics:q} {input.float_detections:q}"
         " --native 'Native int8' {input.int8_metrics:q} {input.int8_detections:q}"

@@ -21,6 +21,7 @@ from yolov3.report.data import (
     Training,
     WeightsSource,
     read_accuracy,
+    read_data_remarks,
     read_stage_times,
     read_training,
     read_weights_source,
@@ -67,6 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
         pictures=tuple(gallery(split, indices, class_names, named_detections)),
         config=config,
         preview=jpeg_data_uri(arguments.preview) if arguments.preview else None,
+        data_remarks=read_data_remarks(arguments.data_numbers) if arguments.data_numbers else (),
         symptoms=tuple(symptoms),
         causes=tuple(causes),
     )
@@ -98,6 +100,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--train_metrics", type=Path, help="metrics.csv of the training")
     parser.add_argument("--train_summary", type=Path, help="train.json of the training")
     parser.add_argument("--preview", type=Path, help="picture of the first training batches, JPEG")
+    parser.add_argument("--data_numbers", type=Path, help="data.json of the page of the data set")
     parser.add_argument("--weights_summary", type=Path, help="instead of a training: name.json of converted weights")
     parser.add_argument("--eval_metrics", type=Path, required=True, help="metrics.json of the evaluation")
     parser.add_argument("--detections", type=Path, required=True, help="detections.json of the evaluation")

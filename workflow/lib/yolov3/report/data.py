@@ -233,6 +233,19 @@ def read_training(metrics_path: str | Path, summary_path: str | Path) -> Trainin
     )
 
 
+def read_data_remarks(path: str | Path) -> tuple[str, ...]:
+    """Read the remarks of data.json, which the stage data_report writes.
+
+    Raises:
+        InputError: the file is missing or has no remarks.
+    """
+    content = read_json(path, "data file")
+    remarks = content.get("remarks") if isinstance(content, dict) else None
+    if not isinstance(remarks, list) or not all(isinstance(remark, str) for remark in remarks):
+        raise InputError(f"data file {path} has no remarks: run the stage data_report again")
+    return tuple(remarks)
+
+
 def read_weights_source(path: str | Path) -> WeightsSource:
     """Read the summary that the stage convert_weights writes beside its checkpoint.
 

@@ -10,7 +10,7 @@ from yolov3.data.annotations import CocoSplit
 from yolov3.data.images import read_image_rgb
 from yolov3.drawing.labels import colour_of
 from yolov3.report.data_statistics import BoxOfInterest
-from yolov3.report.gallery import jpeg_uri
+from yolov3.report.data_uri import jpeg_uri
 
 HEIGHT = 120
 MAX_WIDTH = 240

@@ -1,6 +1,5 @@
 """Build the report's gallery: validation images with true and predicted boxes, as geometry for the page's SVG."""
 
-import base64
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from yolov3.data.images import read_image_rgb
 from yolov3.drawing.labels import LabelPlaces, colour_of, shortened
 from yolov3.errors import InputError
 from yolov3.evaluation.coco_results import CocoIds, detections_of, read_results
+from yolov3.report.data_uri import jpeg_uri
 
 FOUND_IOU = 0.5
 
@@ -146,11 +146,6 @@ def jpeg_data_uri(path: Path) -> tuple[str, int, int]:
             return jpeg_uri(path.read_bytes()), picture.width, picture.height
     except FileNotFoundError:
         raise InputError(f"picture {path} does not exist: run the stage that makes it first") from None
-
-
-def jpeg_uri(jpeg: bytes) -> str:
-    """Return a JPEG file as a data URI."""
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
 def _data_uri(image: np.ndarray, max_bytes: int) -> str:

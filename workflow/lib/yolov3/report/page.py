@@ -56,6 +56,7 @@ class ReportContent:
         stage_times: in the order of the run.
         config: resolved configuration.
         preview: the first training batches as a JPEG data URI, its width and height; None if there is none.
+        data_remarks: what the page of the data set says on top.
         symptoms: what shows that the network has learned next to nothing; empty if it has learned.
         causes: the likely causes of that, the likeliest first.
     """
@@ -68,6 +69,7 @@ class ReportContent:
     pictures: tuple[Picture, ...]
     config: dict[str, Any]
     preview: tuple[str, int, int] | None
+    data_remarks: tuple[str, ...]
     symptoms: tuple[str, ...]
     causes: tuple[str, ...]
 
