@@ -30,6 +30,7 @@ CHAIN = {
     *("download_train", "download_val", "download"),
     *("fetch_backbone", "convert_backbone", "preview_batches", "train", "eval_coco", "export", "preprocess_bins"),
     *("calibration_bins", "mslite_runtime", "build_native310", "post_quant", "infer_310", "quant_infer_310", "report"),
+    "data_report",
 }
 LITE = {"build_converter", "convert_model"}
 

@@ -16,6 +16,12 @@ CLASSES = 4
 SIZE = (96, 128)
 
 
+@pytest.fixture(autouse=True)
+def eager():
+    """In the mode that an earlier test may have left, each case would be compiled, which takes five times as long."""
+    mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 

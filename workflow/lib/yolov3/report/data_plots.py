@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from yolov3.network.settings import ANCHORS_PER_STRIDE, STRIDES, AnchorSize
 from yolov3.report.data_statistics import SplitStatistics
-from yolov3.report.plots import COLOURS, INK, LEGEND, svg_chart
+from yolov3.report.svg import COLOURS, INK, LEGEND, svg_chart
 
 # Points of a scatter chart; more only make the page larger.
 MAX_POINTS = 2000
