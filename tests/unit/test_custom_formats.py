@@ -3,6 +3,8 @@
 import json
 import shutil
 
+import cv2
+import numpy as np
 import pytest
 import yaml
 from globox import AnnotationSet
@@ -340,9 +342,21 @@ def test_a_class_that_is_none(tmp_path, given, sentence):
         converted(tmp_path, folder=str(tmp_path), **given)
 
 
+def write_scenes(folder, images):
+    """Images that do not look alike, but the second and the third, which are the first compressed again."""
+    folder.mkdir(exist_ok=True)
+    for number, (name, size_wh, _) in enumerate(images):
+        seed = 0 if number < 3 else number
+        coarse = np.random.default_rng(seed).uniform(0, 255, (8, 8, 3)).astype(np.float32)
+        scene = cv2.resize(coarse, size_wh, interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+        if number in (1, 2):
+            scene = cv2.imdecode(cv2.imencode(".jpg", scene, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_COLOR)
+        cv2.imwrite(str(folder / f"{name}{SUFFIX}"), scene)
+
+
 def test_a_folder_without_splits_is_divided(tmp_path):
     images = [(f"{number:02d}", (40, 40), (("cat", (1, 2, 9, 9)),) * (number % 3)) for number in range(30)]
-    write_images(tmp_path, images)
+    write_scenes(tmp_path, images)
     write_voc(tmp_path, images)
     with pytest.raises(InputError, match=r"is not divided .*: set custom\.val_share to the share of the latter"):
         converted(tmp_path, folder=str(tmp_path))
@@ -350,6 +364,12 @@ def test_a_folder_without_splits_is_divided(tmp_path):
     train, val = (content_of(found[split]) for split in ("train", "val"))
     assert len(val) == 6 and {**train, **val} == expected(images)
     assert converted(tmp_path, folder=str(tmp_path), val_share=0.2) == found
+    for seed in range(8):
+        val = content_of(converted(tmp_path, seed=seed, folder=str(tmp_path), val_share=0.2)["val"])
+        assert sum(f"0{number}{SUFFIX}" in val for number in range(3)) in (0, 3)
+    # An image that cannot be read is left to the check.
+    (tmp_path / f"07{SUFFIX}").write_bytes(b"no image")
+    converted(tmp_path, folder=str(tmp_path), val_share=0.2)
     assert converted(tmp_path, seed=2, folder=str(tmp_path), val_share=0.2) != found
 
 

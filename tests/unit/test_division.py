@@ -50,3 +50,29 @@ def test_neither_split_is_empty(share):
 def test_one_image_cannot_be_divided():
     with pytest.raises(InputError, match="one image cannot be divided"):
         validation_images(dataset_of([[1]]), 0.5, 1)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_group_stays_in_one_split(seed):
+    rng = np.random.default_rng(seed)
+    dataset = dataset_of([[1 + int(label)] for label in rng.integers(0, 3, 300)])
+    groups = rng.integers(0, 120, 300).tolist()
+    chosen = validation_images(dataset, 0.2, seed, groups)
+    in_val = [image["id"] in chosen for image in dataset["images"]]
+    assert len({(group, side) for group, side in zip(groups, in_val, strict=True)}) == len(set(groups))
+    assert sum(in_val) / 300 == pytest.approx(0.2, abs=0.02)
+    for label in (1, 2, 3):
+        of_label = [
+            side for side, row in zip(in_val, dataset["annotations"], strict=True) if row["category_id"] == label
+        ]
+        assert sum(of_label) / len(of_label) == pytest.approx(0.2, abs=0.06)
+
+
+def test_large_groups():
+    dataset = dataset_of([[1]] * 10)
+    # Of two groups one is chosen, however large the wanted share.
+    for share in (0.1, 0.5, 0.9):
+        assert len(validation_images(dataset, share, 1, [0] * 5 + [1] * 5)) == 5
+    assert len(validation_images(dataset, 0.1, 1, [0] * 8 + [1] * 2)) == 2
+    with pytest.raises(InputError, match="all images look alike, so they cannot be divided"):
+        validation_images(dataset, 0.5, 1, [7] * 10)

@@ -306,6 +306,7 @@ def test_own_data_count_by_content_and_split(finished, tmp_path):
 # Modules that a stage imports in a function which it does not call with this configuration.
 NOT_LOADED = {
     "build_native310": set(),
+    "download": {"yolov3.data.near_duplicates"},
 }
 VALIDATION = "yolov3.evaluation"
 # What a training loads to be looked at, after it has taken its identity (test_training.py).

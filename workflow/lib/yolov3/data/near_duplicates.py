@@ -3,6 +3,7 @@
 The same photograph in both splits, scaled or compressed again, makes an accuracy too good.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -16,6 +17,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from yolov3.data.images import read_image_rgb
+from yolov3.errors import InputError
 from yolov3.process import available_cpus
 
 HASH_BITS = 64
@@ -26,8 +28,15 @@ DECODED_SIDE = 64
 ROWS_AT_A_TIME = 1024
 
 
-def perceptual_hashes(paths: Sequence[Path], on_image: Callable[[], Any] = lambda: None) -> np.ndarray:
+def perceptual_hashes(
+    paths: Sequence[Path], on_image: Callable[[], Any] = lambda: None, can_skip: bool = False
+) -> np.ndarray:
     """Return the hash of each image, uint64 [N].
+
+    Args:
+        paths: the images.
+        on_image: called after each image.
+        can_skip: whether an image that cannot be read gets a hash of its name instead.
 
     Raises:
         InputError: an image is missing or damaged.
@@ -39,7 +48,12 @@ def perceptual_hashes(paths: Sequence[Path], on_image: Callable[[], Any] = lambd
                 image.draft("L", (DECODED_SIDE, DECODED_SIDE))
                 bits = imagehash.phash(image).hash
         except (OSError, ValueError, SyntaxError):
-            bits = imagehash.phash(Image.fromarray(read_image_rgb(path))).hash
+            try:
+                bits = imagehash.phash(Image.fromarray(read_image_rgb(path))).hash
+            except InputError:
+                if not can_skip:
+                    raise
+                return np.frombuffer(hashlib.sha256(str(path).encode(errors="replace")).digest()[:8], np.uint8)
         on_image()
         return np.packbits(bits)
 

@@ -101,8 +101,14 @@ def _splits_of_folder(settings: CustomSettings, seed: int) -> dict[str, FoundSpl
             f"{folder} is not divided into training and validation images: set custom.val_share to the share of the "
             "latter, such as 0.2"
         )
+    # Only a division needs it.
+    from yolov3.data.near_duplicates import perceptual_hashes, similar_groups
+
     whole = found["all"]
-    chosen = validation_images(whole.dataset, settings.val_share, seed)
+    paths = [whole.image_dir / image["file_name"] for image in whole.dataset["images"]]
+    groups = similar_groups(perceptual_hashes(paths, can_skip=True))
+    logging.info("%d images in %d groups that look alike and stay in one split", len(paths), len(set(groups.tolist())))
+    chosen = validation_images(whole.dataset, settings.val_share, seed, groups.tolist())
     return {
         split: FoundSplit(with_images(whole.dataset, chosen, keep=split == "val"), whole.image_dir) for split in SPLITS
     }
