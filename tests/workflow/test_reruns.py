@@ -291,7 +291,7 @@ def test_own_data_count_by_content_and_split(finished, tmp_path):
     custom["val_annotations"] = "../renamed.json"
     project.write_config({**SMALL, "data": {"provider": "custom"}, "custom": custom})
     assert project.wanted_rules("eval_coco") == set()
-    # An image that is mended or replaced after the check.
+    # An image that is repaired or replaced after the check.
     image = min((tmp_path / "val").glob("*.jpg"))
     content = image.read_bytes()
     image.write_bytes(content + b"more")

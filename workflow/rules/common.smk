@@ -24,6 +24,7 @@ from yolov3.config.options import option_words
 from yolov3.config.plan import Plan
 from yolov3.config.recipe import recipe_text
 from yolov3.config.sources import files_digest, prefer_this_python
+from yolov3.data.custom.content import split_content
 from yolov3.data.custom.places import is_converted
 from yolov3.errors import InputError
 from yolov3.process import available_cpus
@@ -57,11 +58,14 @@ def top_level(*keys):
     return "", {key: config[key] for key in keys}
 
 
-def command(name, *sections, more="", without=()):
-    """Return the command of a stage; options in `more` and modules in `without` are not part of its identity."""
+def command(name, *sections, more="", without=(), content=lambda: ""):
+    """Return the command of a stage.
+
+    Options in `more` and modules in `without` are not part of its identity; what `content` returns is.
+    """
     # Only `download` checks the data set; the other stages read its manifest.
     checks = () if name == "download" else ("yolov3.data.checks",)
-    return lambda wildcards: stage_command(SCRIPTS / f"{name}.py", (*checks, *without), sections, more)
+    return lambda wildcards: stage_command(SCRIPTS / f"{name}.py", (*checks, *without), sections, more, content())
 
 
 def contents_of(name, key):
@@ -164,7 +168,10 @@ def download_command(split):
     # Which images become validation images depends on the seed.
     seed = top_level("seed") if PLAN.provider == "custom" and config["custom"]["val_share"] else top_level()
     return command(
-        "download", seed, section("data"), section(PLAN.provider, *keys), more=f"--split {split} {place} results/data"
+        "download",
+        *(seed, section("data"), section(PLAN.provider, *keys)),
+        more=f"--split {split} {place} results/data",
+        content=lambda: split_content(config["custom"], split) if PLAN.provider == "custom" else "",
     )
 
 

@@ -5,7 +5,6 @@ was added. So adding a key invalidates no results, and changing a default does. 
 `false` for keys that change how a stage runs but not what it computes, `content` for paths whose file content counts.
 """
 
-import hashlib
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,8 +14,6 @@ from yolov3.config.options import option_words
 from yolov3.config.schema import section_schema
 from yolov3.config.sources import code_digest
 from yolov3.files import sha256_of
-
-ANNOTATION_SUFFIXES = frozenset({".json", ".xml", ".txt", ".yaml", ".yml", ".names"})
 
 
 class Command(str):
@@ -30,7 +27,11 @@ class Command(str):
 
 
 def stage_command(
-    program: Path, code_without: Iterable[str], sections: Iterable[tuple[str, dict[str, Any]]], more: str = ""
+    program: Path,
+    code_without: Iterable[str],
+    sections: Iterable[tuple[str, dict[str, Any]]],
+    more: str = "",
+    content: str = "",
 ) -> Command:
     """Return the command line of a stage, with all options that differ from their defaults.
 
@@ -39,6 +40,7 @@ def stage_command(
         code_without: modules that it does not use, see `module_digests`.
         sections: names of config sections, "" for top-level keys, and the values to pass on.
         more: further options as command-line words, which do not identify the result.
+        content: digest of further files that do.
     """
     words = [f"python {shlex.quote(str(program))}", more]
     identity = [f"code {code_digest(program, code_without)}"]
@@ -47,7 +49,7 @@ def stage_command(
         words.append(option_words({key: value for key, value in values.items() if value != schemas[key]["default"]}))
         identity.append(option_words({**tracked_values(section, values), **tracked_contents(section, values)}))
     command = Command(" ".join(filter(None, words)))
-    command.identity = " ".join(filter(None, identity))
+    command.identity = " ".join(filter(None, [*identity, content]))
     return command
 
 
@@ -62,33 +64,13 @@ def tracked_values(section: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def tracked_contents(section: str, values: dict[str, Any]) -> dict[str, str]:
-    """Return the digest of each file or folder named by a key with `tracked: content`; other values as they are."""
+    """Return the SHA-256 of each file named by a key with `tracked: content`; values such as URLs stay as they are."""
     schemas = section_schema(section)
     return {
-        key: _content_of(value)
+        key: sha256_of(value) if Path(value).is_file() else value
         for key, value in sorted(values.items())
         if schemas[key].get("tracked") == "content" and value != _baseline(schemas[key])
     }
-
-
-def _content_of(place: str) -> str:
-    path = Path(place)
-    if path.is_file():
-        return sha256_of(path)
-    # A moved folder has another path in the manifest.
-    return f"{place} {folder_digest(path)}" if path.is_dir() else place
-
-
-def folder_digest(folder: Path) -> str:
-    """Return a digest of a data set's folder: names and sizes of all files, and the content of annotations."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.name.startswith("."):
-            content = sha256_of(path) if path.suffix in ANNOTATION_SUFFIXES else ""
-            digest.update(
-                f"{path.relative_to(folder)} {path.stat().st_size} {content}\n".encode(errors="surrogateescape")
-            )
-    return digest.hexdigest()
 
 
 def _baseline(schema: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from yolov3.data.annotations import read_annotations
-from yolov3.data.custom.labelled import LabelledImage, coco_dataset, image_files
+from yolov3.data.custom.labelled import LabelledImage, coco_dataset, image_files, read_list
 from yolov3.data.custom.labelme import read_labelme
 from yolov3.data.custom.voc import read_voc
 from yolov3.data.custom.yolo import (
@@ -22,6 +22,7 @@ from yolov3.data.custom.yolo import (
 )
 from yolov3.errors import InputError
 
+AUTO = "auto"
 FORMATS = ("coco", "voc", "yolo", "labelme")
 # Names that people and tools give to the two splits.
 SPLIT_NAMES = {"train": ("train",), "val": ("val", "valid", "validation", "test")}
@@ -104,19 +105,24 @@ def find_splits(folder: Path, kind: str, names: Sequence[str]) -> dict[str, Foun
     return splits
 
 
-def _coco_splits(folder: Path, _names: Sequence[str]) -> dict[str, FoundSplit]:
-    splits = {}
+def coco_places(folder: Path) -> dict[str, tuple[Path, Path]]:
+    """Return annotation file and image folder of the splits that a folder of COCO files has, by their names."""
+    found: dict[str, tuple[Path, Path]] = {}
     for split, aliases in SPLIT_NAMES.items():
         for alias in aliases:
             places = [folder / alias / "_annotations.coco.json"]
             bases = (folder / "annotations", folder)
             places += [base / name.format(alias) for base in bases for name in COCO_NAMES]
             file = next((place for place in places if place.is_file()), None)
-            if file and split not in splits:
+            if file and split not in found:
                 image_dir = next((place for place in _image_dirs(folder, alias) if place.is_dir()), folder)
-                splits[split] = FoundSplit(read_annotations(file), image_dir)
-    if splits:
-        return splits
+                found[split] = (file, image_dir)
+    return found
+
+
+def _coco_splits(folder: Path, _names: Sequence[str]) -> dict[str, FoundSplit]:
+    if places := coco_places(folder):
+        return {split: FoundSplit(read_annotations(file), image_dir) for split, (file, image_dir) in places.items()}
     files = [path for base in (folder, folder / "annotations") for path in sorted(base.glob("*.json"))]
     if len(files) != 1:
         raise InputError(f"{folder} has {len(files)} JSON files: name train.json and val.json, or keep one")
@@ -128,20 +134,25 @@ def _image_dirs(folder: Path, alias: str) -> list[Path]:
     return [folder / alias / "images", folder / alias, folder / "images" / alias, folder / "images"]
 
 
-def _voc_splits(folder: Path, _names: Sequence[str]) -> dict[str, FoundSplit]:
-    annotation_dir = next((place for place in (folder / "Annotations", folder / "annotations") if place.is_dir()), None)
-    if annotation_dir is None:
-        return _splits_of_files(folder, "voc")
-    image_dir = next((place for place in (folder / "JPEGImages", folder / "images") if place.is_dir()), annotation_dir)
+def voc_lists(folder: Path) -> dict[str, list[str]]:
+    """Return the stems of the images of the splits that VOC's lists name."""
     lists = {}
     for split, files in LISTS_OF_VOC.items():
         places = [folder / "ImageSets" / "Main" / name for name in files]
         if file := next((place for place in places if place.is_file()), None):
             # Lists of one class have a second column.
-            words = [line.split()[0] for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-            lists[split] = [annotation_dir / f"{word}.xml" for word in words]
-    if not lists:
-        lists["all"] = sorted(annotation_dir.rglob("*.xml"))
+            lists[split] = [line.split()[0] for line in read_list(file)]
+    return lists
+
+
+def _voc_splits(folder: Path, _names: Sequence[str]) -> dict[str, FoundSplit]:
+    annotation_dir = next((place for place in (folder / "Annotations", folder / "annotations") if place.is_dir()), None)
+    if annotation_dir is None:
+        return _splits_of_files(folder, "voc")
+    image_dir = next((place for place in (folder / "JPEGImages", folder / "images") if place.is_dir()), annotation_dir)
+    lists = {
+        split: [annotation_dir / f"{stem}.xml" for stem in stems] for split, stems in voc_lists(folder).items()
+    } or {"all": sorted(annotation_dir.rglob("*.xml"))}
     return _with_common_names(
         {split: (read_voc(files, annotation_dir, image_dir), image_dir) for split, files in lists.items()}
     )
