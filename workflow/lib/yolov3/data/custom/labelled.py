@@ -72,6 +72,21 @@ def coco_dataset(images: Iterable[LabelledImage], image_dir: Path, names: Sequen
     }
 
 
+def read_list(file: Path) -> list[str]:
+    """Return the lines of a text file that are not empty, without space around them.
+
+    Raises:
+        InputError: it cannot be read or is not UTF-8.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(f"list {file} cannot be read ({error.strerror}): check the path and its permissions") from None
+    except UnicodeDecodeError:
+        raise InputError(f"list {file} is not UTF-8 text: write it as such") from None
+    return [line.strip() for line in lines if line.strip()]
+
+
 def image_files(folder: Path) -> list[Path]:
     """Return the images in a folder and its subfolders, ascending, without hidden ones.
 

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from yolov3.data.custom.division import validation_images, with_images
-from yolov3.data.custom.folder import FoundSplit, find_splits, format_of, read_place
+from yolov3.data.custom.folder import AUTO, FoundSplit, find_splits, format_of, read_place
 from yolov3.data.manifest import SPLITS, Places
 from yolov3.errors import InputError
 from yolov3.files import write_text
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class CustomSettings:
 
 
 def is_converted(custom: dict[str, Any], split: str) -> bool:
-    """Return whether annotations of a split are written anew, as a COCO file, instead of used where they are.
+    """Return whether the annotations of a split are converted to a new COCO file instead of used in place.
 
     `custom` is the section of the config.
     """

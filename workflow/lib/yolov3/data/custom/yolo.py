@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from yolov3.data.custom.labelled import LabelledBox, LabelledImage, image_files, size_of
+from yolov3.data.custom.labelled import LabelledBox, LabelledImage, image_files, read_list, size_of
 from yolov3.errors import InputError, first_line
 
 # Programs round to six digits or fewer.
@@ -46,10 +46,7 @@ def read_names(file: Path) -> tuple[str, ...]:
     """
     if file.suffix in (".yaml", ".yml"):
         return names_of(read_data_yaml(file), file)
-    try:
-        names = tuple(line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"list of class names {file} cannot be read ({error}): check it") from None
+    names = tuple(read_list(file))
     if not names:
         raise InputError(f"list of class names {file} is empty: write a name a line")
     return names
@@ -99,8 +96,7 @@ def images_of_split(content: dict[str, Any], file: Path, split: str) -> list[Pat
     for name in entry if isinstance(entry, list) else [entry]:
         place = _place_of(str(name), str(content.get("path") or ""), file)
         if place.suffix == ".txt":
-            lines = place.read_text(encoding="utf-8-sig").splitlines()
-            images += [place.parent / line.strip() for line in lines if line.strip()]
+            images += [place.parent / line for line in read_list(place)]
         else:
             images += image_files(place)
     return images
