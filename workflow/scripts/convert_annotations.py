@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 
 from yolov3.config.stage import run_stage, stage_parser
-from yolov3.data.custom.folder import FORMATS, format_of, read_place
-from yolov3.data.custom.places import AUTO
+from yolov3.data.custom.folder import AUTO, FORMATS, format_of, read_place
 from yolov3.data.custom.writers import write_annotations
 from yolov3.terminal import RESULT
 

@@ -248,15 +248,25 @@ def repeated_rows(rows: AnnotationRows) -> np.ndarray:
     return repeated
 
 
-def load_split(manifest: Manifest, split: str) -> CocoSplit:
-    """Load the images and usable boxes of "train" or "val".
+def read_split(manifest: Manifest, split: str) -> tuple[dict[str, Any], AnnotationRows]:
+    """Read the annotations of "train" or "val", without excluded images, as a data set and as arrays.
 
     Raises:
         InputError: the annotation file is missing or no longer valid.
     """
     files = manifest.split(split)
     dataset = without_images(read_annotations(files.annotation_file), files.excluded_images)
-    return split_of(dataset, annotation_rows(dataset, manifest.categories), files.image_dir)
+    return dataset, annotation_rows(dataset, manifest.categories)
+
+
+def load_split(manifest: Manifest, split: str) -> CocoSplit:
+    """Load the images and usable boxes of "train" or "val".
+
+    Raises:
+        InputError: the annotation file is missing or no longer valid.
+    """
+    dataset, rows = read_split(manifest, split)
+    return split_of(dataset, rows, manifest.split(split).image_dir)
 
 
 def ground_truth(manifest: Manifest, split: str) -> dict[str, Any]:
@@ -267,9 +277,7 @@ def ground_truth(manifest: Manifest, split: str) -> dict[str, Any]:
     Raises:
         InputError: the annotation file is missing or no longer valid.
     """
-    files = manifest.split(split)
-    dataset = without_images(read_annotations(files.annotation_file), files.excluded_images)
-    rows = annotation_rows(dataset, manifest.categories)
+    dataset, rows = read_split(manifest, split)
     annotations = []
     # Renumbered from 1, because pycocotools treats a match with id 0 as no match.
     for number, index in enumerate(np.flatnonzero(rows.usable), start=1):

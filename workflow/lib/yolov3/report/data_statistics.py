@@ -9,15 +9,7 @@ from typing import Any
 import numpy as np
 
 from yolov3.boxes import pairwise_iou
-from yolov3.data.annotations import (
-    AnnotationRows,
-    CocoSplit,
-    annotation_rows,
-    read_annotations,
-    repeated_rows,
-    split_of,
-    without_images,
-)
+from yolov3.data.annotations import AnnotationRows, CocoSplit, read_split, repeated_rows, split_of
 from yolov3.data.manifest import Manifest
 from yolov3.data.near_duplicates import perceptual_hashes, similar_groups
 from yolov3.network.grid import InputSize
@@ -94,10 +86,8 @@ def split_statistics(manifest: Manifest, name: str, input_size: InputSize, lette
     Raises:
         InputError: the annotation file is missing or no longer valid.
     """
-    files = manifest.split(name)
-    dataset = without_images(read_annotations(files.annotation_file), files.excluded_images)
-    rows = annotation_rows(dataset, manifest.categories)
-    split = split_of(dataset, rows, files.image_dir)
+    dataset, rows = read_split(manifest, name)
+    split = split_of(dataset, rows, manifest.split(name).image_dir)
     is_object = ~split.is_crowd
     image_of_box = np.repeat(np.arange(len(split)), np.diff(split.first_box))[is_object]
     boxes_xyxy, labels = split.boxes_xyxy[is_object].astype(np.float64), split.labels[is_object]
