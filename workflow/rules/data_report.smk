@@ -16,10 +16,12 @@ rule data_report:
         "logs/data_report.log",
     benchmark:
         timed("data_report")
-    localrule: True
     conda:
         "../../envs/main.yaml"
-    threads: threads_of(on_cluster=2)
+    threads: threads_of(on_cluster=4)
+    resources:
+        mem_mb=8000,
+        runtime=60,
     params:
         run=command("data_report", section("network", "anchor_scales"), section("train", "max_box"), NETWORK_INPUT),
         template=lambda wildcards: files_digest(DATA_TEMPLATES),
