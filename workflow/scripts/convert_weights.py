@@ -13,16 +13,15 @@ the input; name.cfg beside a weight file describes its network.
 import argparse
 import logging
 import sys
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
 
 from yolov3.config.options import add_options
 from yolov3.config.stage import run_stage, stage_parser
-from yolov3.data.fetch import fetch
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.files import require_sha256, write_json
 from yolov3.network.options import network_settings_from
+from yolov3.weights.addresses import fetch_weights, name_of
 from yolov3.weights.backbone import is_url
 from yolov3.weights.convert import convert_weights, network_to_darknet
 
@@ -38,9 +37,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError("anchor_scales is auto but trained weights have their own anchors: give those nine")
     settings = network_settings_from(arguments, Manifest.read(arguments.manifest).categories)
     if is_url(arguments.pretrained):
-        name = unquote(PurePosixPath(urlsplit(arguments.pretrained).path).name)
+        name = name_of(arguments.pretrained)
         downloaded = arguments.output_file.with_name(f"fetched.{name}")
-        fetch(arguments.pretrained, downloaded, sha256=arguments.sha256 or None)
+        fetch_weights(arguments.pretrained, downloaded, arguments.sha256)
         try:
             summary = convert_weights(downloaded, arguments.output_file, settings)
         finally:

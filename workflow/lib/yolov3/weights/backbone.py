@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolov3.config.options import settings_from
-from yolov3.data.fetch import fetch
 from yolov3.errors import InputError
 from yolov3.files import require_sha256
 from yolov3.network.darknet53 import DarkNet53
 from yolov3.network.settings import NetworkSettings
+from yolov3.weights.addresses import fetch_weights
 from yolov3.weights.checkpoint import Checkpoint, read_checkpoint, require_match, save_checkpoint
 from yolov3.weights.darknet_file import DarknetHeader, read_weights, value_count, write_weights
 from yolov3.weights.layers import DarknetLayer, backbone_layers
@@ -61,7 +61,7 @@ def fetch_backbone(source: str, output_file: Path | None, sha256: str, settings:
         return
     # Renamed only after its content was checked, so that a wrong download is never taken for the weights.
     download = output_file.with_name(output_file.name + ".download")
-    fetch(source, download, sha256=sha256 or None)
+    fetch_weights(source, download, sha256)
     try:
         read_weights(download, layers)
     except InputError as error:
