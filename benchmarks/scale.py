@@ -1,15 +1,18 @@
-"""Measure time and peak memory of loading, evaluation and the first batch on generated annotations of COCO 2014's size.
+"""Measure time and peak memory of what reads whole annotations, on generated ones of COCO 2014's size.
 
     python benchmarks/scale.py
 
-40,504 validation images with 100 detections and 7.2 boxes each, 82,783 training images, 80 classes. Each part runs in a
-process of its own to measure its peak memory.
+40,504 validation images with 100 detections and 7.2 boxes each, 82,783 training images, 80 classes. The images of a
+split are links to 500 files, so that each has many that look alike. Each part runs in a process of its own to measure
+its peak memory.
 """
 
 import argparse
 import contextlib
+import itertools
 import json
 import multiprocessing
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,23 +34,27 @@ from yolov3.training.augment import AugmentSettings
 from yolov3.training.batches import BatchSource, batches
 from yolov3.training.sampler import SamplerSettings
 
+ROOT = Path(__file__).parents[1]
 TRAIN_IMAGES, VAL_IMAGES, CLASSES, DETECTIONS = 82_783, 40_504, 80, 100
 BOXES_PER_IMAGE = 7.2
 SAMPLE_SECONDS = 0.3
 SIZE_WH = (640, 480)
+ORIGINALS = 500
 # COCO's annotations have outlines, which are not used but make up most of the file.
 OUTLINE = [round(10.37 * index, 2) for index in range(44)]
 
 
 def write_split(folder: Path, name: str, images: int, seed: int) -> None:
-    """Write a split whose images are links to one JPEG."""
+    """Write a split whose images are links to ORIGINALS JPEGs of coloured patches with noise."""
     rng = np.random.default_rng(seed)
     image_dir = folder / name
     image_dir.mkdir()
-    original = folder / f"{name}.jpg"
-    cv2.imwrite(str(original), rng.integers(0, 256, (SIZE_WH[1], SIZE_WH[0], 3), dtype=np.uint8))
+    originals = [folder / f"{name} {index}.jpg" for index in range(ORIGINALS)]
+    for original in originals:
+        patches = cv2.resize(rng.integers(0, 224, (12, 16, 3), dtype=np.uint8), SIZE_WH, interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(original), patches + rng.integers(0, 32, patches.shape, dtype=np.uint8))
     names = [f"COCO_{name}2014_{number:012d}.jpg" for number in range(1, images + 1)]
-    for file_name in names:
+    for file_name, original in zip(names, itertools.cycle(originals), strict=False):
         (image_dir / file_name).symlink_to(original)
     owners = np.sort(rng.integers(1, images + 1, int(images * BOXES_PER_IMAGE)))
     boxes = np.concatenate([rng.uniform(0, (500, 350), (len(owners), 2)), rng.uniform(8, 130, (len(owners), 2))], 1)
@@ -133,6 +140,13 @@ def first_batch(folder: Path) -> None:
     next(batches(source, 0, 1, 0))
 
 
+def data_report(folder: Path) -> None:
+    script = ROOT / "workflow" / "scripts" / "data_report.py"
+    options = {"--manifest": folder / "manifest.json", "--output_dir": folder / "page", "--testing_shape": 416}
+    words = [str(word) for option in options.items() for word in option]
+    subprocess.run([sys.executable, str(script), *words], check=True, capture_output=True)
+
+
 def private_memory(process: psutil.Process) -> int:
     """Return the private memory in bytes of a process and its descendants."""
     total = 0
@@ -162,7 +176,7 @@ def main() -> None:
     parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="scale-") as name:
         folder = Path(name)
-        for part in (write_data, describe, first_batch, write_detections, evaluate):
+        for part in (write_data, describe, data_report, first_batch, write_detections, evaluate):
             measure(part, folder)
 
 
