@@ -61,6 +61,25 @@ def metrics(names=("round", ODD_NAME), value=0.4567):
         "images": 3,
         "seconds": {"read": 1.0, "network": 8.0, "postprocess": 1.0, "total": 75.0},
         "images_per_second": 0.3,
+        "analysis": analysis(names, value),
+    }
+
+
+def analysis(names, value):
+    """Return an analysis; without truth (`value` is -1) one without a threshold."""
+    point = {"score": 0.3, "precision": 0.75, "recall": 0.5, "f1": 0.6}
+    has_truth = value >= 0
+    matrix = np.diag([2] * len(names) + [0])
+    matrix[0, -1] = matrix[-1, 0] = 1
+    return {
+        "threshold": point if has_truth else None,
+        "class_thresholds": dict.fromkeys(names, point if has_truth else None),
+        "curves": {"score": RECALL, **{name: RECALL for name in ("precision", "recall", "f1")}},
+        "confusion": (matrix * has_truth).tolist(),
+        "errors": {"class": {"count": 3, "cost": 0.0 if value < 0 else 0.125}, "missed": {"count": 1, "cost": 0.0}},
+        "slices": {"size": [{"name": "up to 16 px", "boxes": 4, "AP": value, "AP50": value}] * has_truth, "shape": []},
+        "calibration": {"error": 0.0625, "bins": [{"score": 0.5, "precision": 0.25, "detections": 8}]},
+        "worst_images": [],
     }
 
 

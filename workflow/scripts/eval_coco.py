@@ -14,7 +14,7 @@ from yolov3.config.stage import run_stage, stage_parser
 from yolov3.config.trained_input import input_as_trained
 from yolov3.data.annotations import ground_truth, load_split
 from yolov3.data.options import add_manifest_options, manifest_of
-from yolov3.evaluation.coco_metrics import coco_result
+from yolov3.evaluation.analysis import analysed_result
 from yolov3.evaluation.coco_results import CocoIds, write_results
 from yolov3.evaluation.evaluate import detect_split, evaluation_settings_from
 from yolov3.files import write_json, write_text
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     """Detect on the validation images, compare with the ground truth, and write the three results."""
-    # Imported only here: the processes that evaluate single classes import this file too, but do not need MindSpore.
+    # Imported only here, because it takes seconds, which wrong options need not wait for.
     from yolov3.distributed.worker import start_runtime
     from yolov3.network.inference import inference_of
     from yolov3.weights.checkpoint import load_network
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
             evaluation_settings_from(arguments, fitted),
             on_images=bar.update,
         )
-    coco = coco_result(ground_truth(manifest, "val"), result.rows)
+    coco = analysed_result(ground_truth(manifest, "val"), result.rows)
     total = time.perf_counter() - started
     metrics = {
         **coco.metrics,

@@ -17,6 +17,7 @@ from yolov3.data.annotations import load_split
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.evaluation.coco_results import CocoIds
+from yolov3.report.analysis import Analysis
 from yolov3.report.data import (
     Training,
     WeightsSource,
@@ -40,16 +41,18 @@ def run(arguments: argparse.Namespace) -> None:
     settings = settings_from(ReportSettings, arguments)
     manifest = Manifest.read(arguments.manifest)
     split = load_split(manifest, "val")
-    indices = chosen_images(len(split), settings.gallery_images)
-    ids = CocoIds(split.image_ids, manifest.category_ids)
     programs = [(PROGRAM, arguments.eval_metrics, arguments.detections)]
     programs += [(name, Path(metrics), Path(detections)) for name, metrics, detections in arguments.native]
-    named_detections = [
-        (name, read_detections(detections, ids, indices, settings.gallery_score)) for name, _, detections in programs
-    ]
+    accuracies = tuple(read_accuracy(name, metrics) for name, metrics, _ in programs)
+    analysis = Analysis.read(arguments.eval_metrics)
+    score = analysis.threshold.score if analysis.threshold else settings.gallery_score
+    indices = chosen_images(len(split), settings.gallery_images)
+    worst = [entry.image for entry in analysis.worst_images[: settings.gallery_images]]
+    ids = CocoIds(split.image_ids, manifest.category_ids)
+    shown, min_score = sorted({*indices, *worst}), min(score, settings.gallery_score)
+    named_detections = [(name, read_detections(detections, ids, shown, min_score)) for name, _, detections in programs]
     class_names = tuple(category.name for category in manifest.categories)
     origin = origin_of_weights(arguments)
-    accuracies = tuple(read_accuracy(name, metrics) for name, metrics, _ in programs)
     config = read_config(arguments.config_json)
     training = origin if isinstance(origin, Training) else None
     symptoms, causes = symptoms_of(accuracies[0], training), []
@@ -65,7 +68,9 @@ def run(arguments: argparse.Namespace) -> None:
         accuracies=accuracies,
         native_runs=tuple(read_native_run(name, metrics) for name, metrics, _ in programs[1:]),
         stage_times=tuple(read_stage_times(arguments.benchmarks)),
-        pictures=tuple(gallery(split, indices, class_names, named_detections)),
+        analysis=analysis,
+        pictures=tuple(gallery(split, indices, class_names, named_detections, settings.gallery_score)),
+        worst_pictures=tuple(gallery(split, worst, class_names, named_detections, score)),
         config=config,
         preview=jpeg_data_uri(arguments.preview) if arguments.preview else None,
         data_remarks=read_data_remarks(arguments.data_numbers) if arguments.data_numbers else (),

@@ -25,6 +25,11 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def with_score(self, min_score: float) -> "Detections":
+        """Return the detections with at least a score."""
+        count = int((self.scores >= min_score).sum())
+        return Detections(self.boxes_xyxy[:count], self.scores[:count], self.labels[:count])
+
 
 def xywh_to_xyxy(boxes_xywh: np.ndarray) -> np.ndarray:
     """Convert [..., 4] (left, top, width, height) to (left, top, right, bottom)."""

@@ -270,7 +270,7 @@ def load_split(manifest: Manifest, split: str) -> CocoSplit:
 
 
 def ground_truth(manifest: Manifest, split: str) -> dict[str, Any]:
-    """Return the COCO data set of "train" or "val" for pycocotools.
+    """Return the COCO data set of "train" or "val" as the evaluation takes it.
 
     Excluded images and unusable boxes are left out; the other boxes are as annotated, not clipped.
 

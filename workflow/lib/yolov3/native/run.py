@@ -8,7 +8,8 @@ from typing import Any
 from yolov3.data.annotations import ground_truth
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
-from yolov3.evaluation.coco_metrics import CocoResult, coco_result
+from yolov3.evaluation.analysis import analysed_result
+from yolov3.evaluation.coco_metrics import CocoResult
 from yolov3.evaluation.coco_results import CocoIds, read_results
 from yolov3.external_tool import find_tool, run_tool
 from yolov3.files import read_json
@@ -94,7 +95,7 @@ def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, d
         )
     ids = CocoIds([image["id"] for image in truth["images"]], manifest.category_ids)
     rows = read_results(output_dir / "detections.json", ids, advice=PREPARE)
-    result = coco_result(truth, rows)
+    result = analysed_result(truth, rows)
     network_seconds = timings["network_ms"]["mean"] * timings["network_ms"]["calls"] / 1000
     metrics = {
         **result.metrics,

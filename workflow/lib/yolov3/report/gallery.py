@@ -112,10 +112,11 @@ def gallery(
     indices: list[int],
     class_names: tuple[str, ...],
     programs: list[tuple[str, dict[int, Detections]]],
+    min_score: float = 0,
 ) -> list[Picture]:
     """Return pictures of the images at `indices` of a split, each with one drawing per program.
 
-    A program is given by its name and its detections by image index.
+    A program is given by its name and its detections by image index, of which those with `min_score` are drawn.
 
     Raises:
         InputError: an image cannot be read.
@@ -128,7 +129,8 @@ def gallery(
         view_height = max(height * scale, MIN_VIEW_HEIGHT)
         view_box = ((width * scale - VIEW_WIDTH) / 2, (height * scale - view_height) / 2, VIEW_WIDTH, view_height)
         drawings = tuple(
-            _drawing(name, split, index, by_image[index], class_names, scale) for name, by_image in programs
+            _drawing(name, split, index, by_image[index].with_score(min_score), class_names, scale)
+            for name, by_image in programs
         )
         data_uri = _data_uri(read_image_rgb(split.path(index), (width, height)), max_bytes)
         pictures.append(Picture(split.file_names[index], view_box, width * scale, height * scale, data_uri, drawings))

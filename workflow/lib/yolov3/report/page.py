@@ -10,6 +10,7 @@ from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.files import write_text
 from yolov3.report import plots
+from yolov3.report.analysis import Analysis
 from yolov3.report.data import Accuracy, StageTime, Training, WeightsSource
 from yolov3.report.gallery import Picture
 from yolov3.report.native import NativeRun, class_losses
@@ -54,6 +55,8 @@ class ReportContent:
         accuracies: one evaluation per column of the COCO table; the first is shown in detail.
         native_runs: timings of the native program; empty if it was not run.
         stage_times: in the order of the run.
+        analysis: that of the first evaluation.
+        pictures, worst_pictures: images spread evenly, and those with most errors in the first evaluation.
         config: resolved configuration.
         preview: the first training batches as a JPEG data URI, its width and height; None if there is none.
         data_remarks: what the page of the data set says on top.
@@ -66,7 +69,9 @@ class ReportContent:
     accuracies: tuple[Accuracy, ...]
     native_runs: tuple[NativeRun, ...]
     stage_times: tuple[StageTime, ...]
+    analysis: Analysis
     pictures: tuple[Picture, ...]
+    worst_pictures: tuple[Picture, ...]
     config: dict[str, Any]
     preview: tuple[str, int, int] | None
     data_remarks: tuple[str, ...]
