@@ -74,7 +74,7 @@ def analysis(names, value):
     return {
         "threshold": point if has_truth else None,
         "class_thresholds": dict.fromkeys(names, point if has_truth else None),
-        "curves": {"score": RECALL, **{name: RECALL for name in ("precision", "recall", "f1")}},
+        "curves": {"score": RECALL, **dict.fromkeys(("precision", "recall", "f1"), RECALL)},
         "confusion": (matrix * has_truth).tolist(),
         "errors": {"class": {"count": 3, "cost": 0.0 if value < 0 else 0.125}, "missed": {"count": 1, "cost": 0.0}},
         "slices": {"size": [{"name": "up to 16 px", "boxes": 4, "AP": value, "AP50": value}] * has_truth, "shape": []},
