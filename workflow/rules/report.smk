@@ -9,10 +9,8 @@ UNUSED |= set() if PLAN.has_rank_table else {"rank_table"}
 SHOWN_CONFIG = {section: values for section, values in config.items() if section not in UNUSED}
 SHOWN_SECTIONS = [(name, values) for name, values in SHOWN_CONFIG.items() if isinstance(values, dict)]
 SHOWN_CONFIG_OPTION = option_words({"config_json": json.dumps(SHOWN_CONFIG)})
-REPORT_TEMPLATES = [
-    WORKFLOW_DIR / "lib" / "yolov3" / "report" / name
-    for name in ("report.html.j2", "analysis.html.j2", "macros.html.j2", "style.css.j2")
-]
+TEMPLATE_NAMES = ("report.html.j2", "analysis.html.j2", "macros.html.j2", "report.css.j2", "style.css.j2")
+REPORT_TEMPLATES = [WORKFLOW_DIR / "lib" / "yolov3" / "report" / name for name in TEMPLATE_NAMES]
 
 
 rule report:

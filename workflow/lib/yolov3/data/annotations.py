@@ -1,7 +1,7 @@
 """Read and check annotations in COCO format, and hold them as arrays."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -270,26 +270,34 @@ def load_split(manifest: Manifest, split: str) -> CocoSplit:
 
 
 def ground_truth(manifest: Manifest, split: str) -> dict[str, Any]:
-    """Return the COCO data set of "train" or "val" as the evaluation takes it.
-
-    Excluded images and unusable boxes are left out; the other boxes are as annotated, not clipped.
+    """Return the COCO data set of "train" or "val" as the evaluation takes it, see `usable_dataset`.
 
     Raises:
         InputError: the annotation file is missing or no longer valid.
     """
-    dataset, rows = read_split(manifest, split)
+    return usable_dataset(*read_split(manifest, split), manifest.categories)
+
+
+def usable_dataset(dataset: dict[str, Any], rows: AnnotationRows, categories: Sequence[Category]) -> dict[str, Any]:
+    """Return a COCO data set without unusable boxes; the others are as annotated, not clipped.
+
+    Args:
+        dataset: the data set as read, without excluded images.
+        rows: its annotations.
+        categories: the classes, in the order of the labels of `rows`.
+    """
     annotations = []
     # Renumbered from 1, because pycocotools treats a match with id 0 as no match.
     for number, index in enumerate(np.flatnonzero(rows.usable), start=1):
-        row, category_id = dataset["annotations"][index], manifest.category_ids[rows.labels[index]]
+        row, category = dataset["annotations"][index], categories[rows.labels[index]]
         box_xywh, area = box_and_area(row)
-        fields = {"id": number, "image_id": row["image_id"], "category_id": category_id, "bbox": list(box_xywh)}
+        fields = {"id": number, "image_id": row["image_id"], "category_id": category.id, "bbox": list(box_xywh)}
         annotations.append({**fields, "area": area, "iscrowd": int(rows.is_crowd[index])})
     return {
         "info": {},
         "images": [{key: image[key] for key in ("id", "file_name", "width", "height")} for image in dataset["images"]],
         "annotations": annotations,
-        "categories": [{"id": category.id, "name": category.name} for category in manifest.categories],
+        "categories": [{"id": category.id, "name": category.name} for category in categories],
     }
 
 

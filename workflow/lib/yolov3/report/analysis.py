@@ -1,5 +1,6 @@
-"""Read the analysis of an evaluation for the report, and draw its charts."""
+"""Read the analysis of an evaluation for the report, draw its charts, and write a page of it alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from yolov3.errors import InputError
+from yolov3.evaluation.coco_metrics import METRIC_NAMES
 from yolov3.evaluation.thresholds import OperatingPoint
-from yolov3.files import read_json
+from yolov3.files import read_json, write_text
+from yolov3.report.gallery import Picture
 from yolov3.report.svg import COLOURS, INK, LEGEND, svg_chart
+from yolov3.report.templates import page_template
 
 # A matrix of more classes does not fit on a page.
 MAX_MATRIX_CLASSES = 12
@@ -158,6 +162,16 @@ class Analysis:
             text = "Share of right detections over their mean score, in bins of the score"
             charts.append(("Score and precision", svg_chart("calibration", text, _draw_calibration, self.calibration)))
         return charts
+
+
+def write_analysis_page(
+    title: str, metrics: dict[str, Any], analysis: Analysis, worst_pictures: Sequence[Picture], path: Path
+) -> None:
+    """Write a page of COCO metrics (those of `CocoResult`), their analysis and the worst images."""
+    page = page_template("analysis_page.html.j2").render(
+        title=title, metrics=metrics, metric_names=METRIC_NAMES, analysis=analysis, worst_pictures=worst_pictures
+    )
+    write_text(path, page)
 
 
 def _point(values: dict[str, float] | None) -> OperatingPoint | None:

@@ -120,6 +120,7 @@ def write_page(content: ReportContent, settings: ReportSettings, path: str | Pat
         ),
         precision_recall_charts=plots.precision_recall_charts(accuracy.precision_recall),
         class_charts=plots.class_charts(accuracy.per_class),
+        class_rows=[(entry.name, entry) for entry in accuracy.per_class],
         classes_open=len(accuracy.per_class) <= MAX_OPEN_ROWS,
         config_sections=config_sections(content.config),
     )
