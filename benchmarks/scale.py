@@ -25,11 +25,12 @@ import numpy as np
 import psutil
 
 from yolov3.config.config import complete_config
-from yolov3.data.annotations import ground_truth, load_split
+from yolov3.data.annotations import load_split
 from yolov3.data.checks import CheckSettings, check_dataset
 from yolov3.data.manifest import Manifest
 from yolov3.evaluation.analysis import analysed_result
 from yolov3.evaluation.coco_results import CocoIds, read_results, write_results
+from yolov3.evaluation.true_boxes import TrueBoxes
 from yolov3.training.augment import AugmentSettings
 from yolov3.training.batches import BatchSource, batches
 from yolov3.training.sampler import SamplerSettings
@@ -122,7 +123,7 @@ def ids_of(manifest: Manifest) -> CocoIds:
 def evaluate(folder: Path) -> None:
     manifest = Manifest.read(folder / "manifest.json")
     rows = read_results(folder / "detections.json", ids_of(manifest))
-    result = analysed_result(ground_truth(manifest, "val"), rows)
+    result = analysed_result(TrueBoxes.of_split(manifest, "val"), rows)
     print(f"    AP {result.metrics['AP']:.3f}")
 
 

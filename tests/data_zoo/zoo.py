@@ -16,10 +16,11 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from yolov3.data.annotations import ground_truth, load_split
+from yolov3.data.annotations import load_split
 from yolov3.data.manifest import Manifest
 from yolov3.evaluation.coco_metrics import coco_result
 from yolov3.evaluation.coco_results import CocoIds, read_results, write_results
+from yolov3.evaluation.true_boxes import TrueBoxes
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "download.py"
 SIZES_WH = ((60, 50), (40, 90), (64, 64), (120, 80))
@@ -136,4 +137,4 @@ def ap_of_ours(manifest: Manifest, results: list[dict[str, Any]], folder: Path) 
     (folder / "theirs.json").write_text(json.dumps(results))
     write_results(folder / "ours.json", read_results(folder / "theirs.json", ids), ids)
     assert json.loads((folder / "ours.json").read_text()) == results
-    return coco_result(ground_truth(manifest, "val"), read_results(folder / "ours.json", ids)).metrics["AP"]
+    return coco_result(TrueBoxes.of_split(manifest, "val"), read_results(folder / "ours.json", ids)).metrics["AP"]

@@ -10,6 +10,7 @@ from scenes import random_scene
 
 from yolov3.evaluation.analysis import analysed_result
 from yolov3.evaluation.coco_metrics import coco_result
+from yolov3.evaluation.true_boxes import TrueBoxes
 
 
 def dataset(*boxes, images=2):
@@ -37,7 +38,7 @@ def rows(*found):
 
 
 def analysis_of(truth, found):
-    return analysed_result(truth, found).metrics["analysis"]
+    return analysed_result(TrueBoxes.of(truth), found).metrics["analysis"]
 
 
 SQUARE = [10, 10, 40, 40]
@@ -45,7 +46,7 @@ SQUARE = [10, 10, 40, 40]
 
 def test_the_metrics_are_those_without_an_analysis_and_all_is_json():
     truth, found = random_scene(1)
-    result, plain = analysed_result(truth, found), coco_result(truth, found)
+    result, plain = analysed_result(TrueBoxes.of(truth), found), coco_result(TrueBoxes.of(truth), found)
     assert {key: value for key, value in result.metrics.items() if key != "analysis"} == plain.metrics
     assert result.summary == plain.summary
     assert json.loads(json.dumps(result.metrics["analysis"])) == result.metrics["analysis"]
@@ -170,7 +171,7 @@ def test_slices_by_objects_are_evaluations_of_these_images():
         }
         of_part = found[np.isin(found[:, 0], chosen)]
         of_part[:, 0] = np.searchsorted(chosen, of_part[:, 0])
-        metrics = coco_result(part, of_part).metrics
+        metrics = coco_result(TrueBoxes.of(part), of_part).metrics
         assert entry["name"] == f"{first} to {last}"
         assert (entry["boxes"], entry["AP"], entry["AP50"]) == (
             objects[chosen].sum(),

@@ -7,11 +7,11 @@ import pytest
 from annotated_images import annotation, small_dataset, write_dataset
 from PIL import Image
 
-from yolov3.data.annotations import ground_truth
 from yolov3.data.checks import CheckSettings, check_dataset, manifest_of_folder
 from yolov3.data.manifest import Category
 from yolov3.errors import InputError
 from yolov3.evaluation.coco_metrics import coco_result
+from yolov3.evaluation.true_boxes import TrueBoxes
 
 STRICT = CheckSettings("decode", skip_bad_images=False)
 SKIP = CheckSettings("decode", skip_bad_images=True)
@@ -211,7 +211,7 @@ def test_validation_images_without_annotations_are_checked_and_evaluated(tmp_pat
     assert (files.images, files.boxes, files.max_boxes) == (2, 0, 0)
     assert (files.crowds, files.images_without_boxes) == (0, 2)
     # A detection in image 10: image id, left, top, width, height, score, category id.
-    metrics = coco_result(ground_truth(manifest, "val"), np.array([[10, 5, 5, 20, 10, 0.9, 3]])).metrics
+    metrics = coco_result(TrueBoxes.of_split(manifest, "val"), np.array([[10, 5, 5, 20, 10, 0.9, 3]])).metrics
     assert metrics["AP"] == metrics["AR100"] == -1
     assert list(metrics["per_class"]) == ["early", "late"]
     with pytest.raises(InputError, match="usable box"):

@@ -9,7 +9,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from yolov3.evaluation.coco_metrics import coco_result
-from yolov3.evaluation.coco_results import CocoIds
+from yolov3.evaluation.true_boxes import TrueBoxes
 
 HEADING = "=============coco eval result========="
 NAMES = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
@@ -43,11 +43,11 @@ def found(image, category, bbox, score):
 
 def result_of(truth, detections):
     """The result of detections with ids, as pycocotools reads them, in place of indices."""
-    ids = CocoIds(*([entry["id"] for entry in truth[name]] for name in ("images", "categories")))
+    boxes = TrueBoxes.of(truth)
     by_index = detections.copy()
-    by_index[:, 0] = [ids.image_index[image_id] for image_id in detections[:, 0]]
-    by_index[:, 6] = [ids.label[category_id] for category_id in detections[:, 6]]
-    return coco_result(truth, by_index)
+    by_index[:, 0] = [boxes.ids.image_index[image_id] for image_id in detections[:, 0]]
+    by_index[:, 6] = [boxes.ids.label[category_id] for category_id in detections[:, 6]]
+    return coco_result(boxes, by_index)
 
 
 TRUTH = [(1, 1, (10, 10, 50, 50)), (1, 7, (100, 100, 20, 20)), (2, 1, (0, 0, 100, 100))]

@@ -14,7 +14,8 @@ from pathlib import Path
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.annotations import annotation_rows, categories_of, read_annotations, split_of, usable_dataset
 from yolov3.evaluation.analysis import analysed_result
-from yolov3.evaluation.coco_results import CocoIds, detections_of, read_results
+from yolov3.evaluation.coco_results import detections_of, read_results
+from yolov3.evaluation.true_boxes import TrueBoxes
 from yolov3.files import write_json, write_text
 from yolov3.report.analysis import Analysis, write_analysis_page
 from yolov3.report.gallery import gallery
@@ -27,9 +28,9 @@ def run(arguments: argparse.Namespace) -> None:
     categories = categories_of(dataset)
     boxes = annotation_rows(dataset, categories)
     split = split_of(dataset, boxes, arguments.image_dir or Path())
-    ids = CocoIds(split.image_ids, tuple(category.id for category in categories))
-    detections = read_results(arguments.detections, ids, advice="give the annotations that they belong to")
-    result = analysed_result(usable_dataset(dataset, boxes, categories), detections)
+    truth = TrueBoxes.of(usable_dataset(dataset, boxes, categories))
+    detections = read_results(arguments.detections, truth.ids, advice="give the annotations that they belong to")
+    result = analysed_result(truth, detections)
     analysis = Analysis.of(result.metrics["analysis"])
     pictures = []
     if arguments.image_dir:

@@ -12,11 +12,12 @@ from pathlib import Path
 from yolov3.config.options import add_options
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.config.trained_input import input_as_trained
-from yolov3.data.annotations import ground_truth, load_split
+from yolov3.data.annotations import load_split
 from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.evaluation.analysis import analysed_result
-from yolov3.evaluation.coco_results import CocoIds, write_results
+from yolov3.evaluation.coco_results import write_results
 from yolov3.evaluation.evaluate import detect_split, evaluation_settings_from
+from yolov3.evaluation.true_boxes import TrueBoxes
 from yolov3.files import write_json, write_text
 from yolov3.terminal import RESULT, progress_bar
 
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
     names = tuple(category.name for category in manifest.categories)
     network, network_settings = load_network(arguments.pretrained, names)
     fitted = input_as_trained(arguments.pretrained, network_settings, arguments.testing_shape, arguments.letterbox)
-    split = load_split(manifest, "val")
+    split, truth = load_split(manifest, "val"), TrueBoxes.of_split(manifest, "val")
     with progress_bar(total=len(split)) as bar:
         result = detect_split(
             inference_of(network),
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
             evaluation_settings_from(arguments, fitted),
             on_images=bar.update,
         )
-    coco = analysed_result(ground_truth(manifest, "val"), result.rows)
+    coco = analysed_result(truth, result.rows)
     total = time.perf_counter() - started
     metrics = {
         **coco.metrics,
@@ -66,9 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     logging.info("%d images, %d detections in %.1f s: %s", len(split), len(result.rows), total, parts)
     logging.info("\n%s", coco.summary)
     logging.log(RESULT, "AP %(AP).4f, AP50 %(AP50).4f, %(images_per_second).1f images/s", metrics)
-    write_results(
-        arguments.output_dir / "detections.json", result.rows, CocoIds(split.image_ids, manifest.category_ids)
-    )
+    write_results(arguments.output_dir / "detections.json", result.rows, truth.ids)
     write_text(arguments.output_dir / "acc.log", coco.summary)
     write_json(arguments.output_dir / "metrics.json", metrics)
 

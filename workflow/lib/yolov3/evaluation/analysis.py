@@ -34,7 +34,7 @@ NO_SCORE = 2.0
 LARGE = 1e10
 
 
-def analysed_result(ground_truth: dict[str, Any], rows: np.ndarray) -> CocoResult:
+def analysed_result(truth: TrueBoxes, rows: np.ndarray) -> CocoResult:
     """Compute the COCO metrics of detections, with their analysis under "analysis".
 
     The arguments are those of `coco_result`. The analysis is plain values, ready for JSON:
@@ -48,7 +48,6 @@ def analysed_result(ground_truth: dict[str, Any], rows: np.ndarray) -> CocoResul
             "detections".
         worst_images: the images with most errors at the threshold: "image" (index), "missed", "extra".
     """
-    truth = TrueBoxes.of(ground_truth)
     evaluation = coco_evaluation(truth, rows)
     result = result_of(evaluation, truth)
     matches = match_detections(truth, rows, MIN_IOU)
@@ -56,13 +55,23 @@ def analysed_result(ground_truth: dict[str, Any], rows: np.ndarray) -> CocoResul
     threshold = scored.best()
     of_classes = [ScoredMatches.of(truth, rows, matches, label).best() for label in range(len(truth.class_names))]
     score = threshold.score if threshold else NO_SCORE
+    confusion, errors = _confusion(evaluation, score), _errors(evaluation)
+    of_images = _of_images(truth, evaluation)
+    # Each evaluation of COCO's size takes gigabytes, so only one at a time is alive.
+    del evaluation
+    boxes, found = truth.boxes_xywh[:, 2:], rows[:, 3:5]
+    slices = {
+        "size": _of_ranges(truth, rows, (np.sqrt(truth.areas), np.sqrt(found.prod(axis=1))), SIDES, " px"),
+        "shape": _of_ranges(truth, rows, (_side_ratios(boxes), _side_ratios(found)), RATIOS, " : 1"),
+        "objects in the image": of_images,
+    }
     analysis = {
         "threshold": _values(threshold),
         "class_thresholds": dict(zip(truth.class_names, map(_values, of_classes), strict=True)),
         "curves": {name: np.round(curve, 4).tolist() for name, curve in scored.curves().items()},
-        "confusion": _confusion(evaluation, score),
-        "errors": _errors(evaluation),
-        "slices": _slices(truth, rows, evaluation),
+        "confusion": confusion,
+        "errors": errors,
+        "slices": slices,
         "calibration": _calibration(scored),
         "worst_images": _worst_images(truth, rows, matches, score),
     }
@@ -82,19 +91,6 @@ def _errors(evaluation: COCOeval) -> dict[str, dict[str, float]]:
     return {
         kind: {"count": int(found["counts"][name]), "cost": float(found["delta_ap"][name])}
         for kind, name in ERRORS.items()
-    }
-
-
-def _slices(truth: TrueBoxes, rows: np.ndarray, evaluation: COCOeval) -> dict[str, list[dict[str, Any]]]:
-    boxes, found = truth.boxes_xywh[:, 2:], rows[:, 3:5]
-    sizes = (np.sqrt(truth.areas), np.sqrt(found.prod(axis=1)))
-    ratios = tuple(
-        wh.max(axis=1, initial=0) / np.maximum(wh.min(axis=1, initial=np.inf), 1e-6) for wh in (boxes, found)
-    )
-    return {
-        "size": _of_ranges(truth, rows, sizes, SIDES, " px"),
-        "shape": _of_ranges(truth, rows, ratios, RATIOS, " : 1"),
-        "objects in the image": _of_images(truth, evaluation),
     }
 
 

@@ -34,14 +34,8 @@ class CocoResult:
     summary: str
 
 
-def coco_result(ground_truth: dict[str, Any], rows: np.ndarray) -> CocoResult:
-    """Compute the COCO metrics of detections on a COCO data set.
-
-    Args:
-        ground_truth: the data set, with images and categories in the order of the indices of `rows`.
-        rows: float64 [M, 7], see `coco_results.coco_rows`.
-    """
-    truth = TrueBoxes.of(ground_truth)
+def coco_result(truth: TrueBoxes, rows: np.ndarray) -> CocoResult:
+    """Compute the COCO metrics of detections, float64 [M, 7], see `coco_results.coco_rows`."""
     return result_of(coco_evaluation(truth, rows), truth)
 
 

@@ -5,13 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from yolov3.data.annotations import ground_truth
+from yolov3.data.manifest import Manifest
+from yolov3.evaluation.coco_results import CocoIds
+
 
 @dataclass(frozen=True)
 class TrueBoxes:
     """True boxes of a COCO data set, in which images and classes have indices.
 
     Attributes:
-        images: number of images.
+        ids: ids of the images and classes.
         class_names: name of each class.
         image_index, labels: int64 [G].
         boxes_xywh: float64 [G, 4] in pixels of the image.
@@ -19,7 +23,7 @@ class TrueBoxes:
         is_crowd: bool [G], regions of many objects.
     """
 
-    images: int
+    ids: CocoIds
     class_names: tuple[str, ...]
     image_index: np.ndarray
     labels: np.ndarray
@@ -27,18 +31,30 @@ class TrueBoxes:
     areas: np.ndarray
     is_crowd: np.ndarray
 
+    @property
+    def images(self) -> int:
+        """Number of images."""
+        return len(self.ids.image_ids)
+
     @classmethod
-    def of(cls, ground_truth: dict[str, Any]) -> "TrueBoxes":
+    def of_split(cls, manifest: Manifest, split: str) -> "TrueBoxes":
+        """Return the boxes of "train" or "val".
+
+        Raises:
+            InputError: the annotation file is missing or no longer valid.
+        """
+        return cls.of(ground_truth(manifest, split))
+
+    @classmethod
+    def of(cls, dataset: dict[str, Any]) -> "TrueBoxes":
         """Return the boxes of a COCO data set."""
-        annotations = ground_truth["annotations"]
-        image_index, label_of = (
-            {entry["id"]: index for index, entry in enumerate(ground_truth[name])} for name in ("images", "categories")
-        )
+        annotations = dataset["annotations"]
+        ids = CocoIds(*(tuple(entry["id"] for entry in dataset[name]) for name in ("images", "categories")))
         return cls(
-            len(image_index),
-            tuple(category["name"] for category in ground_truth["categories"]),
-            np.array([image_index[box["image_id"]] for box in annotations], np.int64),
-            np.array([label_of[box["category_id"]] for box in annotations], np.int64),
+            ids,
+            tuple(category["name"] for category in dataset["categories"]),
+            np.array([ids.image_index[box["image_id"]] for box in annotations], np.int64),
+            np.array([ids.label[box["category_id"]] for box in annotations], np.int64),
             np.array([box["bbox"] for box in annotations], np.float64).reshape(-1, 4),
             np.array([box["area"] for box in annotations], np.float64),
             np.array([box.get("iscrowd", 0) for box in annotations], np.int64).astype(bool),

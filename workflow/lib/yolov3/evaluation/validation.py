@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from yolov3.data.annotations import ground_truth, load_split
+from yolov3.data.annotations import load_split
 from yolov3.data.manifest import Manifest
 from yolov3.evaluation.coco_metrics import coco_result
 from yolov3.evaluation.evaluate import EvaluationSettings, detect_split
+from yolov3.evaluation.true_boxes import TrueBoxes
 from yolov3.network.inference import inference_of
 from yolov3.network.yolo import YOLOv3
 
@@ -31,7 +32,7 @@ class Validator:
     ) -> None:
         self.split = load_split(manifest, "val")
         # Metrics are computed by rank 0 only.
-        self.truth = ground_truth(manifest, "val") if share[0] == 0 else None
+        self.truth = TrueBoxes.of_split(manifest, "val") if share[0] == 0 else None
         self.settings = settings
         self.share = share
         self.gather = gather

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yolov3.data.annotations import ground_truth
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.evaluation.analysis import analysed_result
 from yolov3.evaluation.coco_metrics import CocoResult
-from yolov3.evaluation.coco_results import CocoIds, read_results
+from yolov3.evaluation.coco_results import read_results
+from yolov3.evaluation.true_boxes import TrueBoxes
 from yolov3.external_tool import find_tool, run_tool
 from yolov3.files import read_json
 from yolov3.process import available_cpus
@@ -88,13 +88,12 @@ def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, d
         InputError: the program's images are not exactly those of the validation split.
     """
     timings = read_json(output_dir / "benchmark.json", "timings file")
-    truth = ground_truth(manifest, "val")
-    if timings["images"] != len(truth["images"]):
+    truth = TrueBoxes.of_split(manifest, "val")
+    if timings["images"] != truth.images:
         raise InputError(
-            f"{timings['images']} images are prepared but the validation split has {len(truth['images'])}: {PREPARE}"
+            f"{timings['images']} images are prepared but the validation split has {truth.images}: {PREPARE}"
         )
-    ids = CocoIds([image["id"] for image in truth["images"]], manifest.category_ids)
-    rows = read_results(output_dir / "detections.json", ids, advice=PREPARE)
+    rows = read_results(output_dir / "detections.json", truth.ids, advice=PREPARE)
     result = analysed_result(truth, rows)
     network_seconds = timings["network_ms"]["mean"] * timings["network_ms"]["calls"] / 1000
     metrics = {
