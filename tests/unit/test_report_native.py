@@ -6,6 +6,7 @@ from test_report import Page, Run
 
 from yolov3.errors import InputError
 from yolov3.report.data import read_accuracy
+from yolov3.report.exports import ExportedModel, read_exports
 from yolov3.report.native import class_losses, read_native_run
 
 TIMINGS = {
@@ -66,3 +67,16 @@ def test_the_page_sets_three_programs_side_by_side(tmp_path):
 
 def test_without_native_runs_there_is_no_section(tmp_path):
     assert "Deployment" not in Run(tmp_path).write()
+
+
+def test_exported_models_are_read_by_their_folders(tmp_path):
+    summary = write_json(
+        tmp_path / "export.json",
+        {"files": [{"format": name, "largest_difference": 1e-6, "bytes": 7} for name in ("MINDIR", "ONNX")]},
+    )
+    (tmp_path / "onnx").mkdir()
+    metrics = write_json(tmp_path / "onnx" / "metrics.json", {"AP": 0.5, "AP50": 0.75})
+    assert read_exports(summary, [metrics]) == (ExportedModel("ONNX", 0.5, 0.75, 1e-6, 7),)
+    write_json(metrics, {"AP": 0.5})
+    with pytest.raises(InputError, match=r"incomplete \(KeyError: 'AP50'\): run export and eval_exports again"):
+        read_exports(summary, [metrics])

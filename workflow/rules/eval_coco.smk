@@ -27,7 +27,13 @@ rule eval_coco:
         mem_mb=32000,
         runtime="4h",
     params:
-        run=command("eval_coco", section("eval"), top_level("device_target", "seed")),
+        # A checkpoint needs neither the native program nor the runners of exported models.
+        run=command(
+            "eval_coco",
+            section("eval"),
+            top_level("device_target", "seed"),
+            without=("yolov3.native", "yolov3.export.runners"),
+        ),
     shell:
         "{params.run} --manifest {input.manifest:q} --pretrained {input.checkpoint:q}"
         ' --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'

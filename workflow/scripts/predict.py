@@ -22,13 +22,11 @@ from yolov3.config.stage import run_stage, stage_parser
 from yolov3.distributed.worker import start_runtime
 from yolov3.native.run import NativeRunSettings
 from yolov3.prediction.detector import load_detector, read_description
+from yolov3.prediction.engines import native_engine
 from yolov3.prediction.native import native_detections
 from yolov3.prediction.predict import find_images, predict_files
 from yolov3.process import available_cpus
 from yolov3.terminal import progress_bar
-
-# Suffix of the models that run in the native program -> its engine.
-NATIVE_ENGINES = {".ms": "lite", ".om": "acl"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -50,9 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Find the images, load the model, and write the predictions."""
     files = find_images(arguments.input, without=arguments.output)
     folder = arguments.input if arguments.input.is_dir() else arguments.input.parent
-    if arguments.ckpt.suffix in NATIVE_ENGINES:
+    if engine := native_engine(arguments.ckpt, arguments.device):
         model = read_description(arguments.ckpt, arguments.testing_shape, arguments.letterbox)
-        engine = NATIVE_ENGINES[arguments.ckpt.suffix]
         run_settings = settings_from(
             NativeRunSettings,
             arguments,

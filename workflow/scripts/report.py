@@ -28,6 +28,7 @@ from yolov3.report.data import (
     read_weights_source,
 )
 from yolov3.report.diagnosis import causes_of, symptoms_of
+from yolov3.report.exports import read_exports
 from yolov3.report.gallery import chosen_images, gallery, jpeg_data_uri, read_detections
 from yolov3.report.native import read_native_run
 from yolov3.report.page import ReportContent, ReportSettings, read_config, write_page
@@ -67,6 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
         origin=origin,
         accuracies=accuracies,
         native_runs=tuple(read_native_run(name, metrics) for name, metrics, _ in programs[1:]),
+        exports=read_exports(arguments.exports[0], arguments.exports[1:]) if arguments.exports else (),
         stage_times=tuple(read_stage_times(arguments.benchmarks)),
         analysis=analysis,
         pictures=tuple(gallery(split, indices, class_names, named_detections, settings.gallery_score)),
@@ -117,6 +119,8 @@ def main(argv: list[str] | None = None) -> int:
         metavar=("NAME", "METRICS", "DETECTIONS"),
         help="results of a run of the native program; float first, then int8",
     )
+    exports_help = "export.json, and the metrics.json of each evaluated exported model"
+    parser.add_argument("--exports", type=Path, nargs="*", default=[], help=exports_help)
     parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files of stages")
     parser.add_argument("--config_json", default="{}", help="the resolved configuration as JSON text")
     parser.add_argument("--output", type=Path, required=True, help="page to write")

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,10 +14,10 @@ from yolov3.data.annotations import CocoSplit
 from yolov3.data.images import read_image_rgb
 from yolov3.data.read_ahead import read_ahead
 from yolov3.evaluation.coco_results import coco_rows
-from yolov3.evaluation.postprocess import PostprocessSettings, detect
+from yolov3.evaluation.postprocess import PostprocessSettings, detect, detect_decoded
 from yolov3.network.grid import RawMaps
 from yolov3.network.preprocess import Placement, normalise, place_image
-from yolov3.network.settings import MeanStd, NetworkSettings
+from yolov3.network.settings import AnchorSize, MeanStd
 
 BATCHES_AHEAD = 2
 
@@ -45,23 +45,37 @@ class InferenceResult:
     seconds: dict[str, float]
 
 
+class Network(Protocol):
+    """What the evaluation has to know of a network: its settings, or the description of an exported model."""
+
+    @property
+    def anchors(self) -> tuple[AnchorSize, ...]:
+        """Nine (width, height) in pixels of the input."""
+
+    @property
+    def mean_std(self) -> MeanStd:
+        """Normalisation of the input."""
+
+
 def detect_split(
     infer: Callable[[np.ndarray], RawMaps],
-    network: NetworkSettings,
+    network: Network,
     split: CocoSplit,
     settings: EvaluationSettings,
     on_images: Callable[[int], Any] = lambda count: None,
     share: tuple[int, int] = (0, 1),
+    is_decoded: bool = False,
 ) -> InferenceResult:
     """Return the detections of all images of a split, with the raw maps of only one batch in memory.
 
     Args:
         infer: function from float32 [N, 3, H, W] to raw maps of strides 8, 16, 32, each float32
             [N, 3 * (5 + C), gh, gw].
-        network: anchors, classes and normalisation of the network.
+        network: anchors and normalisation of the network.
         on_images: called after each batch with its number of images.
         share: (k, n) evaluates every n-th batch, beginning with batch k. Batches hold the same images for any n, so
             that results are equal to the last digit.
+        is_decoded: whether `infer` gives the outputs of a model that includes the decoder, see `detect_decoded`.
     """
     seconds = {"read": 0.0, "network": 0.0, "postprocess": 0.0}
     all_rows = [np.zeros((0, 7))]
@@ -78,8 +92,11 @@ def detect_split(
         raw_maps = infer(images)
         seconds["network"] += lap()
         for position, index in enumerate(indices):
-            raw = tuple(maps[position] for maps in raw_maps)
-            detections = detect(raw, input_size, network.anchors, placements[position], settings.postprocess)
+            raw, placement = tuple(maps[position] for maps in raw_maps), placements[position]
+            if is_decoded:
+                detections = detect_decoded(raw, placement, settings.postprocess)
+            else:
+                detections = detect(raw, input_size, network.anchors, placement, settings.postprocess)
             all_rows.append(coco_rows(detections, int(index)))
         seconds["postprocess"] += lap()
         on_images(len(indices))

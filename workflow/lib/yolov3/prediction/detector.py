@@ -7,6 +7,7 @@ for name, score, (x1, y1, x2, y2) in zip(detections.names, detections.scores, de
     print(f"{name} {score:.2f} from ({x1:.0f}, {y1:.0f}) to ({x2:.0f}, {y2:.0f})")
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +19,12 @@ from yolov3.data.images import read_image_rgb
 from yolov3.errors import InputError
 from yolov3.evaluation.postprocess import PostprocessSettings, detect, detect_decoded
 from yolov3.export.description import ModelDescription
-from yolov3.export.runners import Runner, mindir_runner, onnx_runner
 from yolov3.network.inference import inference_of
 from yolov3.network.preprocess import normalise, place_image
 from yolov3.weights.checkpoint import load_network
 
-EXPORTED_RUNNERS = {".mindir": mindir_runner, ".onnx": onnx_runner}
+Runner = Callable[[np.ndarray], tuple[np.ndarray, ...]]
+"""From float32 [N, 3, H, W] to the network's outputs."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +106,25 @@ def load_detector(
         raise InputError(f"score is {score} and nms is {nms}: both must be between 0 and 1")
     if testing_shape is not None and (testing_shape < 32 or testing_shape % 32):
         raise InputError(f"testing_shape is {testing_shape} but must be a multiple of 32")
-    settings = PostprocessSettings(score, nms, max_detections)
-    path = Path(path)
+    run, model = load_model(Path(path), testing_shape, letterbox)
+    return Detector(run, model, PostprocessSettings(score, nms, max_detections))
+
+
+def load_model(
+    path: Path, testing_shape: int | None, letterbox: bool | None, class_names: tuple[str, ...] | None = None
+) -> tuple[Runner, ModelDescription]:
+    """Load a checkpoint or an exported model as a function, with its description; see `load_detector`.
+
+    Args:
+        path: .ckpt, .mindir or .onnx file.
+        testing_shape, letterbox: see `load_detector`.
+        class_names: classes that the network must have; None for any.
+
+    Raises:
+        InputError: as `load_detector`, or the network has other classes.
+    """
     if path.suffix == ".ckpt":
-        network, stored = load_network(path)
+        network, stored = load_network(path, class_names)
         fitted = input_as_trained(path, stored, testing_shape, letterbox)
         model = ModelDescription(
             input_size=(fitted["testing_shape"],) * 2,
@@ -121,14 +137,20 @@ def load_detector(
             keep_detect=False,
             **vars(stored.mean_std),
         )
-        return Detector(inference_of(network), model, settings)
-    if path.suffix not in EXPORTED_RUNNERS:
+        return inference_of(network), model
+    # Imported only for exported models: a checkpoint needs no ONNX Runtime.
+    from yolov3.export.runners import mindir_runner, onnx_runner
+
+    runners = {".mindir": mindir_runner, ".onnx": onnx_runner}
+    if path.suffix not in runners:
         raise InputError(f"model {path} has an unsupported format: use a .ckpt, .mindir, .onnx, .ms or .om file")
-    model = read_description(path, testing_shape, letterbox)
-    return Detector(EXPORTED_RUNNERS[path.suffix](path), model, settings)
+    model = read_description(path, testing_shape, letterbox, class_names)
+    return runners[path.suffix](path), model
 
 
-def read_description(path: Path, testing_shape: int | None, letterbox: bool | None) -> ModelDescription:
+def read_description(
+    path: Path, testing_shape: int | None, letterbox: bool | None, class_names: tuple[str, ...] | None = None
+) -> ModelDescription:
     """Read the description of an exported model and check it against the given values (None: not given).
 
     Raises:
@@ -147,5 +169,10 @@ def read_description(path: Path, testing_shape: int | None, letterbox: bool | No
         raise InputError(
             f"letterbox is {str(letterbox).lower()} but model {path} was exported for "
             f"{str(description.letterbox).lower()}: omit the option, or export again"
+        )
+    if class_names not in (None, description.class_names):
+        raise InputError(
+            f"model {path} has classes {', '.join(description.class_names)} but the data set has "
+            f"{', '.join(class_names or ())}: give the manifest of the data set that it was trained on"
         )
     return description

@@ -12,6 +12,7 @@ from yolov3.files import write_text
 from yolov3.report import plots
 from yolov3.report.analysis import Analysis
 from yolov3.report.data import Accuracy, StageTime, Training, WeightsSource
+from yolov3.report.exports import ExportedModel
 from yolov3.report.gallery import Picture
 from yolov3.report.native import NativeRun, class_losses
 from yolov3.report.templates import page_template
@@ -54,6 +55,7 @@ class ReportContent:
         origin: the training, or the source of weights that were not trained here.
         accuracies: one evaluation per column of the COCO table; the first is shown in detail.
         native_runs: timings of the native program; empty if it was not run.
+        exports: evaluated exported models; empty if they were not evaluated.
         stage_times: in the order of the run.
         analysis: that of the first evaluation.
         pictures, worst_pictures: images spread evenly, and those with most errors in the first evaluation.
@@ -68,6 +70,7 @@ class ReportContent:
     origin: Training | WeightsSource
     accuracies: tuple[Accuracy, ...]
     native_runs: tuple[NativeRun, ...]
+    exports: tuple[ExportedModel, ...]
     stage_times: tuple[StageTime, ...]
     analysis: Analysis
     pictures: tuple[Picture, ...]
