@@ -1,7 +1,9 @@
 # Post-training quantization to int8.
 
 AMCT_KEYS = ("soc_version", "amct_python") if PLAN.backend == "amct" else ()
-QUANTIZATION = section("quantize", "quant_backend", "quant_method", "skip_layers", *AMCT_KEYS)
+KEYS = ("quant_backend", "quant_method", "skip_layers", "max_ap_drop", "search_images")
+QUANTIZATION = section("quantize", *KEYS, *AMCT_KEYS)
+HAS_BOUND = config["quantize"]["max_ap_drop"] is not None and PLAN.int8_suffix in ("ms", "onnx")
 
 
 rule post_quant:
@@ -10,6 +12,9 @@ rule post_quant:
         calibration=rules.calibration_bins.output.index,
         images=present(rules.calibration_bins.output.images),
         checkpoint=CHECKPOINT if PLAN.backend == "amct" else [],
+        manifest=rules.download_train.output.manifest if HAS_BOUND else [],
+        train_images=present(rules.download_train.output.data) if HAS_BOUND else [],
+        program=present(rules.build_native310.output.program) if HAS_BOUND and PLAN.backend == "mslite" else [],
         converter=rules.build_converter.output.program if PLAN.backend == "mslite" else [],
     output:
         **described(f"results/quant/{EXPORTED}_int8.{PLAN.int8_suffix}"),
@@ -24,10 +29,12 @@ rule post_quant:
     resources:
         runtime="4h",
     params:
-        run=command("post_quant", QUANTIZATION, top_level("device_target")),
+        run=command("post_quant", QUANTIZATION, section("calibration"), top_level("device_target")),
+        manifest=lambda wildcards, input: file_option("manifest", input.manifest),
+        program=lambda wildcards, input: file_option("program", input.program),
         converter=lambda wildcards, input: file_option("converter", input.converter),
         checkpoint=lambda wildcards, input: file_option("ckpt_file", input.checkpoint),
     shell:
-        "{params.run} {params.converter} {params.checkpoint} --model {input.model:q}"
+        "{params.run} {params.manifest} {params.program} {params.converter} {params.checkpoint} --model {input.model:q}"
         ' --calibration_dir "$(dirname {input.calibration:q})" --output {output.model:q} --report {output.summary:q}'
         " --log_file {log:q}"

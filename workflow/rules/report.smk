@@ -28,6 +28,7 @@ rule report:
         float_detections=rules.infer_310.output.detections,
         int8_metrics=rules.quant_infer_310.output.metrics,
         int8_detections=rules.quant_infer_310.output.detections,
+        quantization=rules.post_quant.output.summary,
         export_summary=rules.export.output.summary if config["report"]["evaluate_exports"] else [],
         export_metrics=list(rules.eval_exports.input) if config["report"]["evaluate_exports"] else [],
         benchmarks=[f"results/benchmarks/{stage}.tsv" for stage, takes_part in TIMED_STAGES.items() if takes_part],
@@ -55,5 +56,6 @@ rule report:
         " --eval_metrics {input.eval_metrics:q} --detections {input.detections:q}"
         " --native 'Native float' {input.float_metrics:q} {input.float_detections:q}"
         " --native 'Native int8' {input.int8_metrics:q} {input.int8_detections:q}"
+        " --quantization {input.quantization:q}"
         " --exports {input.export_summary:q} {input.export_metrics:q}"
         " --benchmarks {input.benchmarks:q} --output {output.page:q} --log_file {log:q}"

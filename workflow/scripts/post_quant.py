@@ -8,25 +8,34 @@ python workflow/scripts/post_quant.py --quant_backend mslite --converter mslite_
 python workflow/scripts/post_quant.py --quant_backend amct --ckpt_file yolov3.ckpt --amct_python amct/bin/python \
     --model results/export/yolov3_darknet53.mindir --calibration_dir results/calibration \
     --output results/quant/yolov3_darknet53_int8.om --soc_version Ascend310
+
+With --manifest (and --program for mslite), the loss of AP is measured on training images and kept below --max_ap_drop.
 """
 
 import argparse
 import logging
 import sys
+import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from yolov3.config.options import add_options
 from yolov3.config.stage import run_stage, stage_parser
+from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.export.description import ModelDescription
 from yolov3.files import sha256_of, write_json
+from yolov3.quantization.accuracy import SearchImages
 from yolov3.quantization.amct import AmctTools, quantize_amct
 from yolov3.quantization.calibration import CalibrationFolder
 from yolov3.quantization.mslite import quantize_mslite
 from yolov3.quantization.qdq import quantize_qdq
+from yolov3.quantization.search import Attempt, search_int8
+from yolov3.quantization.sensitivity import LayerSensitivity, layer_sensitivities
 
+QUANT_METHODS = ("MAX_MIN", "KL", "REMOVAL_OUTLIER")
 SUFFIXES = {"mslite": (".ms", ".mindir"), "qdq": (".onnx",), "amct": (".om",)}
 
 
@@ -40,6 +49,9 @@ def main(argv: list[str] | None = None) -> int:
     add_options(parser, "quantize")
     parser.add_argument("--converter", default="mslite_convert", help="mslite: mslite_convert or converter_lite")
     parser.add_argument("--ckpt_file", type=Path, help="amct: checkpoint of the exported network")
+    parser.add_argument("--manifest", type=Path, help="data set, to keep the loss of AP below max_ap_drop")
+    parser.add_argument("--program", type=Path, help="mslite: native310, which measures the models")
+    add_options(parser, "calibration")
     parser.add_argument("--atc", default="atc", help="amct: CANN's atc")
     add_options(parser, "", only=("device_target",))
     return run_stage(run, parser.parse_args(argv))
@@ -56,12 +68,16 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"model {model} does not exist: run the export stage first, or check the path")
     description = ModelDescription.read(model)
     calibration = CalibrationFolder.read(arguments.calibration_dir, description.input_size, description.mean_std)
-    details = _quantize(arguments, description, calibration)
+    if arguments.max_ap_drop is None or not arguments.manifest or not is_measurable(backend, output):
+        details = quantize(arguments, description, calibration, output, arguments.quant_method, arguments.skip_layers)
+        method = arguments.quant_method if backend != "amct" else "AMCT's own"
+    else:
+        method, details = quantize_within_bound(arguments, description, calibration)
     description.write(output)
     report = {
         "format": 1,
         "backend": backend,
-        "method": arguments.quant_method if backend != "amct" else "AMCT's own",
+        "method": method,
         "calibration_images": len(calibration),
         "skip_layers": arguments.skip_layers,
         "float_model": {"file": model.name, "bytes": model.stat().st_size, "sha256": sha256_of(model)},
@@ -79,14 +95,97 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
 
-def _quantize(
+def is_measurable(backend: str, output: Path) -> bool:
+    """Return whether int8 models run on this host; say so in the log if not."""
+    if backend != "amct" and output.suffix != ".mindir":
+        return True
+    logging.warning("max_ap_drop is not checked, because an int8 model for Ascend runs there only")
+    return False
+
+
+def quantize_within_bound(
     arguments: argparse.Namespace, description: ModelDescription, calibration: CalibrationFolder
+) -> tuple[str, dict[str, Any]]:
+    """Write the int8 model with the fewest layers in float whose loss of AP is within the bound, or the best one.
+
+    Returns:
+        Its method, and its details for the report with those of the search.
+    """
+    model, output, max_drop = arguments.model, arguments.output, arguments.max_ap_drop
+    images = SearchImages.draw(
+        Manifest.read(arguments.manifest),
+        arguments.search_images,
+        arguments.calibration_images,
+        arguments.calibration_seed,
+    )
+    float_ap, float_ms = images.measure(model, arguments.program)
+    sensitivities: list[LayerSensitivity] = []
+    with tempfile.TemporaryDirectory(prefix=".search-", dir=output.parent) as folder:
+
+        def attempt(method: str, float_layers: tuple[str, ...]) -> Attempt:
+            candidate = Path(folder) / str(len(list(Path(folder).iterdir()))) / output.name
+            candidate.parent.mkdir()
+            details = quantize(arguments, description, calibration, candidate, method, ",".join(float_layers))
+            description.write(candidate)
+            ap, image_ms = images.measure(candidate, arguments.program)
+            return Attempt(method, tuple(details["layers_kept_float"]), ap, image_ms, candidate, details)
+
+        def ranked_layers() -> list[str]:
+            logging.info("measuring how much each layer alone changes the outputs")
+            sensitivities.extend(layer_sensitivities(model, calibration))
+            return [layer.name for layer in sensitivities]
+
+        methods = dict.fromkeys((arguments.quant_method, *QUANT_METHODS))
+        given = tuple(pattern.strip() for pattern in arguments.skip_layers.split(",") if pattern.strip())
+        result = search_int8(attempt, list(methods), given, ranked_layers, float_ap - max_drop)
+        chosen = result.chosen
+        attempts = [
+            {
+                "method": tried.method,
+                "float_layers": len(tried.float_layers),
+                "AP": tried.ap,
+                "bytes": tried.model_bytes,
+                "image_ms": tried.image_ms,
+            }
+            for tried in result.attempts
+        ]
+        output.unlink(missing_ok=True)
+        chosen.model.replace(output)
+    is_kept = float_ap - chosen.ap <= max_drop
+    if not is_kept:
+        logging.warning(
+            "no int8 model loses at most %g AP on %d training images: the best one found loses %.4f with %d layers in "
+            "float; a training with more epochs or more calibration_images may help",
+            *(max_drop, len(images.split), float_ap - chosen.ap, len(chosen.float_layers)),
+        )
+    search = {
+        "max_ap_drop": max_drop,
+        "is_kept": is_kept,
+        "images": len(images.split),
+        "float_AP": float_ap,
+        "float_image_ms": float_ms,
+        "AP": chosen.ap,
+        "image_ms": chosen.image_ms,
+        "attempts": attempts,
+        "sensitivities": [asdict(layer) for layer in sensitivities],
+    }
+    return chosen.method, {**chosen.details, "search": search}
+
+
+def quantize(
+    arguments: argparse.Namespace,
+    description: ModelDescription,
+    calibration: CalibrationFolder,
+    output: Path,
+    method: str,
+    skip_layers: str,
 ) -> dict[str, Any]:
-    model, output, skip_layers = arguments.model, arguments.output, arguments.skip_layers
+    """Write an int8 model by the back end and return its details for the report."""
+    model = arguments.model
     if arguments.quant_backend == "mslite":
-        return quantize_mslite(model, output, calibration, arguments.quant_method, skip_layers, arguments.converter)
+        return quantize_mslite(model, output, calibration, method, skip_layers, arguments.converter)
     if arguments.quant_backend == "qdq":
-        return quantize_qdq(model, output, calibration, arguments.quant_method, skip_layers)
+        return quantize_qdq(model, output, calibration, method, skip_layers)
     if arguments.ckpt_file is None:
         raise InputError("quant_backend amct quantizes a checkpoint but none is given: add --ckpt_file")
     tools = AmctTools(arguments.amct_python, arguments.atc, arguments.soc_version, arguments.device_target)

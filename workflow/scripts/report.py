@@ -32,6 +32,7 @@ from yolov3.report.exports import read_exports
 from yolov3.report.gallery import chosen_images, gallery, jpeg_data_uri, read_detections
 from yolov3.report.native import read_native_run
 from yolov3.report.page import ReportContent, ReportSettings, read_config, write_page
+from yolov3.report.quantization import read_quantization
 
 # Name of the program that evaluates the trained network, in its column's heading and under its pictures.
 PROGRAM = "MindSpore"
@@ -68,6 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
         origin=origin,
         accuracies=accuracies,
         native_runs=tuple(read_native_run(name, metrics) for name, metrics, _ in programs[1:]),
+        quantization=read_quantization(arguments.quantization) if arguments.quantization else None,
         exports=read_exports(arguments.exports[0], arguments.exports[1:]) if arguments.exports else (),
         stage_times=tuple(read_stage_times(arguments.benchmarks)),
         analysis=analysis,
@@ -119,6 +121,7 @@ def main(argv: list[str] | None = None) -> int:
         metavar=("NAME", "METRICS", "DETECTIONS"),
         help="results of a run of the native program; float first, then int8",
     )
+    parser.add_argument("--quantization", type=Path, help="quant.json of the quantization")
     exports_help = "export.json, and the metrics.json of each evaluated exported model"
     parser.add_argument("--exports", type=Path, nargs="*", default=[], help=exports_help)
     parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files of stages")

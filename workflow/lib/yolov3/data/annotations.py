@@ -70,6 +70,23 @@ class CocoSplit:
         before = np.concatenate([[0], np.cumsum(~self.is_crowd)])
         return before[self.first_box[1:]] - before[self.first_box[:-1]]
 
+    def only(self, indices: np.ndarray) -> "CocoSplit":
+        """Return the split of the images at these indices, ascending."""
+        counts = np.diff(self.first_box)[indices]
+        rows = np.concatenate(
+            [np.zeros(0, np.int64), *map(np.arange, self.first_box[indices], self.first_box[indices + 1])]
+        )
+        return CocoSplit(
+            image_dir=self.image_dir,
+            image_ids=tuple(self.image_ids[index] for index in indices),
+            file_names=tuple(self.file_names[index] for index in indices),
+            sizes_wh=self.sizes_wh[indices],
+            first_box=np.concatenate([[0], np.cumsum(counts)]),
+            boxes_xyxy=self.boxes_xyxy[rows],
+            labels=self.labels[rows],
+            is_crowd=self.is_crowd[rows],
+        )
+
     def with_boxes(self) -> np.ndarray:
         """Return the indices of images with at least one box that is not a crowd, int64, ascending."""
         return np.flatnonzero(self.box_counts())

@@ -36,6 +36,19 @@ class TrueBoxes:
         """Number of images."""
         return len(self.ids.image_ids)
 
+    def only(self, indices: np.ndarray) -> "TrueBoxes":
+        """Return the boxes of the images at these indices, ascending."""
+        rows = np.flatnonzero(np.isin(self.image_index, indices))
+        return TrueBoxes(
+            CocoIds(tuple(self.ids.image_ids[index] for index in indices), self.ids.category_ids),
+            self.class_names,
+            np.searchsorted(indices, self.image_index[rows]),
+            self.labels[rows],
+            self.boxes_xywh[rows],
+            self.areas[rows],
+            self.is_crowd[rows],
+        )
+
     @classmethod
     def of_split(cls, manifest: Manifest, split: str) -> "TrueBoxes":
         """Return the boxes of "train" or "val".

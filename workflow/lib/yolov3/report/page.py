@@ -15,6 +15,7 @@ from yolov3.report.data import Accuracy, StageTime, Training, WeightsSource
 from yolov3.report.exports import ExportedModel
 from yolov3.report.gallery import Picture
 from yolov3.report.native import NativeRun, class_losses
+from yolov3.report.quantization import Quantization
 from yolov3.report.templates import page_template
 
 # Longer tables start collapsed.
@@ -55,6 +56,7 @@ class ReportContent:
         origin: the training, or the source of weights that were not trained here.
         accuracies: one evaluation per column of the COCO table; the first is shown in detail.
         native_runs: timings of the native program; empty if it was not run.
+        quantization: the search for an int8 model within a bound; None if there was none.
         exports: evaluated exported models; empty if they were not evaluated.
         stage_times: in the order of the run.
         analysis: that of the first evaluation.
@@ -70,6 +72,7 @@ class ReportContent:
     origin: Training | WeightsSource
     accuracies: tuple[Accuracy, ...]
     native_runs: tuple[NativeRun, ...]
+    quantization: Quantization | None
     exports: tuple[ExportedModel, ...]
     stage_times: tuple[StageTime, ...]
     analysis: Analysis
