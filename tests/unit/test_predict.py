@@ -13,7 +13,8 @@ from yolov3.boxes import pairwise_iou, xywh_to_xyxy
 from yolov3.evaluation.postprocess import PostprocessSettings, detect, detect_decoded
 from yolov3.network.preprocess import Placement
 from yolov3.network.settings import NetworkSettings
-from yolov3.prediction.predict import find_images, picture_paths
+from yolov3.prediction.pictures import picture_paths
+from yolov3.prediction.predict import find_images
 from yolov3.weights.checkpoint import save_checkpoint
 
 SCORE = 0.4
@@ -87,6 +88,47 @@ def test_exported_models_find_the_same(samples, evaluated, tmp_path, name):
             np.array([one[2] for one in expected]).reshape(-1, 4),
             atol=0.05,
         )
+
+
+@pytest.mark.parametrize("name", ["yolov3.ckpt", "yolov3_darknet53.mindir", "decoded.onnx"])
+def test_tiles_of_every_kind_of_model(samples, tmp_path, name):
+    images = [cv2.imread(str(samples / "val" / "images" / f"00000{number}.png")) for number in (1, 2)]
+    (tmp_path / "in").mkdir()
+    # Both side by side, in which tiles without overlap are the two images.
+    images = [cv2.resize(image, (96, 96)) for image in images]
+    for number, image in enumerate([*images, np.concatenate(images, axis=1)]):
+        cv2.imwrite(str(tmp_path / "in" / f"{number}.png"), image)
+    tiles = ["--tile_size", 96, "--tile_overlap", 0, "--tiles_only"]
+    assert predict(samples / name, tmp_path / "in", tmp_path / "tiles", *tiles) == 0
+    assert predict(samples / name, tmp_path / "in", tmp_path / "plain") == 0
+    (*found, divided), (*expected, undivided) = predictions(tmp_path / "tiles"), predictions(tmp_path / "plain")
+    assert found == expected
+    moved = [(one["name"], one["score"], one["bbox_xywh"]) for one in expected[0]["detections"]]
+    moved += [
+        (one["name"], one["score"], [one["bbox_xywh"][0] + 96, *one["bbox_xywh"][1:]])
+        for one in expected[1]["detections"]
+    ]
+    entries = [(one["name"], one["score"], one["bbox_xywh"]) for one in divided["detections"]]
+    # All but what is cut off between the images and lies in a larger box of its class.
+    assert len(moved) >= len(entries) > len(moved) / 2 and divided != undivided
+    for label, score, bbox in entries:
+        assert any((label, score) == other[:2] and np.allclose(bbox, other[2], atol=0.02) for other in moved), (
+            label,
+            score,
+            bbox,
+        )
+
+
+def test_chosen_classes_come_before_the_limit(samples, tmp_path):
+    images = samples / "val" / "images"
+    assert predict(samples / "yolov3.ckpt", images, tmp_path / "all") == 0
+    every = predictions(tmp_path / "all")
+    # Not the class of the best detection, which the limit would keep.
+    (chosen,) = {"a", "b"} - {every[0]["detections"][0]["name"]}
+    limit = ["--classes", chosen, "--max_detections", 1]
+    assert predict(samples / "yolov3.ckpt", images, tmp_path / "chosen", *limit) == 0
+    best = [[one for one in entry["detections"] if one["name"] == chosen][:1] for entry in every]
+    assert best[0] and [entry["detections"] for entry in predictions(tmp_path / "chosen")] == best
 
 
 def test_int8_finds_nearly_the_same(samples, evaluated, tmp_path):
@@ -209,6 +251,11 @@ def test_mistakes_are_one_sentence(samples, tmp_path, capfd):
             "--engine acl --device ascend --device_id 3",
         ),
         (onnx, image, ["--testing_shape", 96], "was exported for 64 x 64"),
+        (onnx, image, ["--classes", "a", "cat"], "the model has no class 'cat': choose from a, b"),
+        (onnx, image, ["--tiles_only"], "--tiles_only needs tiles: give --tile_size"),
+        (onnx, image, ["--annotations", "x.json"], "--annotations gives the ids of COCO results: give --format coco"),
+        (onnx, image, ["--format", "coco", "--annotations", tmp_path / "none.json"], "none.json does not exist"),
+        (tmp_path / "yolo.ms", image, ["--tile_size", 64], "native program, which does not support tiles: use the .ck"),
         (onnx, image, ["--letterbox", "true"], "letterbox is true but"),
     ):
         output = tmp_path / "out"

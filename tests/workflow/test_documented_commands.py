@@ -16,6 +16,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import pytest
 import yaml
 from conftest import ROOT, SMALL, copy_of_the_project, forks
@@ -78,6 +79,11 @@ def folder(finished, tmp_path_factory):
     (folder / "pictures").mkdir()
     for image in images[:2]:
         shutil.copy(image, folder / "pictures")
+    frame = cv2.imread(str(images[0]))
+    writer = cv2.VideoWriter(str(folder / "street.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 25, frame.shape[1::-1])
+    for _ in range(3):
+        writer.write(frame)
+    writer.release()
     for _, text in blocks("yaml"):
         if named := re.match(r"# (\w+\.yaml)\n", text):
             (folder / named[1]).write_text(text, encoding="utf-8")

@@ -13,9 +13,9 @@ from yolov3.boxes import pairwise_iou, xywh_to_xyxy
 SCORE = 0.001
 
 
-def predicted(project, model, output, *more):
+def predicted(project, model, output, place="pictures", said="1 of 4 images could not be read"):
     results = project.folder / "results"
-    words = ["--ckpt", results / model, "--input", results / "pictures", "--output", output, "--score", SCORE, *more]
+    words = ["--ckpt", results / model, "--input", results / place, "--output", output, "--score", SCORE]
     done = subprocess.run(
         [sys.executable, ROOT / "workflow" / "scripts" / "predict.py", *map(str, words)],
         cwd=project.folder,
@@ -23,7 +23,7 @@ def predicted(project, model, output, *more):
         text=True,
         check=False,
     )
-    assert done.returncode == 1 and "1 of 4 images could not be read" in done.stderr, done.stderr
+    assert done.returncode == int("could not be read" in said) and said in done.stderr, done.stderr
     return json.loads((output / "predictions.json").read_text(encoding="utf-8"))
 
 
@@ -50,6 +50,17 @@ def test_mindspore_lite_finds_what_the_checkpoint_finds(finished, pictures, tmp_
         if one["detections"] and rounded["detections"]:
             boxes = [np.array([entry["bbox_xywh"] for entry in two["detections"]]) for two in (one, rounded)]
             assert pairwise_iou(*(xywh_to_xyxy(boxes_xywh) for boxes_xywh in boxes)).max() > 0.8
+
+
+def test_the_program_reads_jpeg_files_as_they_are_prepared_for_it(finished, pictures, tmp_path):
+    # Because of the broken image, all of these are prepared.
+    expected = predicted(finished, "native_model/yolov3_darknet53.ms", tmp_path / "prepared")
+    for number, entry in enumerate(expected):
+        place = f"pictures/ordner {number}"
+        said = "INFO native310: 1 of 1 images"
+        (found,) = predicted(finished, "native_model/yolov3_darknet53.ms", tmp_path / str(number), place, said)
+        assert found["file"] == "größe.jpg"
+        assert_equal(entry["detections"], found["detections"])
 
 
 def assert_equal(expected, found):

@@ -61,18 +61,21 @@ def _characters(file: str) -> frozenset[int]:
         return frozenset()
 
 
-def draw_detections(image_rgb: np.ndarray, detections: Detections, class_names: tuple[str, ...]) -> np.ndarray:
+def draw_detections(
+    image_rgb: np.ndarray, detections: Detections, class_names: tuple[str, ...], min_side: int = MIN_SIDE
+) -> np.ndarray:
     """Return the image with its detections drawn on it, the best on top.
 
     Args:
         image_rgb: uint8 [H, W, 3].
         detections: best first, in pixels of the image.
         class_names: names, indexed by label.
+        min_side: minimum length of the picture's longer side in pixels; 1 keeps the size of the image.
 
     Returns:
-        uint8 [k * H, k * W, 3], with the smallest integer k that makes the longer side at least MIN_SIDE pixels.
+        uint8 [k * H, k * W, 3], with the smallest integer k that makes the longer side at least `min_side` pixels.
     """
-    picture, factor = enlarged(image_rgb)
+    picture, factor = enlarged(image_rgb, min_side)
     texts = [
         (class_names[label], f"{score:.2f}") for label, score in zip(detections.labels, detections.scores, strict=True)
     ]
@@ -80,9 +83,9 @@ def draw_detections(image_rgb: np.ndarray, detections: Detections, class_names: 
     return np.asarray(picture)
 
 
-def enlarged(image_rgb: np.ndarray) -> tuple[Image.Image, int]:
-    """Return the image as a picture whose longer side has at least MIN_SIDE pixels, and the integer factor."""
-    factor = math.ceil(MIN_SIDE / max(image_rgb.shape[:2]))
+def enlarged(image_rgb: np.ndarray, min_side: int = MIN_SIDE) -> tuple[Image.Image, int]:
+    """Return the image as a picture whose longer side has at least `min_side` pixels, and the integer factor."""
+    factor = math.ceil(min_side / max(image_rgb.shape[:2]))
     height, width = (factor * side for side in image_rgb.shape[:2])
     return Image.fromarray(image_rgb).resize((width, height), Image.Resampling.BICUBIC), factor
 

@@ -26,6 +26,7 @@ class ModelDescription:
         letterbox: whether images keep their aspect ratio and are padded.
         keep_detect: whether the outputs are decoded (`DetectionDecoder`) instead of raw.
         mean_rgb, std_rgb: the input is (x / 255 - mean) / std.
+        score_thresholds: score of the best F1 of each class on the validation images; None if it is not known.
     """
 
     input_size: InputSize
@@ -38,6 +39,7 @@ class ModelDescription:
     keep_detect: bool
     mean_rgb: tuple[float, float, float]
     std_rgb: tuple[float, float, float]
+    score_thresholds: tuple[float, ...] | None = None
 
     @property
     def testing_shape(self) -> int:
@@ -51,7 +53,8 @@ class ModelDescription:
 
     def write(self, model_path: Path) -> None:
         """Write the description of `model_path` atomically."""
-        write_json(description_path(model_path), {"format": FORMAT_VERSION, **dataclasses.asdict(self)})
+        values = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        write_json(description_path(model_path), {"format": FORMAT_VERSION, **values})
 
     @classmethod
     def read(cls, model_path: Path) -> "ModelDescription":
