@@ -1,0 +1,37 @@
+# What a target host needs, in one folder and one archive.
+
+PACKAGE = f"results/package/{EXPORTED}"
+# On Ascend the program is built on the target host, whose libraries it needs.
+PACKS_PROGRAM = "ascend" not in (PLAN.device, PLAN.int8_device)
+
+
+rule package:
+    input:
+        unpack(native_model),
+        int8_model=rules.post_quant.output.model,
+        int8_description=rules.post_quant.output.description,
+        program=rules.build_native310.output.program if PACKS_PROGRAM else [],
+        eval_metrics=rules.eval_coco.output.metrics,
+        float_metrics=rules.infer_310.output.metrics,
+        int8_metrics=rules.quant_infer_310.output.metrics,
+    output:
+        folder=declared_folder(PACKAGE),
+        archive=f"{PACKAGE}.tar.gz",
+    log:
+        "logs/package.log",
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    params:
+        run=command(
+            "package",
+            more=option_words({"source_dir": str(NATIVE_DIR), "license_file": str(WORKFLOW_DIR.parent / "LICENSE")}),
+        ),
+        source=native_code("CMakeLists.txt", "cmake/*", "src/*", "tools/*"),
+        program=lambda wildcards, input: file_option("program", input.program),
+        folder=PACKAGE,
+    shell:
+        "{params.run} {params.program} --eval_metrics {input.eval_metrics:q}"
+        f" --model float {{input.model:q}} {PLAN.engine} {PLAN.device} {{input.float_metrics:q}}"
+        f" --model int8 {{input.int8_model:q}} {PLAN.int8_engine} {PLAN.int8_device} {{input.int8_metrics:q}}"
+        " --output_dir {params.folder:q} --log_file {log:q}"

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Pack the native program, the models and all that a target host needs into a folder and an archive.
+
+package.py --program results/native310/build/native310 --source_dir native310 --license_file LICENSE \\
+    --eval_metrics results/eval_coco/metrics.json \\
+    --model float results/native_model/yolov3_darknet53.ms lite cpu results/infer_310/metrics.json \\
+    --output_dir results/package/yolov3_darknet53
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from yolov3.config.stage import run_stage, stage_parser
+from yolov3.export.description import ModelDescription
+from yolov3.files import read_json
+from yolov3.native.package import PackageSettings, PackedModel, write_package
+from yolov3.prediction.selection import DEFAULT_SCORE, min_scores_of
+from yolov3.terminal import RESULT
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the package."""
+    models = [
+        PackedModel(name, Path(file), engine, device, Path(metrics))
+        for name, file, engine, device, metrics in arguments.model
+    ]
+    names = ModelDescription.read(models[0].file).class_names
+    thresholds = min_scores_of(arguments.eval_metrics, names)
+    threshold = read_json(arguments.eval_metrics)["analysis"]["threshold"]
+    settings = PackageSettings(
+        program=arguments.program,
+        source_dir=arguments.source_dir,
+        license_file=arguments.license_file,
+        score_thresholds=thresholds,
+        score=threshold["score"] if threshold else DEFAULT_SCORE,
+    )
+    folder = arguments.output_dir
+    archive = folder.with_name(f"{folder.name}.tar.gz")
+    write_package(models, settings, folder, archive)
+    logging.log(RESULT, "%s: %.1f MB", archive, archive.stat().st_size / 1e6)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse the command line and run; return the exit code."""
+    parser = stage_parser(__doc__)
+    parser.add_argument(
+        "--program", type=Path, help="native310, beside its engines; without it only its source is packed"
+    )
+    parser.add_argument("--source_dir", type=Path, required=True, help="source of native310")
+    parser.add_argument("--license_file", type=Path, required=True, help="licence of the project")
+    parser.add_argument("--eval_metrics", type=Path, required=True, help="metrics.json with the scores of the best F1")
+    words = ("NAME", "FILE", "ENGINE", "DEVICE", "METRICS")
+    parser.add_argument("--model", nargs=5, action="append", required=True, metavar=words, help="a model and its runs")
+    parser.add_argument("--output_dir", type=Path, required=True, help="folder to write; the archive is beside it")
+    return run_stage(run, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
