@@ -62,7 +62,11 @@ def test_images_are_optional(files, tmp_path):
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("--detections", [{"image_id": 1, "category_id": 3, "bbox": [0, 0, 1, 1], "score": 1}], "has image_id 1, which"),
+        (
+            "--detections",
+            [{"image_id": 1, "category_id": 3, "bbox": [0, 0, 1, 1], "score": 1}],
+            "has image_id 1, which",
+        ),
         ("--detections", {"annotations": []}, "is not a list of COCO results"),
         ("--annotations", [], "annotation file"),
     ],
