@@ -1,6 +1,7 @@
 """The comparison of runs, written by its script from small runs on disk."""
 
 import json
+import re
 import runpy
 import shutil
 from dataclasses import replace
@@ -164,13 +165,16 @@ def test_other_classes_are_matched_by_name(tmp_path):
     assert comparison["classes"][0]["change"] == 0 and comparison["other_classes"] == sorted([ODD_NAME, "square"])
 
 
-def test_of_three_runs_two_are_paired(pair, tmp_path):
-    third = write_run(tmp_path / "third", found=3)
-    with_other_images(pair[1])
-    assert compare(*pair, third, output=tmp_path / "out") == 0
-    half, third = numbers_of(tmp_path / "out")["comparisons"]
-    assert half["unpaired"] and not third["unpaired"]
-    assert third["metrics"]["AP"]["low"] < third["metrics"]["AP"]["change"] < 0
+def test_of_four_runs_three_are_paired(pair, tmp_path):
+    other, quarter = write_run(tmp_path / "other"), write_run(tmp_path / "quarter", found=3)
+    with_other_images(other)
+    assert compare(pair[0], other, pair[1], quarter, output=tmp_path / "out") == 0
+    other, *paired = numbers_of(tmp_path / "out")["comparisons"]
+    assert other["unpaired"] and [entry["run"] for entry in paired] == ["half", "quarter"]
+    for comparison, recalls in zip(paired, (51, 26), strict=True):
+        change = comparison["metrics"]["AP50"]
+        assert change["change"] == pytest.approx((recalls / 101 - 1) / 2) and not comparison["unpaired"]
+        assert change["low"] < change["change"] < change["high"] < 0
 
 
 def test_settings_that_differ(tmp_path):
@@ -193,9 +197,18 @@ def test_the_whole_configuration_of_a_report(tmp_path):
         config = {"seed": 9, "eval": {"nms_thresh": threshold}, "train": {"lr": 7, "mosaic": threshold}}
         write_json(run / "results" / "report" / "config.json", config)
     assert compare(*runs, output=tmp_path / "out") == 0
-    # Those of the training are of the training, even if the report is older.
+    # What the training keeps is of the training, even if the report is older.
     assert list(numbers_of(tmp_path / "out")["settings"]) == ["eval.nms_thresh", "train.mosaic"]
     assert "only what the training keeps" not in (tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")
+
+
+def test_a_training_of_a_folder_that_now_takes_other_weights_does_not_count(pair, tmp_path):
+    (pair[1] / "results" / "report").mkdir()
+    config = {"seed": 1, "weights": {"pretrained": "yolov3.weights"}}
+    write_json(pair[1] / "results" / "report" / "config.json", config)
+    assert compare(*pair, output=tmp_path / "out") == 0
+    numbers = numbers_of(tmp_path / "out")
+    assert [bool(run["training"]) for run in numbers["runs"]] == [True, False] and numbers["settings"] == {}
 
 
 def test_weights_instead_of_a_training_and_native_programs(pair, tmp_path):
@@ -220,17 +233,18 @@ def test_weights_instead_of_a_training_and_native_programs(pair, tmp_path):
     assert page.tables["training-table"][2][1] == "not trained"
 
 
-def test_charts_have_a_line_for_each_run(page):
-    labels = [attributes["aria-label"] for attributes in page.of_class("chart")]
-    assert labels == [
+def test_charts_have_a_line_for_each_run(page, tmp_path):
+    text = (tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")
+    charts = dict(re.findall(r'<svg [^>]*aria-label="([^"]*)"(.*?)</svg>', text, re.DOTALL))
+    assert list(charts) == [
         "Mean precision over recall of each run at IoU 0.50",
         "Mean precision over recall of each run at IoU 0.75",
         "Differences of AP by class, half",
         "Training loss of each run over the steps, logarithmic scale",
         "Validation AP of each run over the epochs",
     ]
-    # In the legends of four charts, and in headings.
-    assert page.texts.count("läuft gut") >= 4
+    legends = [set(re.findall(r"<text[^>]*>(läuft gut|half)</text>", chart)) for chart in charts.values()]
+    assert [len(legend) for legend in legends] == [2, 2, 0, 2, 2]
 
 
 @pytest.mark.parametrize(

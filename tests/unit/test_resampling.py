@@ -72,6 +72,12 @@ def test_equal_scores_are_ranked_as_by_pycocotools():
     np.testing.assert_allclose(values, by_pycocotools(truth, rows[::-1], once), rtol=0, atol=1e-12)
 
 
+def test_values_have_no_last_bits_that_could_differ():
+    truth, rows = random_scene(2)
+    values = average_precisions(class_matches(TrueBoxes.of(truth), rows), np.ones(12, int))
+    np.testing.assert_array_equal(values, np.round(values, 12))
+
+
 def test_without_detections_and_without_boxes():
     truth, rows = random_scene(1)
     boxes = TrueBoxes.of(truth)
@@ -143,7 +149,7 @@ def test_a_large_difference_is_beyond_chance_and_missing_samples_are_left_out():
     rng = np.random.default_rng(1)
     values = np.array([0.5, 0.01, 0.0, -0.3])
     samples = values + rng.normal(0, 0.05, (500, 4))
-    samples[:, 2] = 0
+    samples[:, 2] = 0.1
     samples[::3, 3] = np.nan
     assert beyond_chance_together(values, samples).tolist() == [True, False, False, True]
     assert beyond_chance_together(values[:0], samples[:, :0]).tolist() == []

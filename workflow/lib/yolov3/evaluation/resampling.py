@@ -20,6 +20,7 @@ METRICS = ("AP", "AP50", "AP75")
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
 CONFIDENCE = 0.95
+DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,6 @@ class ClassMatches:
         counts = np.cumsum(drawn)
         precisions = np.zeros(len(IOU_THRESHOLDS))
         for threshold, (correct, ignored) in enumerate(zip(self.correct, self.ignored, strict=True)):
-            if not len(correct):
-                continue
             evaluated = counts[correct]
             if len(ignored):
                 ignored_counts = np.concatenate([[0], np.cumsum(drawn[ignored])])
@@ -63,7 +62,8 @@ class ClassMatches:
             envelope = np.maximum.accumulate(precision[::-1])[::-1]
             places = np.searchsorted(true_positives / boxes, RECALLS)
             precisions[threshold] = envelope[places[places < len(envelope)]].sum() / len(RECALLS)
-        return np.array([precisions.mean(), precisions[IOU_50], precisions[IOU_75]])
+        # Rounded, because equal AP whose last bits differ would be a difference in every sample.
+        return np.round([precisions.mean(), precisions[IOU_50], precisions[IOU_75]], DIGITS)
 
 
 def class_matches(truth: TrueBoxes, rows: np.ndarray) -> list[ClassMatches]:
@@ -146,7 +146,7 @@ def beyond_chance_together(values: np.ndarray, samples: np.ndarray) -> np.ndarra
     """
     if not len(values):
         return np.zeros(0, bool)
-    errors = np.nanstd(samples, axis=0)
+    errors = np.round(np.nanstd(samples, axis=0), DIGITS)
     deviations = np.abs(samples - values) / np.where(errors > 0, errors, np.inf)
     largest = np.where(np.isnan(deviations), 0, deviations).max(axis=1)
     return np.abs(values) > np.quantile(largest, CONFIDENCE) * errors

@@ -56,7 +56,9 @@ def read_run(name: str, results: Path) -> Run:
     metrics = {program: path for program, path in metrics.items() if path.is_file()}
     log, summary, config = (results / file for file in ("train/metrics.csv", "train/train.json", "report/config.json"))
     settings = dict(_flat(read_json(config, "configuration"))) if config.is_file() else {}
-    if summary.is_file() and not settings.get("weights.pretrained"):
+    # With weights from elsewhere, a training is one of another configuration of that folder.
+    is_trained = summary.is_file() and not settings.get("weights.pretrained")
+    if is_trained:
         # A report may be older than the training.
         settings |= _trained_settings(read_json(summary, "training summary"))
     return Run(
@@ -66,7 +68,7 @@ def read_run(name: str, results: Path) -> Run:
         native={
             program: read_native_run(program, path) for program, path in metrics.items() if program in NATIVE_PROGRAMS
         },
-        training=read_training(log, summary) if summary.is_file() else None,
+        training=read_training(log, summary) if is_trained else None,
         settings=settings,
         has_all_settings=config.is_file(),
         model_bytes=model_bytes(results),
