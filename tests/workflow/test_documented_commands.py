@@ -164,7 +164,7 @@ def test_the_sweep_trains_each_rate_in_its_own_folder(folder, monkeypatch):
     output = folder / "printed.txt"
     snakemake(["compare_rates", "--snakefile", "sweep.smk", "--cores", "2", "--dry-run", "--printshellcmds"], folder)
     printed = re.findall(r"^ *(?:Shell command: )?((?:snakemake|python) .*)$", output.read_text(encoding="utf-8"), re.M)
-    inner = [shlex.split(line) for line in printed if line.startswith("snakemake eval_coco")]
+    inner = sorted(shlex.split(line) for line in printed if line.startswith("snakemake eval_coco"))
     assert [words[words.index("--directory") + 1] for words in inner] == ["sweep/0.0003", "sweep/0.001", "sweep/0.003"]
     snakemake([*inner[0][1:], "--dry-run", "--printshellcmds"], folder)
     done = output.read_text(encoding="utf-8")
