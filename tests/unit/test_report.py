@@ -1,6 +1,7 @@
 """The report page, written by its script from hand-made results and read as a browser would."""
 
 import importlib.util
+import json
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -346,3 +347,9 @@ def test_numbers_of_the_data_without_remarks(run, capfd, content):
     run.files["data_numbers"] = write_json(run.folder / "data.json", content)
     assert run.main() == 1
     assert "has no remarks: run the stage data_report again" in capfd.readouterr().err
+
+
+def test_settings_are_kept_beside_the_page(run):
+    run.write("--config_json", '{"seed": 4, "train": {"lr": 0.5}}')
+    kept = run.output.with_name("config.json").read_text(encoding="utf-8")
+    assert json.loads(kept) == {"seed": 4, "train": {"lr": 0.5}}

@@ -1,8 +1,9 @@
 """The commands of the README and of docs/, as they are written, in a finished project.
 
 Each command of a block of language sh is a test, and so is each block of language python. They are run for real unless
-INSTEAD says otherwise. Blocks of YAML are checked against the schema; one that begins with `# name.yaml` is the file of
-that name for the commands. Paths in the repository and in results/ must exist, except after an option --output...
+INSTEAD says otherwise. Blocks of YAML are checked against the schema; one that begins with `# name.yaml`, or a block of
+language snakemake with `# name.smk`, is the file of that name for the commands. Paths in the repository and in
+results/ must exist, except after an option --output...
 """
 
 import argparse
@@ -24,12 +25,14 @@ from conftest import ROOT, SMALL, copy_of_the_project, forks
 from yolov3.config.config import complete_config
 
 PAGES = [ROOT / "README.md", ROOT / "README_zh.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
-LANGUAGES = {"sh", "python", "yaml", "json", "text"}
+LANGUAGES = {"sh", "python", "yaml", "json", "text", "snakemake"}
 # What is done instead of running a command, by the first pattern that fits, and why.
 INSTEAD = [
     (r"make ", "make -n", "takes minutes"),
     (r"source |pip install ", "nothing", "the tests have an environment"),
     (r"snakemake .*--workflow-profile kubernetes", "dry run without profile", "its executor is not in the lock"),
+    (r"snakemake .*--snakefile sweep", "dry run", "three trainings"),
+    (r"snakemake compare ", "run", "it has its runs"),
     (r"snakemake .*--config", "dry run", "another configuration: data, hardware or hours that are not there"),
     (r"python (tests|benchmarks)/", "parse", "takes minutes, or a cluster"),
     (r"python workflow/scripts/(train|modelarts|rank_table|download)\.py", "parse", "own data, hardware or hours"),
@@ -84,9 +87,12 @@ def folder(finished, tmp_path_factory):
     for _ in range(3):
         writer.write(frame)
     writer.release()
-    for _, text in blocks("yaml"):
-        if named := re.match(r"# (\w+\.yaml)\n", text):
+    for _, text in [*blocks("yaml"), *blocks("snakemake")]:
+        if named := re.match(r"# (\w+\.(yaml|smk))\n", text):
             (folder / named[1]).write_text(text, encoding="utf-8")
+    (folder / "runs").mkdir()
+    for name in ("first", "second"):
+        shutil.copytree(folder / "results", folder / "runs" / name / "results", symlinks=True)
     return folder
 
 
@@ -157,6 +163,21 @@ def test_config_on_the_command_line_extends_the_file(folder):
     printed = (folder / "printed.txt").read_text(encoding="utf-8")
     # The backbone depends on the network, which is another one by the defaults of the schema.
     assert "rule train:" in printed and "rule fetch_backbone:" not in printed
+
+
+def test_the_sweep_trains_each_rate_in_its_own_folder(folder, monkeypatch):
+    """The commands in its rules, as Snakemake prints them."""
+    output = folder / "printed.txt"
+    snakemake(["compare_rates", "--snakefile", "sweep.smk", "--cores", "2", "--dry-run", "--printshellcmds"], folder)
+    printed = re.findall(r"^ *(?:Shell command: )?((?:snakemake|python) .*)$", output.read_text(encoding="utf-8"), re.M)
+    inner = sorted(shlex.split(line) for line in printed if line.startswith("snakemake eval_coco"))
+    assert [words[words.index("--directory") + 1] for words in inner] == ["sweep/0.0003", "sweep/0.001", "sweep/0.003"]
+    snakemake([*inner[0][1:], "--dry-run", "--printshellcmds"], folder)
+    done = output.read_text(encoding="utf-8")
+    assert "rule train:" in done and "--lr 0.0003" in done and "rule eval_coco:" in done
+    outer = next(shlex.split(line) for line in printed if line.startswith("python"))
+    assert outer[2:] == ["sweep/0.0003", "sweep/0.001", "sweep/0.003", "--output_dir", "sweep"]
+    parse(outer[1:], folder, monkeypatch)
 
 
 @pytest.mark.parametrize("code", [pytest.param(text, id=f"{page}: {text[:40]}") for page, text in blocks("python")])

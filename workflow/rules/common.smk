@@ -28,6 +28,7 @@ from yolov3.data.custom.content import split_content
 from yolov3.data.custom.places import is_converted
 from yolov3.errors import InputError
 from yolov3.process import available_cpus
+from yolov3.report.run_folders import runs_content
 
 prefer_this_python()
 
@@ -71,6 +72,14 @@ def command(name, *sections, more="", without=(), content=lambda: ""):
 def contents_of(name, key):
     """Return the digest of a file that the user names in a config key."""
     return lambda wildcards: repr(tracked_contents(name, {key: config[name][key]}))
+
+
+def compared_content():
+    """Return the digest of the results of the runs that are compared; if they cannot be, the stage says why."""
+    try:
+        return runs_content(config["compare"]["runs"])
+    except InputError:
+        return ""
 
 
 def native_code(*patterns):

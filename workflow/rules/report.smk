@@ -3,7 +3,7 @@
 import json
 
 # Sections that take no part in the run are not shown, so that a change there does not rerun the report.
-UNUSED = {"preflight", *({"shapes", "coco2014", "coco2017", "custom"} - {PLAN.provider})}
+UNUSED = {"preflight", "compare", *({"shapes", "coco2014", "coco2017", "custom"} - {PLAN.provider})}
 UNUSED |= {"backbone", "train"} if not PLAN.has_training else {"weights"}
 UNUSED |= set() if PLAN.has_rank_table else {"rank_table"}
 SHOWN_CONFIG = {section: values for section, values in config.items() if section not in UNUSED}
@@ -34,6 +34,7 @@ rule report:
         benchmarks=[f"results/benchmarks/{stage}.tsv" for stage, takes_part in TIMED_STAGES.items() if takes_part],
     output:
         page=report("results/report/report.html", caption="../report/report.rst", category="Report"),
+        config="results/report/config.json",
     log:
         "logs/report.log",
     benchmark:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the report: one HTML page with the data, the training and the accuracy.
+"""Write the report: one HTML page with the data, the training and the accuracy; beside it the settings, config.json.
 
 report.py --manifest results/data/manifest.json --train_metrics results/train/metrics.csv \\
     --train_summary results/train/train.json --eval_metrics results/eval_coco/metrics.json \\
@@ -17,6 +17,7 @@ from yolov3.data.annotations import load_split
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.evaluation.coco_results import CocoIds
+from yolov3.files import write_json
 from yolov3.report.analysis import Analysis
 from yolov3.report.data import (
     Training,
@@ -82,6 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
         causes=tuple(causes),
     )
     write_page(content, settings, arguments.output)
+    write_json(arguments.output.with_name("config.json"), config)
     size = arguments.output.stat().st_size
     logging.info("%s: %d pictures, %.2f MB", arguments.output, len(content.pictures), size / 1e6)
 

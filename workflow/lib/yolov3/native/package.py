@@ -22,7 +22,7 @@ SYSTEM_LIBRARIES = re.compile(r"(ld-linux.*|lib(c|m|dl|pthread|rt))\.so.*")
 # OpenVINO loads its plugins by name from the folder of its library; these run ONNX files on a CPU.
 OPENVINO_PLUGINS = ("libopenvino_intel_cpu_plugin.so", "libopenvino_onnx_frontend.so*", "libhwloc.so*", "libtbb*.so*")
 LICENSED_PACKAGES = ("openvino", "nlohmann-json")
-NOTICES = """The file LICENSE (Apache License 2.0) is that of this program. It is also the licence of MindSpore Lite, with
+NOTICES = """The file LICENSE (Apache License 2.0) is that of this program. It is also that of MindSpore Lite, with
 oneDNN and OpenCV, and of OpenVINO, with oneTBB, where their libraries are in lib/. nlohmann/json is under the MIT
 licence, libjpeg-turbo under the IJG and BSD licences, hwloc under the BSD licence, the GCC runtime libraries under the
 GPL 3 with the runtime library exception.
@@ -208,9 +208,9 @@ sha256sum --check --quiet SHA256SUMS
 ```
 
 detects objects in JPEG pictures and writes `OUTPUT/detections.json`, COCO results with boxes as left, top, width and
-height in pixels, and `OUTPUT/benchmark.json`, timings. The id of an image is the number at the end of its name, or that
-of `--annotations FILE`. Detections with a score of at least {settings.score:g} are written, which had the best F1 of all
-classes on the validation images; `--score_threshold` sets another. The best of each class: {scores}.
+height in pixels, and `OUTPUT/benchmark.json`, timings. The id of an image is the number at the end of its name, or
+that of `--annotations FILE`. Detections with a score of at least {settings.score:g} are written, which had the best F1 of
+all classes on the validation images; `--score_threshold` sets another. The best of each class: {scores}.
 
 | Model | Engine | AP | AP50 | Network | Size |
 |---|---|---|---|---|---|

@@ -147,10 +147,11 @@ def config_sections(config: dict[str, Any]) -> list[tuple[str, list[ConfigValue]
 
 def _config_value(key: str, value: Any, rules: dict[str, Any]) -> ConfigValue:
     default = rules.get(key, {}).get("default", value)
-    return ConfigValue(key, _value_text(value), None if default == value else _value_text(default))
+    return ConfigValue(key, value_text(value), None if default == value else value_text(default))
 
 
-def _value_text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """Return the value of a setting as it is shown."""
     if value == "":
         return "(empty)"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

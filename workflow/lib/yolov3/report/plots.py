@@ -54,19 +54,24 @@ def training_charts(
 def _draw_losses(axes: Axes, steps: dict[str, np.ndarray], columns: dict[str, str]) -> None:
     """Draw losses over the steps, logarithmic; `columns` is label -> column of the log."""
     for colour, (label, column) in zip(COLOURS, columns.items(), strict=False):
-        _draw_noisy(axes, steps["iter"], steps[column], colour, label)
+        draw_noisy(axes, steps["iter"], steps[column], colour, label)
     axes.set(xlabel="step", ylabel="loss")
     # Without a positive value a logarithmic axis has no limits.
     if any((steps[column] > 0).any() for column in columns.values()):
-        axes.set_yscale("log", nonpositive="mask")
-        # Ticks between powers of ten too, since the range may include only one of those.
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.grid(visible=True, which="minor", axis="y", linewidth=0.35)
-        axes.tick_params(which="minor", color=LINE)
+        set_logarithmic(axes)
     if len(columns) > 1:
         axes.figure.legend(**LEGEND, ncols=4, handlelength=1, columnspacing=0.8, handletextpad=0.4)
+
+
+def set_logarithmic(axes: Axes) -> None:
+    """Make the vertical axis of positive values logarithmic."""
+    axes.set_yscale("log", nonpositive="mask")
+    # Ticks between powers of ten too, since the range may include only one of those.
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.grid(visible=True, which="minor", axis="y", linewidth=0.35)
+    axes.tick_params(which="minor", color=LINE)
 
 
 def _draw_learning_rate(axes: Axes, steps: dict[str, np.ndarray]) -> None:
@@ -75,7 +80,7 @@ def _draw_learning_rate(axes: Axes, steps: dict[str, np.ndarray]) -> None:
 
 
 def _draw_speed(axes: Axes, steps: dict[str, np.ndarray]) -> None:
-    _draw_noisy(axes, steps["iter"], steps["images_per_second"], COLOURS[3], "speed")
+    draw_noisy(axes, steps["iter"], steps["images_per_second"], COLOURS[3], "speed")
     axes.set(xlabel="step", ylabel="images/s", ylim=(0, None))
 
 
@@ -110,7 +115,7 @@ def _draw_classes(axes: Axes, rows: list[ClassAccuracy]) -> None:
     axes.barh(places, [row.AP for row in rows], 0.72, color=COLOURS[0], label="AP")
     for place, row in zip(places, rows, strict=True):
         axes.text(max(row.AP50, row.AP) + 0.015, place, f"{row.AP:.3f}", va="center", fontsize=10)
-    axes.set_yticks(places, [_shortened(row.name) for row in rows])
+    axes.set_yticks(places, [shortened(row.name) for row in rows])
     axes.set(xlim=(0, 1.12), xticks=np.linspace(0, 1, 6), ylim=(len(rows) - 0.4, -0.6))
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
@@ -145,14 +150,14 @@ def _draw_class_precision(axes: Axes, curves: PrecisionRecall, has_legend: bool)
     for index, (name, precision) in enumerate(curves.classes.items()):
         style: dict[str, Any] = {"color": COLOURS[0], "alpha": 0.35}
         if has_legend:
-            style = {"color": COLOURS[index], "label": _shortened(name)}
+            style = {"color": COLOURS[index], "label": shortened(name)}
         axes.plot(curves.recall, precision, linewidth=1.1, **style)
     axes.plot(curves.recall, curves.mean["0.50"], color=INK, linewidth=2, label="mean")
     axes.set(**PRECISION_RECALL_AXES)
     axes.figure.legend(**LEGEND, ncols=3, handlelength=1.2, columnspacing=1)
 
 
-def _draw_noisy(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str, label: str) -> None:
+def draw_noisy(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str, label: str) -> None:
     """Draw the values as a thin line and their moving average as a thick one, or only the values if they are few."""
     window = len(y) // SMOOTHING_PARTS
     if window > 1:
@@ -167,7 +172,8 @@ def moving_average(values: np.ndarray, window: int) -> np.ndarray:
     return np.convolve(values, weights, "same") / np.convolve(np.ones(len(values)), weights, "same")
 
 
-def _shortened(name: str) -> str:
+def shortened(name: str) -> str:
+    """Return a name of at most MAX_NAME_LETTERS for a chart."""
     # matplotlib leaves names with a leading underscore out of legends.
     name = name if len(name) <= MAX_NAME_LETTERS else f"{name[: MAX_NAME_LETTERS - 1]}…"
     return f"\u200b{name}" if name.startswith("_") else name
