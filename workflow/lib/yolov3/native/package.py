@@ -209,8 +209,8 @@ sha256sum --check --quiet SHA256SUMS
 
 detects objects in JPEG pictures and writes `OUTPUT/detections.json`, COCO results with boxes as left, top, width and
 height in pixels, and `OUTPUT/benchmark.json`, timings. The id of an image is the number at the end of its name, or
-that of `--annotations FILE`. Detections with a score of at least {settings.score:g} are written, which had the best F1 of
-all classes on the validation images; `--score_threshold` sets another. The best of each class: {scores}.
+that of `--annotations FILE`. Detections with a score of at least {settings.score:g} are written, which had the best F1
+of all classes on the validation images; `--score_threshold` sets another. The best of each class: {scores}.
 
 | Model | Engine | AP | AP50 | Network | Size |
 |---|---|---|---|---|---|
