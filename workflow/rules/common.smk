@@ -18,7 +18,7 @@ if set("{}") & set(str(WORKFLOW_DIR)):
     raise WorkflowError(f"the path {WORKFLOW_DIR} has braces, which Snakemake takes for wildcards: move the project")
 sys.path.insert(0, str(WORKFLOW_DIR / "lib"))
 
-from yolov3.config.config import complete_config, network_input, typed_values
+from yolov3.config.config import AUTO, complete_config, network_input, typed_values
 from yolov3.config.identity import stage_command, tracked_contents, tracked_values
 from yolov3.config.options import option_words
 from yolov3.config.plan import Plan
@@ -185,10 +185,18 @@ def download_command(split):
 
 
 def native_model(wildcards):
-    """Return the float model that the native program runs; OpenVINO runs the exported ONNX file itself."""
-    if PLAN.converts_model:
-        return described(f"results/native_model/{EXPORTED}.{PLAN.float_suffix}")
-    return exported(PLAN.float_source, f"infer.engine {PLAN.engine}")(wildcards)
+    """Return the float model that the native program runs; OpenVINO runs the exported ONNX file itself.
+
+    With engine auto, both forms are models.
+    """
+    user = f"infer.engine {PLAN.engine}"
+    if not PLAN.converts_model:
+        return exported(PLAN.float_source, user)(wildcards)
+    converted = described(f"results/native_model/{EXPORTED}.{PLAN.float_suffix}")
+    if PLAN.engine != AUTO:
+        return converted
+    forms = (converted, exported("onnx", user)(wildcards))
+    return {name: [form[name] for form in forms] for name in converted}
 
 
 def raw_maps(stage):

@@ -6,7 +6,7 @@ OPTIMIZATION = "ascend_oriented" if PLAN.device == "ascend" else "general"
 rule convert_model:
     input:
         unpack(exported(PLAN.float_source, f"infer.engine {PLAN.engine}")),
-        converter=rules.build_converter.output.program if PLAN.engine == "lite" else [],
+        converter=rules.build_converter.output.program if PLAN.engine in ("lite", AUTO) else [],
     output:
         **described(f"results/native_model/{EXPORTED}.{PLAN.float_suffix}"),
     log:

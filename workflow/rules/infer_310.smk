@@ -45,8 +45,8 @@ rule infer_310:
 
 use rule infer_310 as quant_infer_310 with:
     input:
-        model=rules.post_quant.output.model,
-        description=rules.post_quant.output.description,
+        model=INT8_MODELS["model"],
+        description=INT8_MODELS["description"],
         program=rules.build_native310.output.program,
         bins=rules.preprocess_bins.output.index,
         images=present(rules.preprocess_bins.output.images),

@@ -8,8 +8,8 @@ PACKS_PROGRAM = "ascend" not in (PLAN.device, PLAN.int8_device)
 rule package:
     input:
         unpack(native_model),
-        int8_model=rules.post_quant.output.model,
-        int8_description=rules.post_quant.output.description,
+        int8_model=INT8_MODELS["model"],
+        int8_description=INT8_MODELS["description"],
         program=rules.build_native310.output.program if PACKS_PROGRAM else [],
         eval_metrics=rules.eval_coco.output.metrics,
         float_metrics=rules.infer_310.output.metrics,
@@ -32,6 +32,5 @@ rule package:
         folder=PACKAGE,
     shell:
         "{params.run} {params.program} --eval_metrics {input.eval_metrics:q}"
-        f" --model float {{input.model:q}} {PLAN.engine} {PLAN.device} {{input.float_metrics:q}}"
-        f" --model int8 {{input.int8_model:q}} {PLAN.int8_engine} {PLAN.int8_device} {{input.int8_metrics:q}}"
+        " --model float {input.float_metrics:q} {input.model:q} --model int8 {input.int8_metrics:q} {input.int8_model:q}"
         " --output_dir {params.folder:q} --log_file {log:q}"

@@ -2,7 +2,8 @@
 
 AMCT_KEYS = ("soc_version", "amct_python") if PLAN.backend == "amct" else ()
 KEYS = ("quant_backend", "quant_method", "skip_layers", "max_ap_drop", "search_images")
-QUANTIZATION = section("quantize", *KEYS, *AMCT_KEYS)
+QUANTIZATION = ("quantize", {**section("quantize", *KEYS, *AMCT_KEYS)[1], "quant_backend": PLAN.backend})
+QDQ = ("quantize", {**QUANTIZATION[1], "quant_backend": "qdq"})
 HAS_BOUND = config["quantize"]["max_ap_drop"] is not None and PLAN.int8_suffix in ("ms", "onnx")
 
 
@@ -38,3 +39,34 @@ rule post_quant:
         "{params.run} {params.manifest} {params.program} {params.converter} {params.checkpoint} --model {input.model:q}"
         ' --calibration_dir "$(dirname {input.calibration:q})" --output {output.model:q} --report {output.summary:q}'
         " --log_file {log:q}"
+
+
+# The second model of quant_backend auto.
+use rule post_quant as post_quant_qdq with:
+    input:
+        unpack(exported("onnx", "quantize.quant_backend auto")),
+        calibration=rules.calibration_bins.output.index,
+        images=present(rules.calibration_bins.output.images),
+        checkpoint=[],
+        manifest=rules.download_train.output.manifest if HAS_BOUND else [],
+        train_images=present(rules.download_train.output.data) if HAS_BOUND else [],
+        program=[],
+        converter=[],
+    output:
+        **described(f"results/quant_qdq/{EXPORTED}_int8.onnx"),
+        summary="results/quant_qdq/quant.json",
+    log:
+        "logs/post_quant_qdq.log",
+    benchmark:
+        timed("post_quant_qdq", PLAN.tries_int8)
+    params:
+        run=command("post_quant", QDQ, section("calibration"), top_level("device_target")),
+        manifest=lambda wildcards, input: file_option("manifest", input.manifest),
+        program="",
+        converter="",
+        checkpoint="",
+
+
+# Those of quantize.quant_backend; the first one is that of PLAN.backend.
+INT8_RULES = [rules.post_quant, rules.post_quant_qdq] if PLAN.tries_int8 else [rules.post_quant]
+INT8_MODELS = {name: [rule.output[name] for rule in INT8_RULES] for name in ("model", "description", "summary")}

@@ -28,7 +28,7 @@ rule report:
         float_detections=rules.infer_310.output.detections,
         int8_metrics=rules.quant_infer_310.output.metrics,
         int8_detections=rules.quant_infer_310.output.detections,
-        quantization=rules.post_quant.output.summary,
+        quantization=INT8_MODELS["summary"],
         export_summary=rules.export.output.summary if config["report"]["evaluate_exports"] else [],
         export_metrics=list(rules.eval_exports.input) if config["report"]["evaluate_exports"] else [],
         benchmarks=[f"results/benchmarks/{stage}.tsv" for stage, takes_part in TIMED_STAGES.items() if takes_part],

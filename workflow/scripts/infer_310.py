@@ -5,15 +5,18 @@ python workflow/scripts/infer_310.py --program results/native310/build/native310
 """
 
 import argparse
+import dataclasses
 import logging
 import sys
 from pathlib import Path
 
+from yolov3.config.config import AUTO
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.files import write_json, write_text
 from yolov3.native.run import NativeRunSettings, native_accuracy, native_command, run_program
+from yolov3.native.trial import fastest_engine
 from yolov3.process import available_cpus
 from yolov3.terminal import RESULT
 
@@ -22,7 +25,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the stage and return its exit code."""
     parser = stage_parser(__doc__)
     parser.add_argument("--program", type=Path, required=True, help="native program native310")
-    parser.add_argument("--model", type=Path, required=True, help="model, with its description beside it")
+    model = "model, with its description beside it; with --engine auto its forms, .ms and .onnx"
+    parser.add_argument("--model", type=Path, nargs="+", required=True, help=model)
     parser.add_argument("--bins", type=Path, required=True, help="folder of the prepared images")
     add_manifest_options(parser)
     parser.add_argument("--output_dir", type=Path, required=True, help="folder of the results")
@@ -34,10 +38,16 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the program, evaluate its detections, and write acc.log and metrics.json."""
-    settings = settings_from(NativeRunSettings, arguments)
+    settings, model, trial = settings_from(NativeRunSettings, arguments), arguments.model[0], {}
+    if settings.engine == AUTO:
+        engine, model, trial = fastest_engine(arguments.program, arguments.model, arguments.bins, settings)
+        settings = dataclasses.replace(settings, engine=engine)
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
-    run_program(native_command(arguments.program, arguments.model, arguments.bins, arguments.output_dir, settings))
+    run_program(native_command(arguments.program, model, arguments.bins, arguments.output_dir, settings))
     result, metrics = native_accuracy(manifest_of(arguments), arguments.output_dir)
+    metrics["native"]["model_file"] = model.name
+    if trial:
+        metrics["native"]["trial_ms"] = trial
     logging.info("\n%s", result.summary)
     logging.log(RESULT, "AP %(AP).4f, AP50 %(AP50).4f, %(images_per_second).1f images/s", metrics)
     write_text(arguments.output_dir / "acc.log", result.summary)

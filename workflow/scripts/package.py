@@ -3,7 +3,7 @@
 
 package.py --program results/native310/build/native310 --source_dir native310 --license_file LICENSE \\
     --eval_metrics results/eval_coco/metrics.json \\
-    --model float results/native_model/yolov3_darknet53.ms lite cpu results/infer_310/metrics.json \\
+    --model float results/infer_310/metrics.json results/native_model/yolov3_darknet53.ms \\
     --output_dir results/package/yolov3_darknet53
 """
 
@@ -22,10 +22,7 @@ from yolov3.terminal import RESULT
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the package."""
-    models = [
-        PackedModel(name, Path(file), engine, device, Path(metrics))
-        for name, file, engine, device, metrics in arguments.model
-    ]
+    models = [PackedModel.of(name, Path(metrics), list(map(Path, files))) for name, metrics, *files in arguments.model]
     names = ModelDescription.read(models[0].file).class_names
     thresholds = min_scores_of(arguments.eval_metrics, names)
     threshold = read_json(arguments.eval_metrics)["analysis"]["threshold"]
@@ -51,8 +48,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--source_dir", type=Path, required=True, help="source of native310")
     parser.add_argument("--license_file", type=Path, required=True, help="licence of the project")
     parser.add_argument("--eval_metrics", type=Path, required=True, help="metrics.json with the scores of the best F1")
-    words = ("NAME", "FILE", "ENGINE", "DEVICE", "METRICS")
-    parser.add_argument("--model", nargs=5, action="append", required=True, metavar=words, help="a model and its runs")
+    model = "name of a model, metrics.json of its native run, and its file or files, of which the run tells which"
+    words = ("NAME METRICS FILE", "FILE")
+    parser.add_argument("--model", nargs="+", action="append", required=True, metavar=words, help=model)
     parser.add_argument("--output_dir", type=Path, required=True, help="folder to write; the archive is beside it")
     return run_stage(run, parser.parse_args(argv))
 

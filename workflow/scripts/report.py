@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
         origin=origin,
         accuracies=accuracies,
         native_runs=tuple(read_native_run(name, metrics) for name, metrics, _ in programs[1:]),
-        quantization=read_quantization(arguments.quantization) if arguments.quantization else None,
+        quantization=read_quantization(arguments.quantization, programs[-1][1]) if arguments.quantization else None,
         exports=read_exports(arguments.exports[0], arguments.exports[1:]) if arguments.exports else (),
         stage_times=tuple(read_stage_times(arguments.benchmarks)),
         analysis=analysis,
@@ -123,7 +123,7 @@ def main(argv: list[str] | None = None) -> int:
         metavar=("NAME", "METRICS", "DETECTIONS"),
         help="results of a run of the native program; float first, then int8",
     )
-    parser.add_argument("--quantization", type=Path, help="quant.json of the quantization")
+    parser.add_argument("--quantization", type=Path, nargs="*", default=[], help="quant.json of each int8 model")
     exports_help = "export.json, and the metrics.json of each evaluated exported model"
     parser.add_argument("--exports", type=Path, nargs="*", default=[], help=exports_help)
     parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="Snakemake's benchmark files of stages")

@@ -14,7 +14,9 @@ from yolov3.errors import InputError
 CUSTOM_PATHS = ("train_image_dir", "train_annotations", "val_image_dir", "val_annotations")
 PYTHON_WORDS = {"True": True, "False": False, "None": None}
 # The only device of each native engine; lite is not listed because it runs on both.
-DEVICE_OF_ENGINE = {"openvino": "cpu", "acl": "ascend"}
+DEVICE_OF_ENGINE = {"openvino": "cpu", "acl": "ascend", "auto": "cpu"}
+# The engine that a trial finds to be the fastest.
+AUTO = "auto"
 
 
 def complete_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -195,6 +197,9 @@ def _check_across_fields(config: dict[str, Any]) -> None:
     if infer["device"] != only_device:
         remedy = f"set infer.device to {only_device}, or choose another engine"
         refuse("infer.device", f"infer.engine {infer['engine']} runs on {only_device} only: {remedy}")
+    if config["quantize"]["quant_backend"] == AUTO:
+        remedy = "infer.device is ascend but auto compares engines of a CPU: use mslite or amct"
+        refuse("quantize.quant_backend", remedy, infer["device"] == "ascend")
     if config["data"]["provider"] == "custom":
         for name in () if config["custom"]["folder"] else CUSTOM_PATHS:
             remedy = "data.provider is custom: set it to a path, or custom.folder to the folder of the whole data set"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from yolov3.config.config import DEVICE_OF_ENGINE
+from yolov3.config.config import AUTO, DEVICE_OF_ENGINE
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Plan:
         clusters_anchors: whether the anchors are clustered from the data set.
         engine, int8_engine: runtimes of the float and the int8 model.
         device, int8_device: devices that they run on, cpu or ascend.
-        backend: quantization backend.
+        backend: quantization backend; the first one if the fastest of two is to be found.
+        tries_int8: whether the int8 models of back ends mslite and qdq are compared, and the faster one is taken.
         formats: exported formats, in lower case.
         float_source: exported format that the engine runs or that is converted for it.
         converts_model: whether the exported model is converted for the engine.
@@ -41,6 +42,7 @@ class Plan:
     device: str
     int8_device: str
     backend: str
+    tries_int8: bool
     formats: tuple[str, ...]
     float_source: str
     converts_model: bool
@@ -54,13 +56,14 @@ class Plan:
         """Derive the plan from a configuration that `complete_config` returned."""
         train, backbone = config["train"], config["backbone"]["source"]
         engine, device = config["infer"]["engine"], config["infer"]["device"]
-        backend = config["quantize"]["quant_backend"]
+        tries_int8 = config["quantize"]["quant_backend"] == AUTO
+        backend = "mslite" if tries_int8 else config["quantize"]["quant_backend"]
         has_training = not config["weights"]["pretrained"]
         has_backbone = has_training and backbone != "none" and not train["resume_yolov3"]
         # MindSpore Lite 2.0.0 runs models converted from ONNX on a CPU, from MindIR on Ascend.
         lite_source, lite_suffix = ("mindir", "mindir") if device == "ascend" else ("onnx", "ms")
-        int8_engine = {"mslite": "lite", "qdq": "openvino", "amct": "acl"}[backend]
-        suffixes = {"lite": lite_suffix, "openvino": "onnx", "acl": "om"}
+        int8_engine = AUTO if tries_int8 else {"mslite": "lite", "qdq": "openvino", "amct": "acl"}[backend]
+        suffixes = {"lite": lite_suffix, AUTO: lite_suffix, "openvino": "onnx", "acl": "om"}
         return cls(
             provider=config["data"]["provider"],
             has_training=has_training,
@@ -74,11 +77,12 @@ class Plan:
             device=device,
             int8_device=DEVICE_OF_ENGINE.get(int8_engine, device),
             backend=backend,
+            tries_int8=tries_int8,
             formats=tuple(config["export"]["file_format"].lower().split(",")),
-            float_source={"lite": lite_source, "openvino": "onnx", "acl": "air"}[engine],
+            float_source={"lite": lite_source, AUTO: lite_source, "openvino": "onnx", "acl": "air"}[engine],
             converts_model=engine != "openvino",
             float_suffix=suffixes[engine],
             int8_suffix=suffixes[int8_engine],
             uses_cann="acl" in (engine, int8_engine),
-            uses_mslite_converter=engine == "lite" or backend == "mslite",
+            uses_mslite_converter=engine in ("lite", AUTO) or backend == "mslite",
         )

@@ -46,6 +46,19 @@ class PackedModel:
     device: str
     metrics: Path
 
+    @classmethod
+    def of(cls, name: str, metrics: Path, files: list[Path]) -> "PackedModel":
+        """Return the model that a native run has evaluated.
+
+        Raises:
+            InputError: the metrics are not of a native run of one of the files.
+        """
+        run = read_json(metrics, "metrics file").get("native", {})
+        file = next((file for file in files if file.name == run.get("model_file")), None)
+        if file is None:
+            raise InputError(f"metrics file {metrics} is not of a native run of {files[0].name}: run inference again")
+        return cls(name, file, run["engine"], run["device"], metrics)
+
 
 @dataclass(frozen=True)
 class PackageSettings:

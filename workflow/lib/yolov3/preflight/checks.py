@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from yolov3.config.config import AUTO
 from yolov3.distributed.rank_table import select_devices
 from yolov3.errors import InputError
 from yolov3.native.build import CANN_VARIABLES
@@ -118,7 +119,7 @@ def _check_formats(settings: PreflightSettings, stages: frozenset[str]) -> Itera
             "export.keep_detect is true but the native program decodes the raw maps itself: set it to false, or run "
             "`snakemake eval_coco export` only"
         )
-    if settings.export_batch_size > 1 and settings.quant_backend == "mslite" and "post_quant" in stages:
+    if settings.export_batch_size > 1 and settings.quant_backend in ("mslite", AUTO) and "post_quant" in stages:
         yield (
             f"export.export_batch_size is {settings.export_batch_size} but quantize.quant_backend mslite calibrates "
             "with single images: set it to 1, or choose qdq"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from yolov3.errors import InputError
 from yolov3.files import read_json
@@ -36,6 +37,11 @@ class ClassLoss:
     change: float
 
 
+def _trial(timings: dict[str, Any]) -> str:
+    times = [f"{engine} {time:.2f} ms" for engine, time in timings.get("trial_ms", {}).items()]
+    return f", the fastest of {', '.join(times)}" if times else ""
+
+
 def read_native_run(name: str, path: Path) -> NativeRun:
     """Read the timings in a metrics.json of the native program.
 
@@ -46,9 +52,10 @@ def read_native_run(name: str, path: Path) -> NativeRun:
         timings = read_json(path, "metrics file")["native"]
         # float32 is the default and is not mentioned.
         precision = "" if timings["precision"] == "float32" else f", {timings['precision']}"
+        engine = f"{timings['engine']} on {timings['device']}, {timings['threads']} threads{precision}"
         return NativeRun(
             name=name,
-            engine=f"{timings['engine']} on {timings['device']}, {timings['threads']} threads{precision}",
+            engine=engine + _trial(timings),
             model_bytes=int(timings["model_bytes"]),
             images_per_second=float(timings["images_per_second"]),
             network_ms={key: float(timings["network_ms"][key]) for key in ("mean", "p50", "p95", "p99")},

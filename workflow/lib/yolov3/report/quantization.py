@@ -70,16 +70,24 @@ class Quantization:
         return svg_chart("float-layers", text, _draw_attempts, self)
 
 
-def read_quantization(path: Path) -> Quantization | None:
-    """Read quant.json; None if no bound was set.
+def read_quantization(paths: list[Path], metrics: Path) -> Quantization | None:
+    """Read the quant.json of the model that was run; None if no bound was set.
+
+    Args:
+        paths: quant.json of each int8 model.
+        metrics: metrics.json of the int8 model's run, which tells the model if there are several.
 
     Raises:
-        InputError: the file is missing or incomplete.
+        InputError: a file is missing or incomplete.
     """
-    content = read_json(path, "quantization summary")
+    path = paths[0]
     try:
+        if len(paths) > 1:
+            run = read_json(metrics, "metrics file")["native"]["model_file"]
+            path = next(path for path in paths if read_json(path)["int8_model"]["file"] == run)
+        content = read_json(path, "quantization summary")
         return _quantization(content["search"], content["layers_kept_float"]) if "search" in content else None
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, StopIteration, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"quantization summary {path} is incomplete ({type(error).__name__}: {error}): run post_quant again"
         ) from None
