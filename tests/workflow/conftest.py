@@ -119,7 +119,8 @@ def copy_of_the_project(target):
         shutil.copytree(
             ROOT / name, target / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
         )
-    shutil.copy(ROOT / "Snakefile", target)
+    for name in ("Snakefile", "LICENSE"):
+        shutil.copy(ROOT / name, target)
     return target
 
 

@@ -85,6 +85,9 @@ def write_package(models: list[PackedModel], settings: PackageSettings, folder: 
     Raises:
         InputError: a file or a library is missing.
     """
+    for file in (settings.license_file, settings.source_dir / "CMakeLists.txt", *(model.file for model in models)):
+        if not file.is_file():
+            raise InputError(f"{file} does not exist but belongs into the package: restore it or check the path")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
         work = Path(name) / folder.name
