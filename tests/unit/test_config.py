@@ -305,3 +305,16 @@ def test_a_workflow_evaluates_as_it_trains(config, expected):
     found = network_input(complete_config(config))
     assert (found["testing_shape"], found["letterbox"]) == expected
     assert [type(value) for value in found.values()] == [int, bool]
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"infer": {"engine": "auto", "device": "ascend"}}, "infer.engine auto runs on cpu only"),
+        ({"infer": {"engine": "auto", "precision": "bfloat16"}}, "infer.engine is auto: use openvino"),
+        ({"infer": {"device": "ascend"}, "quantize": {"quant_backend": "auto"}}, "auto compares engines of a CPU"),
+    ],
+)
+def test_engines_are_compared_on_cpus_only(config, said):
+    with pytest.raises(InputError, match=said):
+        complete_config(config)
