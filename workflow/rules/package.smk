@@ -29,8 +29,7 @@ rule package:
         ),
         source=native_code("CMakeLists.txt", "cmake/*", "src/*", "tools/*"),
         program=lambda wildcards, input: file_option("program", input.program),
-        folder=PACKAGE,
     shell:
         "{params.run} {params.program} --eval_metrics {input.eval_metrics:q}"
         " --model float {input.float_metrics:q} {input.model:q} --model int8 {input.int8_metrics:q} {input.int8_model:q}"
-        " --output_dir {params.folder:q} --log_file {log:q}"
+        " --archive {output.archive:q} --log_file {log:q}"

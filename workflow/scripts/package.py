@@ -4,7 +4,7 @@
 package.py --program results/native310/build/native310 --source_dir native310 --license_file LICENSE \\
     --eval_metrics results/eval_coco/metrics.json \\
     --model float results/infer_310/metrics.json results/native_model/yolov3_darknet53.ms \\
-    --output_dir results/package/yolov3_darknet53
+    --archive results/package/yolov3_darknet53.tar.gz
 """
 
 import argparse
@@ -13,11 +13,14 @@ import sys
 from pathlib import Path
 
 from yolov3.config.stage import run_stage, stage_parser
+from yolov3.errors import InputError
 from yolov3.export.description import ModelDescription
 from yolov3.files import read_json
 from yolov3.native.package import PackageSettings, PackedModel, write_package
 from yolov3.prediction.selection import DEFAULT_SCORE, min_scores_of
 from yolov3.terminal import RESULT
+
+SUFFIX = ".tar.gz"
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -33,9 +36,10 @@ def run(arguments: argparse.Namespace) -> None:
         score_thresholds=thresholds,
         score=threshold["score"] if threshold else DEFAULT_SCORE,
     )
-    folder = arguments.output_dir
-    archive = folder.with_name(f"{folder.name}.tar.gz")
-    write_package(models, settings, folder, archive)
+    archive = arguments.archive
+    if not archive.name.endswith(SUFFIX):
+        raise InputError(f"archive {archive} must end in {SUFFIX}: rename it")
+    write_package(models, settings, archive.with_name(archive.name.removesuffix(SUFFIX)), archive)
     logging.log(RESULT, "%s: %.1f MB", archive, archive.stat().st_size / 1e6)
 
 
@@ -51,7 +55,8 @@ def main(argv: list[str] | None = None) -> int:
     model = "name of a model, metrics.json of its native run, and its file or files, of which the run tells which"
     words = ("NAME METRICS FILE", "FILE")
     parser.add_argument("--model", nargs="+", action="append", required=True, metavar=words, help=model)
-    parser.add_argument("--output_dir", type=Path, required=True, help="folder to write; the archive is beside it")
+    archive = f"archive to write, NAME{SUFFIX}; the folder NAME is beside it"
+    parser.add_argument("--archive", type=Path, required=True, help=archive)
     return run_stage(run, parser.parse_args(argv))
 
 
