@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from report_inputs import write_dataset, write_json
 
+BOX = {"image_id": 20230817142355121, "category_id": 3, "bbox": [0, 0, 9, 9], "score": 0.5}
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "analyse.py"
 
 
@@ -68,6 +69,11 @@ def test_images_are_optional(files, tmp_path):
             "has image_id 1, which",
         ),
         ("--detections", {"annotations": []}, "is not a list of COCO results"),
+        ("--detections", [BOX | {"score": float("nan")}], "is not a list of COCO results"),
+        ("--detections", [BOX | {"bbox": [float("nan"), 0, 9, 9]}], "not four finite numbers"),
+        ("--detections", [BOX | {"bbox": [0, 0, 9, 9, 1]}] * 7, "not four finite numbers"),
+        ("--detections", [BOX | {"bbox": [0, 0, 9]}] * 7, "not four finite numbers"),
+        ("--detections", [BOX | {"score": 93}], "has scores outside of 0 to 1"),
         ("--annotations", [], "annotation file"),
     ],
 )

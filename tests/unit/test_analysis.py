@@ -116,6 +116,15 @@ def test_missed_and_extra_boxes_are_confused_with_the_background():
     assert analysis_of(truth, found)["confusion"] == [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
 
 
+def test_detections_on_a_crowd_are_no_confusion():
+    truth = dataset((0, 0, SQUARE), (0, 0, [100, 100, 80, 80]))
+    truth["annotations"][1]["iscrowd"] = 1
+    inside = [(0, 0, [100 + 10 * step, 110, 20, 20], 0.95) for step in range(5)]
+    analysis = analysis_of(truth, rows((0, 0, SQUARE, 0.9), *inside))
+    assert analysis["confusion"] == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert analysis["threshold"]["precision"] == 1 and analysis["worst_images"] == []
+
+
 def evaluated(truth, found, sizes, bounds):
     """AP50 by pycocotools of the boxes of a range of sizes."""
     with_ids = found.copy()

@@ -17,6 +17,7 @@ from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.evaluation.coco_metrics import coco_result
 from yolov3.evaluation.coco_results import CocoIds, write_results
+from yolov3.evaluation.true_boxes import TrueBoxes
 from yolov3.report.run_folders import run_names, runs_content
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "compare.py"
@@ -49,7 +50,7 @@ def write_run(folder, found=IMAGES, names=("round", ODD_NAME), images=IMAGES, tr
     write_results(results / "eval_coco" / "detections.json", rows, ids)
     # As an older version wrote it.
     measured = {key: value for key, value in metrics(names).items() if key != "analysis"}
-    write_json(results / "eval_coco" / "metrics.json", {**measured, **coco_result(dataset, rows).metrics})
+    write_json(results / "eval_coco" / "metrics.json", {**measured, **coco_result(TrueBoxes.of(dataset), rows).metrics})
     if training:
         write_json(results / "train" / "train.json", {**summary(), **training})
         write_steps(results / "train" / "metrics.csv")

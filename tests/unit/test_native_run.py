@@ -9,7 +9,8 @@ from exported_samples import write_program, write_samples
 from yolov3.data.annotations import ground_truth
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
-from yolov3.native.run import NativeRunSettings, native_accuracy, native_command, run_program
+from yolov3.native.accuracy import native_accuracy
+from yolov3.native.run import NativeRunSettings, native_command, run_program
 from yolov3.process import available_cpus
 
 SETTINGS = {

@@ -1,15 +1,16 @@
 """The search for an int8 model within a bound: against models whose accuracy is known."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from exported_samples import SIZE, run_script, write_samples
 
 from yolov3.data.annotations import load_split
 from yolov3.data.manifest import Manifest
-from yolov3.errors import InputError
 from yolov3.evaluation.true_boxes import TrueBoxes
 from yolov3.export.description import ModelDescription
 from yolov3.export.runners import onnx_runner
@@ -74,9 +75,15 @@ def test_the_best_model_is_chosen_if_none_is_enough():
 
 
 def test_layers_given_by_a_pattern_are_not_tried_twice():
-    models = Models(lambda method, layers: 0.1)
-    models.search(0.5, first=tuple(LAYERS[:19]))
-    assert models.tried == [("MAX_MIN", 19), ("KL", 19), ("MAX_MIN", 20)]
+    class Resolving(Models):
+        def attempt(self, method, layers):
+            names = tuple(dict.fromkeys(LAYERS[:18] if layers[0] == "layer *" else layers))
+            return super().attempt(method, names + tuple(layers[1:] if layers[0] == "layer *" else ()))
+
+    models = Resolving(lambda method, layers: 0.1)
+    models.search(0.5, first=("layer *",))
+    # Only the two layers that the pattern does not match are added.
+    assert models.tried == [("MAX_MIN", 18), ("KL", 18), ("MAX_MIN", 19), ("MAX_MIN", 20)]
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +115,7 @@ def test_search_images_are_training_images_that_do_not_calibrate(samples):
             images.truth.boxes_xywh[images.truth.image_index == index], whole.boxes_xywh[whole.image_index == source]
         )
     assert len(SearchImages.draw(manifest, 100, 3, 1).split) == 5
-    with pytest.raises(InputError, match="all 8 training images calibrate the model"):
-        SearchImages.draw(manifest, 4, calibration_images=8, seed=1)
+    assert SearchImages.draw(manifest, 4, calibration_images=8, seed=1) is None
 
 
 def test_sensitivities_are_those_of_models_with_one_int8_layer(samples, tmp_path):
@@ -134,14 +140,66 @@ def test_sensitivities_are_those_of_models_with_one_int8_layer(samples, tmp_path
     assert layers[0].error == pytest.approx(np.mean(shares), rel=1e-5)
 
 
-@pytest.mark.parametrize(("bound", "is_kept"), [("1", True), ("0", False)])
-def test_the_stage_tells_what_it_tried(samples, tmp_path, bound, is_kept, caplog):
+def quantize(samples, folder, *more):
     manifest, model, calibration = samples
     words = ["--quant_backend", "qdq", "--model", model, "--calibration_dir", calibration, "--manifest", manifest]
-    words += ["--output", tmp_path / "int8 ü.onnx", "--max_ap_drop", bound, "--search_images", 4]
-    assert run_script("post_quant", *words, "--calibration_images", 3) == 0
-    search = json.loads((tmp_path / "quant.json").read_text())["search"]
-    assert search["images"] == 4 and search["max_ap_drop"] == float(bound)
-    assert search["is_kept"] == (search["float_AP"] - search["AP"] <= float(bound))
-    assert len(search["attempts"]) == 1 if is_kept else len(search["attempts"]) >= 1
+    words += ["--output", folder / "int8 ü.onnx", "--search_images", 4, "--calibration_images", 3]
+    return run_script("post_quant", *words, *more)
+
+
+def test_measured_as_the_evaluation_does(samples, tmp_path):
+    manifest, model, _ = samples
+    images = SearchImages(
+        load_split(Manifest.read(manifest), "val"), TrueBoxes.of_split(Manifest.read(manifest), "val")
+    )
+    assert run_script("eval_coco", "--manifest", manifest, "--pretrained", model, "--output_dir", tmp_path) == 0
+    ap, milliseconds = images.measure(model, None)
+    assert ap == json.loads((tmp_path / "metrics.json").read_text())["AP"]
+    assert milliseconds > 0
+
+
+@pytest.fixture
+def known_accuracy(monkeypatch):
+    """Measures AP by the number of quantized convolutions instead of by the images; returns the measured models."""
+    measured = []
+
+    def measure(self, model, program):
+        weights = sum(node.op_type == "DequantizeLinear" for node in onnx.load(model).graph.node)
+        measured.append(hashlib.sha256(model.read_bytes()).hexdigest())
+        return 0.5 - weights / 10_000, 1.0
+
+    monkeypatch.setattr(SearchImages, "measure", measure)
+    return measured
+
+
+def test_the_stage_writes_the_chosen_model_and_tells_what_it_tried(samples, tmp_path, known_accuracy):
+    # All convolutions quantized lose more than 0.008, those without some of them less.
+    assert quantize(samples, tmp_path, "--max_ap_drop", 0.008, "--skip_layers", "") == 0
+    summary = json.loads((tmp_path / "quant.json").read_text())
+    search = summary["search"]
+    numbers = [tried["float_layers"] for tried in search["attempts"]]
+    assert numbers[:3] == [0, 0, 0] and len(numbers) > 4
+    enough = [tried["float_layers"] for tried in search["attempts"] if 0.5 - tried["AP"] <= 0.008]
+    assert search["is_kept"] and len(summary["layers_kept_float"]) == min(enough) > 0
+    # The layers are those worth most, and the file is the one that was measured.
+    assert set(summary["layers_kept_float"]) == {layer["name"] for layer in search["sensitivities"][: min(enough)]}
+    assert hashlib.sha256((tmp_path / "int8 ü.onnx").read_bytes()).hexdigest() in known_accuracy
+    assert summary["int8_model"]["bytes"] == (tmp_path / "int8 ü.onnx").stat().st_size
     assert {path.name for path in tmp_path.iterdir()} == {"int8 ü.onnx", "int8 ü.onnx.json", "quant.json"}
+
+
+def test_a_bound_that_nothing_keeps_is_told(samples, tmp_path, monkeypatch, capsys):
+    aps = iter([0.5, *[0.4] * 100])
+    monkeypatch.setattr(SearchImages, "measure", lambda self, model, program: (next(aps), 1.0))
+    folder = tmp_path / "new" / "folder"
+    assert quantize(samples, folder, "--max_ap_drop", 0.05) == 0
+    assert "no int8 model loses at most 0.05 AP on 4 training images: the best one found loses 0.1000" in (
+        capsys.readouterr().err
+    )
+    assert json.loads((folder / "quant.json").read_text())["search"]["is_kept"] is False
+
+
+def test_without_images_to_measure_on_there_is_no_bound(samples, tmp_path, capsys):
+    assert quantize(samples, tmp_path, "--calibration_images", 8) == 0
+    assert "max_ap_drop is not checked, because all training images with boxes calibrate" in capsys.readouterr().err
+    assert "search" not in json.loads((tmp_path / "quant.json").read_text())

@@ -75,6 +75,7 @@ SETTINGS = [
     ({"shapes.data_seed": 2}, DATA),
     ({"data.check_images": "header"}, DATA),
     ({"report.evaluate_exports": True}, {"eval_export"} | REPORT),
+    ({"quantize.max_ap_drop": 0.01}, QUANT),
     # Shown, but used by back end amct and engine acl only.
     ({"quantize.soc_version": "Ascend310P3"}, REPORT),
     ({"rank_table.merged_table": "hccl.json"}, set()),
@@ -128,8 +129,13 @@ CODE = [
     ("training/loss.py", "IGNORE_IOU = 0.7", "IGNORE_IOU = 0.6", TRAIN),
     ("training/augment.py", "PLACEMENT_TRIES = 20", "PLACEMENT_TRIES = 21", DATA_PAGE | PREVIEW | TRAIN),
     ("distributed/msrun.py", "POLL_SECONDS = 0.2", "POLL_SECONDS = 0.3", TRAIN),
-    ("evaluation/nms.py", "import cv2\n", "import cv2\n\nLIMIT = 1\n", EVAL),
-    ("evaluation/coco_metrics.py", "IOU_50, IOU_75", "IOU_50, IOU_75", set()),
+    ("evaluation/nms.py", "import cv2\n", "import cv2\n\nLIMIT = 1\n", EVAL | QUANT),
+    (
+        "evaluation/coco_metrics.py",
+        "MAX_DETECTIONS = 0, 5, 0, -1",
+        "MAX_DETECTIONS = 0, 4, 0, -1",
+        EVAL | INFER | QUANT,
+    ),
     ("evaluation/analysis.py", "MAX_WORST = 50", "MAX_WORST = 40", EVAL | INFER),
     ("export/folding.py", "import numpy as np", "import json\nimport numpy as np", MODELS),
     ("quantization/mslite.py", "import tempfile", "import json\nimport tempfile", QUANT),

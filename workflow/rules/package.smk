@@ -1,7 +1,10 @@
 # What a target host needs, in one folder and one archive.
 
+from yolov3.files import sha256_of
+
 PACKAGE = f"results/package/{EXPORTED}"
 # On Ascend the program is built on the target host, whose libraries it needs.
+PACKED_TEXTS = (WORKFLOW_DIR.parent / "LICENSE", NATIVE_DIR / "README.md")
 PACKS_PROGRAM = "ascend" not in (PLAN.device, PLAN.int8_device)
 
 
@@ -28,6 +31,7 @@ rule package:
             more=option_words({"source_dir": str(NATIVE_DIR), "license_file": str(WORKFLOW_DIR.parent / "LICENSE")}),
         ),
         source=native_code("CMakeLists.txt", "cmake/*", "src/*", "tools/*"),
+        texts=lambda wildcards: " ".join(sha256_of(path) for path in PACKED_TEXTS if path.is_file()),
         program=lambda wildcards, input: file_option("program", input.program),
     shell:
         "{params.run} {params.program} --eval_metrics {input.eval_metrics:q}"

@@ -1,15 +1,16 @@
 # Post-training quantization to int8.
 
 AMCT_KEYS = ("soc_version", "amct_python") if PLAN.backend == "amct" else ()
-KEYS = ("quant_backend", "quant_method", "skip_layers", "max_ap_drop", "search_images")
+HAS_BOUND = config["quantize"]["max_ap_drop"] is not None and PLAN.int8_suffix in ("ms", "onnx")
+KEYS = ("quant_backend", "quant_method", "skip_layers", *(("max_ap_drop", "search_images") if HAS_BOUND else ()))
 QUANTIZATION = ("quantize", {**section("quantize", *KEYS, *AMCT_KEYS)[1], "quant_backend": PLAN.backend})
 QDQ = ("quantize", {**QUANTIZATION[1], "quant_backend": "qdq"})
-HAS_BOUND = config["quantize"]["max_ap_drop"] is not None and PLAN.int8_suffix in ("ms", "onnx")
+USER = f"quantize.quant_backend {config['quantize']['quant_backend']}"
 
 
 rule post_quant:
     input:
-        unpack(exported("mindir" if PLAN.backend == "amct" else "onnx", f"quantize.quant_backend {PLAN.backend}")),
+        unpack(exported("mindir" if PLAN.backend == "amct" else "onnx", USER)),
         calibration=rules.calibration_bins.output.index,
         images=present(rules.calibration_bins.output.images),
         checkpoint=CHECKPOINT if PLAN.backend == "amct" else [],
@@ -44,7 +45,7 @@ rule post_quant:
 # The second model of quant_backend auto.
 use rule post_quant as post_quant_qdq with:
     input:
-        unpack(exported("onnx", "quantize.quant_backend auto")),
+        unpack(exported("onnx", USER)),
         calibration=rules.calibration_bins.output.index,
         images=present(rules.calibration_bins.output.images),
         checkpoint=[],

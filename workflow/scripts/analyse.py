@@ -13,6 +13,7 @@ from pathlib import Path
 
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.annotations import annotation_rows, categories_of, read_annotations, split_of, usable_dataset
+from yolov3.errors import InputError
 from yolov3.evaluation.analysis import analysed_result
 from yolov3.evaluation.coco_results import detections_of, read_results
 from yolov3.evaluation.true_boxes import TrueBoxes
@@ -30,6 +31,8 @@ def run(arguments: argparse.Namespace) -> None:
     split = split_of(dataset, boxes, arguments.image_dir or Path())
     truth = TrueBoxes.of(usable_dataset(dataset, boxes, categories))
     detections = read_results(arguments.detections, truth.ids, advice="give the annotations that they belong to")
+    if len(detections) and not 0 <= detections[:, 5].min() <= detections[:, 5].max() <= 1:
+        raise InputError(f"detections file {arguments.detections} has scores outside of 0 to 1: divide them by 100")
     result = analysed_result(truth, detections)
     analysis = Analysis.of(result.metrics["analysis"])
     pictures = []

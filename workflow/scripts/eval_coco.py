@@ -97,8 +97,9 @@ def run_natively(
     arguments: argparse.Namespace, manifest: Manifest, names: tuple[str, ...], engine: str
 ) -> tuple[CocoResult, dict[str, Any]]:
     """Evaluate a model in the native program, which writes the detections itself."""
+    from yolov3.native.accuracy import native_accuracy
     from yolov3.native.bins import BinsSettings, write_bins
-    from yolov3.native.run import NativeRunSettings, native_accuracy, native_command, run_program
+    from yolov3.native.run import NativeRunSettings, native_command, run_program
     from yolov3.prediction.detector import read_description
 
     model, folder = arguments.pretrained, arguments.output_dir

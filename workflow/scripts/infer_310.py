@@ -15,7 +15,8 @@ from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.files import write_json, write_text
-from yolov3.native.run import NativeRunSettings, native_accuracy, native_command, run_program
+from yolov3.native.accuracy import native_accuracy
+from yolov3.native.run import NativeRunSettings, native_command, run_program
 from yolov3.native.trial import fastest_engine
 from yolov3.process import available_cpus
 from yolov3.terminal import RESULT

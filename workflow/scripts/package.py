@@ -25,7 +25,10 @@ SUFFIX = ".tar.gz"
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the package."""
-    models = [PackedModel.of(name, Path(metrics), list(map(Path, files))) for name, metrics, *files in arguments.model]
+    models = [
+        PackedModel.of(words[0], Path(words[1] if len(words) > 1 else ""), list(map(Path, words[2:])))
+        for words in arguments.model
+    ]
     names = ModelDescription.read(models[0].file).class_names
     thresholds = min_scores_of(arguments.eval_metrics, names)
     threshold = read_json(arguments.eval_metrics)["analysis"]["threshold"]

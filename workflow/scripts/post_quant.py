@@ -34,6 +34,7 @@ from yolov3.quantization.mslite import quantize_mslite
 from yolov3.quantization.qdq import quantize_qdq
 from yolov3.quantization.search import Attempt, search_int8
 from yolov3.quantization.sensitivity import LayerSensitivity, layer_sensitivities
+from yolov3.terminal import progress_bar
 
 QUANT_METHODS = ("MAX_MIN", "KL", "REMOVAL_OUTLIER")
 SUFFIXES = {"mslite": (".ms", ".mindir"), "qdq": (".onnx",), "amct": (".om",)}
@@ -68,11 +69,12 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"model {model} does not exist: run the export stage first, or check the path")
     description = ModelDescription.read(model)
     calibration = CalibrationFolder.read(arguments.calibration_dir, description.input_size, description.mean_std)
-    if arguments.max_ap_drop is None or not arguments.manifest or not is_measurable(backend, output):
+    images = search_images(arguments) if arguments.max_ap_drop is not None else None
+    if images is None:
         details = quantize(arguments, description, calibration, output, arguments.quant_method, arguments.skip_layers)
         method = arguments.quant_method if backend != "amct" else "AMCT's own"
     else:
-        method, details = quantize_within_bound(arguments, description, calibration)
+        method, details = quantize_within_bound(arguments, description, calibration, images)
     description.write(output)
     report = {
         "format": 1,
@@ -95,16 +97,29 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
 
-def is_measurable(backend: str, output: Path) -> bool:
-    """Return whether int8 models run on this host; say so in the log if not."""
-    if backend != "amct" and output.suffix != ".mindir":
-        return True
-    logging.warning("max_ap_drop is not checked, because an int8 model for Ascend runs there only")
-    return False
+def search_images(arguments: argparse.Namespace) -> SearchImages | None:
+    """Return the images to measure the loss of AP on; None if there are none, with a warning if that is not wanted."""
+    if arguments.quant_backend == "amct" or arguments.output.suffix == ".mindir":
+        logging.warning("max_ap_drop is not checked, because an int8 model for Ascend runs there only")
+        return None
+    if not arguments.manifest:
+        return None
+    images = SearchImages.draw(
+        Manifest.read(arguments.manifest),
+        arguments.search_images,
+        arguments.calibration_images,
+        arguments.calibration_seed,
+    )
+    if images is None:
+        logging.warning(
+            "max_ap_drop is not checked, because all training images with boxes calibrate the model: lower "
+            "calibration.calibration_images"
+        )
+    return images
 
 
 def quantize_within_bound(
-    arguments: argparse.Namespace, description: ModelDescription, calibration: CalibrationFolder
+    arguments: argparse.Namespace, description: ModelDescription, calibration: CalibrationFolder, images: SearchImages
 ) -> tuple[str, dict[str, Any]]:
     """Write the int8 model with the fewest layers in float whose loss of AP is within the bound, or the best one.
 
@@ -112,12 +127,7 @@ def quantize_within_bound(
         Its method, and its details for the report with those of the search.
     """
     model, output, max_drop = arguments.model, arguments.output, arguments.max_ap_drop
-    images = SearchImages.draw(
-        Manifest.read(arguments.manifest),
-        arguments.search_images,
-        arguments.calibration_images,
-        arguments.calibration_seed,
-    )
+    output.parent.mkdir(parents=True, exist_ok=True)
     float_ap, float_ms = images.measure(model, arguments.program)
     sensitivities: list[LayerSensitivity] = []
     with tempfile.TemporaryDirectory(prefix=".search-", dir=output.parent) as folder:
@@ -132,7 +142,13 @@ def quantize_within_bound(
 
         def ranked_layers() -> list[str]:
             logging.info("measuring how much each layer alone changes the outputs")
-            sensitivities.extend(layer_sensitivities(model, calibration))
+            with progress_bar() as bar:
+
+                def show(done: int, layers: int) -> None:
+                    bar.total = layers
+                    bar.update(done - bar.n)
+
+                sensitivities.extend(layer_sensitivities(model, calibration, show))
             return [layer.name for layer in sensitivities]
 
         methods = dict.fromkeys((arguments.quant_method, *QUANT_METHODS))
@@ -149,10 +165,8 @@ def quantize_within_bound(
             }
             for tried in result.attempts
         ]
-        output.unlink(missing_ok=True)
         chosen.model.replace(output)
-    is_kept = float_ap - chosen.ap <= max_drop
-    if not is_kept:
+    if not result.is_enough:
         logging.warning(
             "no int8 model loses at most %g AP on %d training images: the best one found loses %.4f with %d layers in "
             "float; a training with more epochs or more calibration_images may help",
@@ -160,10 +174,11 @@ def quantize_within_bound(
         )
     search = {
         "max_ap_drop": max_drop,
-        "is_kept": is_kept,
+        "is_kept": result.is_enough,
         "images": len(images.split),
         "float_AP": float_ap,
-        "float_image_ms": float_ms,
+        # MindSpore Lite's models are measured in the native program, but the float model in ONNX Runtime.
+        "float_image_ms": float_ms if output.suffix == ".onnx" else None,
         "AP": chosen.ap,
         "image_ms": chosen.image_ms,
         "attempts": attempts,

@@ -55,7 +55,7 @@ def analysed_result(truth: TrueBoxes, rows: np.ndarray) -> CocoResult:
     threshold = scored.best()
     of_classes = [ScoredMatches.of(truth, rows, matches, label).best() for label in range(len(truth.class_names))]
     score = threshold.score if threshold else NO_SCORE
-    confusion, errors = _confusion(evaluation, score), _errors(evaluation)
+    errors = _errors(evaluation)
     of_images = _of_images(truth, evaluation)
     # Each evaluation of COCO's size takes gigabytes, so only one at a time is alive.
     del evaluation
@@ -69,7 +69,7 @@ def analysed_result(truth: TrueBoxes, rows: np.ndarray) -> CocoResult:
         "threshold": _values(threshold),
         "class_thresholds": dict(zip(truth.class_names, map(_values, of_classes), strict=True)),
         "curves": {name: np.round(curve, 4).tolist() for name, curve in scored.curves().items()},
-        "confusion": confusion,
+        "confusion": _confusion(truth, rows[(rows[:, 5] >= score) & ~matches.is_ignored]),
         "errors": errors,
         "slices": slices,
         "calibration": _calibration(scored),
@@ -82,8 +82,9 @@ def _values(point: OperatingPoint | None) -> dict[str, float] | None:
     return asdict(point) if point else None
 
 
-def _confusion(evaluation: COCOeval, score: float) -> list[list[int]]:
-    return np.asarray(evaluation.confusion_matrix(iou_thr=MIN_IOU, min_score=score)["matrix"]).astype(int).tolist()
+def _confusion(truth: TrueBoxes, rows: np.ndarray) -> list[list[int]]:
+    matrix = coco_evaluation(truth, rows).confusion_matrix(iou_thr=MIN_IOU)["matrix"]
+    return np.asarray(matrix).astype(int).tolist()
 
 
 def _errors(evaluation: COCOeval) -> dict[str, dict[str, float]]:
@@ -161,9 +162,9 @@ def _calibration(scored: ScoredMatches) -> dict[str, Any]:
     return {
         "error": float(calibration_error(scored.scores, scored.is_correct, CALIBRATION_BINS)[0]),
         "bins": [
-            {"score": one["avg_confidence"], "precision": one["avg_accuracy"], "detections": one["count"]}
-            for one in bins
-            if one["count"]
+            {"score": entry["avg_confidence"], "precision": entry["avg_accuracy"], "detections": entry["count"]}
+            for entry in bins
+            if entry["count"]
         ],
     }
 

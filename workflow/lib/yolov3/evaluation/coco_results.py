@@ -122,7 +122,10 @@ def _rows_of(results: list[dict[str, Any]], ids: CocoIds) -> np.ndarray:
                 if entry[key] not in known:
                     raise _UnknownIdError(f"{key} {entry[key]}") from None
         raise
-    return np.array(rows, np.float64).reshape(-1, 7)
+    array = np.array(rows, np.float64) if rows else np.zeros((0, 7))
+    if array.shape != (len(rows), 7) or not np.isfinite(array).all():
+        raise ValueError("a bbox is not four finite numbers, or a score is not finite")
+    return array
 
 
 def _chunks(path: Path, ids: CocoIds) -> Iterator[np.ndarray]:

@@ -13,17 +13,15 @@ MAX_DETECTIONS = 100
 
 @dataclass(frozen=True)
 class Matches:
-    """What became of detections and true boxes.
+    """What became of detections.
 
     Attributes:
         is_correct: bool [M], detections that match a true box.
         is_ignored: bool [M], detections on a crowd, or beyond the 100 best of a class in an image.
-        is_found: bool [G], true boxes with a detection; crowds are not found.
     """
 
     is_correct: np.ndarray
     is_ignored: np.ndarray
-    is_found: np.ndarray
 
 
 def match_detections(truth: TrueBoxes, rows: np.ndarray, min_iou: float = 0.5) -> Matches:
@@ -35,7 +33,7 @@ def match_detections(truth: TrueBoxes, rows: np.ndarray, min_iou: float = 0.5) -
         min_iou: smallest IoU of a match. For a crowd, which any number of detections may match, the share of the
             detection that lies in it.
     """
-    matches = Matches(np.zeros(len(rows), bool), _is_beyond_limit(rows), np.zeros(len(truth.labels), bool))
+    matches = Matches(np.zeros(len(rows), bool), _is_beyond_limit(rows))
     by_image = np.lexsort((-rows[:, 5], rows[:, 0]))
     # Crowds last, because a detection prefers an object.
     truth_by_image = np.lexsort((truth.is_crowd, truth.image_index))
@@ -50,12 +48,12 @@ def match_detections(truth: TrueBoxes, rows: np.ndarray, min_iou: float = 0.5) -
         if len(of_image):
             overlap = bbox_iou(rows[of_image, 1:5], truth.boxes_xywh[true], truth.is_crowd[true])
             overlap[rows[of_image, 6, None] != truth.labels[true]] = 0
-            _match_image(overlap, truth.is_crowd[true], min_iou, of_image, true, matches)
+            _match_image(overlap, truth.is_crowd[true], min_iou, of_image, matches)
     return matches
 
 
 def _match_image(
-    overlap: np.ndarray, is_crowd: np.ndarray, min_iou: float, of_image: np.ndarray, true: np.ndarray, matches: Matches
+    overlap: np.ndarray, is_crowd: np.ndarray, min_iou: float, of_image: np.ndarray, matches: Matches
 ) -> None:
     """Enter the matches of an image, given the overlap [D, G] of its detections and true boxes."""
     objects = int((~is_crowd).sum())
@@ -63,7 +61,7 @@ def _match_image(
         # Of equal overlaps the last one counts, as in pycocotools.
         best = objects - 1 - int(overlap[row, :objects][::-1].argmax()) if objects else 0
         if objects and overlap[row, best] >= min_iou:
-            matches.is_correct[of_image[row]] = matches.is_found[true[best]] = True
+            matches.is_correct[of_image[row]] = True
             overlap[:, best] = 0
         elif (overlap[row, objects:] >= min_iou).any():
             matches.is_ignored[of_image[row]] = True

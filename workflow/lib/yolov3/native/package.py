@@ -18,10 +18,14 @@ from yolov3.external_tool import find_tool
 from yolov3.files import complete_file, read_json, sha256_of
 
 # Parts of the C library, which every host has and which must be its own.
-SYSTEM_LIBRARIES = re.compile(r"(ld-linux.*|lib(c|m|dl|pthread|rt))\.so.*")
+SYSTEM_LIBRARIES = re.compile(r"(ld-linux.*|lib(c|m|mvec|dl|pthread|rt|resolv|util|anl))\.so.*")
 # OpenVINO loads its plugins by name from the folder of its library; these run ONNX files on a CPU.
 OPENVINO_PLUGINS = ("libopenvino_intel_cpu_plugin.so", "libopenvino_onnx_frontend.so*", "libhwloc.so*", "libtbb*.so*")
+SOURCE_PARTS = ("CMakeLists.txt", "README.md", "cmake", "src", "tools")
+# Licence texts: of Python packages in their metadata, of system libraries where Debian and its relatives keep them.
 LICENSED_PACKAGES = ("openvino", "nlohmann-json")
+SYSTEM_LICENSES = {"libjpeg.so": "libjpeg*", "libstdc++.so": "libstdc++6*", "libgcc_s.so": "libgcc-s1*"}
+DOC_DIR = Path("/usr/share/doc")
 NOTICES = """The file LICENSE (Apache License 2.0) is that of this program. It is also that of MindSpore Lite, with
 oneDNN and OpenCV, and of OpenVINO, with oneTBB, where their libraries are in lib/. nlohmann/json is under the MIT
 licence, libjpeg-turbo under the IJG and BSD licences, hwloc under the BSD licence, the GCC runtime libraries under the
@@ -53,6 +57,10 @@ class PackedModel:
         Raises:
             InputError: the metrics are not of a native run of one of the files.
         """
+        if not files:
+            raise InputError(
+                f"model {name} has no file: give its name, the metrics.json of its native run, and its file"
+            )
         run = read_json(metrics, "metrics file").get("native", {})
         file = next((file for file in files if file.name == run.get("model_file")), None)
         if file is None:
@@ -107,7 +115,14 @@ def _write_folder(models: list[PackedModel], settings: PackageSettings, folder: 
         dataclasses.replace(description, score_thresholds=settings.score_thresholds).write(target)
     if settings.program:
         _copy_program(settings.program, {model.engine for model in models}, folder)
-    shutil.copytree(settings.source_dir, folder / "native310", ignore=shutil.ignore_patterns("__pycache__"))
+    source = folder / "native310"
+    source.mkdir()
+    for part in SOURCE_PARTS:
+        place = settings.source_dir / part
+        if place.is_dir():
+            shutil.copytree(place, source / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(place, source / part)
     _write_licenses(settings.license_file, folder)
     script = folder / "run.sh"
     script.write_text(_run_script(models, settings.score), encoding="utf-8")
@@ -168,6 +183,11 @@ def _write_licenses(license_file: Path, folder: Path) -> None:
                 target = licenses / name / Path(*file.parts[file.parts.index("licenses") + 1 :])
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(str(file.locate()), target)
+    for library, pattern in SYSTEM_LICENSES.items():
+        text = next((path for path in sorted(DOC_DIR.glob(f"{pattern}/copyright")) if path.is_file()), None)
+        if text and any((folder / "lib").glob(f"{library}*")):
+            (licenses / library.removesuffix(".so")).mkdir()
+            shutil.copyfile(text, licenses / library.removesuffix(".so") / "copyright")
 
 
 def _run_script(models: list[PackedModel], score: float) -> str:

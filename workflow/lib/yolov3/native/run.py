@@ -1,22 +1,13 @@
-"""Run the native program on prepared images and evaluate its detections."""
+"""Run the native program on prepared images."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from yolov3.data.manifest import Manifest
-from yolov3.errors import InputError
-from yolov3.evaluation.analysis import analysed_result
-from yolov3.evaluation.coco_metrics import CocoResult
-from yolov3.evaluation.coco_results import read_results
-from yolov3.evaluation.true_boxes import TrueBoxes
 from yolov3.external_tool import find_tool, run_tool
-from yolov3.files import read_json
 from yolov3.process import available_cpus
 from yolov3.terminal import progress_bar
 
-PREPARE = "prepare the images of this data set by `snakemake preprocess_bins`"
 PROGRESS = re.compile(r"(\d+) of (\d+) images")
 
 
@@ -77,30 +68,3 @@ def run_program(command: list[str]) -> None:
                 bar.update(int(counts[1]) - bar.n)
 
         run_tool(command, on_line=show)
-
-
-def native_accuracy(manifest: Manifest, output_dir: Path) -> tuple[CocoResult, dict[str, Any]]:
-    """Return the COCO result of the program's detections, and the metrics for metrics.json.
-
-    The metrics have the keys of the evaluation stage, and the program's own timings under "native".
-
-    Raises:
-        InputError: the program's images are not exactly those of the validation split.
-    """
-    timings = read_json(output_dir / "benchmark.json", "timings file")
-    truth = TrueBoxes.of_split(manifest, "val")
-    if timings["images"] != truth.images:
-        raise InputError(
-            f"{timings['images']} images are prepared but the validation split has {truth.images}: {PREPARE}"
-        )
-    rows = read_results(output_dir / "detections.json", truth.ids, advice=PREPARE)
-    result = analysed_result(truth, rows)
-    network_seconds = timings["network_ms"]["mean"] * timings["network_ms"]["calls"] / 1000
-    metrics = {
-        **result.metrics,
-        "images": timings["images"],
-        "seconds": {"network": network_seconds, "total": timings["seconds"]},
-        "images_per_second": timings["images_per_second"],
-        "native": timings,
-    }
-    return result, metrics

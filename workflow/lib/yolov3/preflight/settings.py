@@ -7,7 +7,7 @@ from yolov3.config.config import network_input
 from yolov3.distributed.hosts import read_hosts, slurm_nodes
 
 # Rules that run the network in MindSpore, that run the native program, that download, and all with requirements.
-NETWORK_STAGES = frozenset({"train", "eval_coco", "export"})
+NETWORK_STAGES = frozenset({"train", "eval_coco", "eval_export", "export"})
 NATIVE_STAGES = frozenset({"infer_310", "quant_infer_310"})
 DOWNLOADS = frozenset({"download_train", "download_val"})
 ALL_STAGES = NETWORK_STAGES | NATIVE_STAGES | DOWNLOADS | {"preprocess_bins", "convert_model", "post_quant"}

@@ -34,19 +34,15 @@ class SearchImages:
     truth: TrueBoxes
 
     @classmethod
-    def draw(cls, manifest: Manifest, count: int, calibration_images: int, seed: int) -> "SearchImages":
-        """Draw training images that the calibration with this number of images and seed does not use.
+    def draw(cls, manifest: Manifest, count: int, calibration_images: int, seed: int) -> "SearchImages | None":
+        """Draw training images with boxes that the calibration with this number of images and seed does not use.
 
-        Raises:
-            InputError: no other image is left.
+        Return None if there are none.
         """
         split = load_split(manifest, "train")
-        others = np.setdiff1d(np.arange(len(split)), draw_images(split, calibration_images, seed))
+        others = np.setdiff1d(split.with_boxes(), draw_images(split, calibration_images, seed))
         if not len(others):
-            raise InputError(
-                f"all {len(split)} training images calibrate the model, so that none is left to measure it: lower "
-                "calibration.calibration_images, or set quantize.max_ap_drop to null"
-            )
+            return None
         chosen = np.random.default_rng((seed, 1)).choice(others, min(count, len(others)), replace=False)
         indices = np.sort(chosen)
         return cls(split.only(indices), TrueBoxes.of_split(manifest, "train").only(indices))
@@ -73,7 +69,8 @@ class SearchImages:
         settings = EvaluationSettings(
             description.testing_shape, description.batch_size, description.letterbox, POSTPROCESS
         )
-        found = detect_split(onnx_runner(model), description, self.split, settings)
+        run = onnx_runner(model)
+        found = detect_split(run, description, self.split, settings, is_decoded=description.keep_detect)
         return found.rows, 1000 * found.seconds["network"] / len(self.split)
 
     def _detect_natively(

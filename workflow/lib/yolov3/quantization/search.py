@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Attempt:
-    """An int8 model and what it is worth on the search images.
+    """An int8 model, and its accuracy and speed on the search images.
 
     Attributes:
         method: how the ranges of activations were determined.
@@ -35,10 +35,11 @@ class Attempt:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """All attempts in their order, and the chosen one."""
+    """All attempts in their order, the chosen one, and whether its accuracy is enough."""
 
     attempts: tuple[Attempt, ...]
     chosen: Attempt
+    is_enough: bool
 
 
 def search_int8(
@@ -70,13 +71,15 @@ def search_int8(
 
     if not any(is_enough(method, float_layers) for method in methods):
         method = max(attempts, key=lambda tried: tried.ap).method
-        _add_layers(is_enough, method, float_layers, [name for name in ranked_layers() if name not in float_layers])
+        # The back end has resolved patterns to names.
+        first = attempts[0].float_layers
+        _add_layers(is_enough, method, first, [name for name in ranked_layers() if name not in first])
     enough = [tried for tried in attempts if tried.ap >= min_ap]
     if enough:
         chosen = min(enough, key=lambda tried: (len(tried.float_layers), -tried.ap))
     else:
         chosen = max(attempts, key=lambda tried: (tried.ap, -len(tried.float_layers)))
-    return SearchResult(tuple(attempts), chosen)
+    return SearchResult(tuple(attempts), chosen, bool(enough))
 
 
 def _add_layers(

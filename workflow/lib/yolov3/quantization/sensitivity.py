@@ -21,7 +21,7 @@ FLOAT_BYTES, INT8_BYTES = 4, 1
 
 @dataclass(frozen=True)
 class LayerSensitivity:
-    """A layer, the error of the outputs if it alone is quantized, and the bytes that it takes more in float.
+    """A layer, the error of the outputs if only this layer is quantized, and its additional bytes if kept in float.
 
     Attributes:
         error: mean over the raw maps of the mean squared error relative to the mean square.
@@ -33,7 +33,7 @@ class LayerSensitivity:
 
 
 def layer_sensitivities(
-    model: Path, calibration: CalibrationFolder, on_layer: Callable[[], Any] = lambda: None
+    model: Path, calibration: CalibrationFolder, on_layer: Callable[[int, int], Any] = lambda done, layers: None
 ) -> list[LayerSensitivity]:
     """Return the sensitivity of each convolution of an ONNX file, that which removes most error per byte first.
 
@@ -43,7 +43,7 @@ def layer_sensitivities(
     Args:
         model: exported network.
         calibration: images to measure ranges and errors on.
-        on_layer: called after each layer.
+        on_layer: called after each layer with the number of layers done and that of all.
     """
     graph = onnx.load(model).graph
     weights = {tensor.name: int(np.prod(tensor.dims)) for tensor in graph.initializer}
@@ -57,19 +57,19 @@ def layer_sensitivities(
     with tempfile.TemporaryDirectory(prefix="sensitivity-") as folder:
         for name, size in sizes.items():
             others = ",".join(other for other in sizes if other != name)
-            quantize_qdq(model, Path(folder) / "one.onnx", images, "MAX_MIN", others)
-            run = onnx_runner(Path(folder) / "one.onnx")
+            quantize_qdq(model, Path(folder) / "quantized.onnx", images, "MAX_MIN", others)
+            run = onnx_runner(Path(folder) / "quantized.onnx")
             error = _relative_error(expected, [run(batch) for batch in batches])
             found.append(LayerSensitivity(name, error, size * (FLOAT_BYTES - INT8_BYTES)))
-            on_layer()
+            on_layer(len(found), len(sizes))
     return sorted(found, key=lambda layer: -layer.error / max(layer.float_bytes, 1))
 
 
 def _relative_error(expected: Sequence[tuple[np.ndarray, ...]], found: Sequence[tuple[np.ndarray, ...]]) -> float:
     maps = [
         (
-            np.mean([np.square(two[index] - one[index]).mean() for one, two in zip(expected, found, strict=True)]),
-            np.mean([np.square(one[index]).mean() for one in expected]),
+            np.mean([np.square(b[index] - a[index]).mean() for a, b in zip(expected, found, strict=True)]),
+            np.mean([np.square(outputs[index]).mean() for outputs in expected]),
         )
         for index in range(len(expected[0]))
     ]

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from yolov3.data.annotations import ground_truth
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
-from yolov3.evaluation.coco_results import CocoIds, read_results
+from yolov3.evaluation.coco_results import read_results
 from yolov3.evaluation.resampling import (
     METRICS,
     ClassMatches,
@@ -175,15 +174,13 @@ def _bootstrap(runs: Sequence[Run], seed: int, on_sample: Callable[[int], Any]) 
     """
     manifest = Manifest.read(runs[0].results / "data" / "val.json")
     try:
-        dataset = ground_truth(manifest, "val")
+        truth = TrueBoxes.of_split(manifest, "val")
     except InputError as error:
         raise _AnnotationsError(f"the annotations cannot be read: {error}") from None
-    truth = TrueBoxes.of(dataset)
-    ids = CocoIds([image["id"] for image in dataset["images"]], manifest.category_ids)
     matches: list[list[ClassMatches]] = []
     values = []
     for run in runs:
-        matches.append(class_matches(truth, read_results(run.results / EVALUATION / "detections.json", ids)))
+        matches.append(class_matches(truth, read_results(run.results / EVALUATION / "detections.json", truth.ids)))
         values.append(average_precisions(matches[-1], np.ones(truth.images, np.int64)))
         found, stated = class_mean(values[-1])[0], run.accuracy.numbers["AP"]
         if not np.isclose(np.nan_to_num(found, nan=-1), stated, atol=1e-6):

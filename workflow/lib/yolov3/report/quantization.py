@@ -30,7 +30,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """A layer, the relative error of the outputs if only it is quantized, and the bytes that it takes more in float."""
+    """A layer, the relative error of the outputs if only it is quantized, and its additional bytes if kept in float."""
 
     name: str
     error: float
@@ -45,7 +45,8 @@ class Quantization:
         max_drop: largest loss of AP.
         is_kept: whether the chosen model keeps it.
         images: number of training images that the models were measured on.
-        float_AP, float_ms: AP and milliseconds per image of the float model on them.
+        float_AP: AP of the float model on them.
+        float_ms: its milliseconds per image in the same runtime, None if it was measured in another one.
         AP: that of the chosen model.
         float_layers: names of the layers that it keeps in float.
         attempts: in their order.
@@ -56,7 +57,7 @@ class Quantization:
     is_kept: bool
     images: int
     float_AP: float
-    float_ms: float
+    float_ms: float | None
     AP: float
     float_layers: tuple[str, ...]
     attempts: tuple[Attempt, ...]
@@ -99,7 +100,7 @@ def _quantization(search: dict[str, Any], float_layers: list[str]) -> Quantizati
         is_kept=bool(search["is_kept"]),
         images=int(search["images"]),
         float_AP=float(search["float_AP"]),
-        float_ms=float(search["float_image_ms"]),
+        float_ms=None if search["float_image_ms"] is None else float(search["float_image_ms"]),
         AP=float(search["AP"]),
         float_layers=tuple(float_layers),
         attempts=tuple(

@@ -14,7 +14,7 @@ MIN_RUNS, MAX_RUNS = 2, 10
 # Folder of the evaluation that is compared in detail, and of all programs by their names.
 EVALUATION = "eval_coco"
 PROGRAMS = {"MindSpore": EVALUATION, "Native float": "infer_310", "Native int8": "quant_infer_310"}
-MODEL_FOLDERS = ("train", "weights", "export", "native_model", "quant")
+MODEL_FOLDERS = ("train", "weights", "export", "native_model", "quant", "quant_qdq")
 MODEL_SUFFIXES = (".ckpt", ".mindir", ".onnx", ".air", ".ms", ".om")
 # What is read of a run, apart from the sizes of its models.
 FILES = (
