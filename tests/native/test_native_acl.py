@@ -1,12 +1,35 @@
 """Engine acl over a fake AscendCL: order of calls, leaks, and every call failing in turn."""
 
 import json
+import runpy
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from native_helpers import SIZE, Program, assert_ran, assert_refused, random_raw_maps, write_bins, write_fake_model
+from native_helpers import (
+    ANCHORS,
+    MEAN_RGB,
+    SIZE,
+    STD_RGB,
+    Program,
+    assert_ran,
+    assert_refused,
+    random_raw_maps,
+    write_bins,
+    write_fake_model,
+)
+from small_coco import write_small_coco
+
+from yolov3.data.annotations import load_split
+from yolov3.data.checks import CheckSettings, check_dataset
+from yolov3.evaluation.coco_metrics import coco_result
+from yolov3.evaluation.evaluate import EvaluationSettings, detect_split
+from yolov3.evaluation.postprocess import PostprocessSettings
+from yolov3.evaluation.true_boxes import TrueBoxes
+from yolov3.export.description import ModelDescription
+
+ROOT = Path(__file__).parents[2]
 
 # The first call of each function, in the order of CANN's samples; resources are released in the opposite order.
 ORDER = (
@@ -91,3 +114,31 @@ def test_unit_tests_under_sanitizers(sanitized_dir: Path) -> None:
     result = Program(sanitized_dir / "unit_tests").run()
     assert result.returncode == 0, result.stdout + result.stderr
     assert " 0 failed" in result.stdout
+
+
+def test_an_om_model_is_evaluated_like_any_other(fake: Program, tmp_path: Path) -> None:
+    place = write_small_coco(tmp_path / "data", images=6)
+    manifest = check_dataset("custom", {"train": place, "val": place}, CheckSettings("decode", False))
+    manifest.write(tmp_path / "manifest.json")
+    side, names = 96, ("a", "b")
+    raw_maps = random_raw_maps(4, (side, side), classes=2)
+    model = write_fake_model(tmp_path / "model.om", raw_maps, size=(side, side))
+    anchors = tuple((float(width), float(height)) for width, height in ANCHORS)
+    ModelDescription(
+        (side, side), 1, "images", anchors, names, (3, 9), False, False, tuple(MEAN_RGB), tuple(STD_RGB)
+    ).write(model)
+    evaluate = runpy.run_path(str(ROOT / "workflow" / "scripts" / "eval_coco.py"))["main"]
+    words = ["--manifest", tmp_path / "manifest.json", "--pretrained", model, "--program", fake.path]
+
+    assert evaluate([*map(str, words), "--output_dir", str(tmp_path / "out")]) == 0
+
+    def infer(images: np.ndarray) -> tuple[np.ndarray, ...]:
+        # What the fake answers.
+        return tuple(raw[None] + images.flat[0] - images.flat[-1] for raw in raw_maps)
+
+    settings = EvaluationSettings(side, 1, False, PostprocessSettings(0.001, 0.5, 0))
+    expected = detect_split(infer, ModelDescription.read(model), load_split(manifest, "val"), settings)
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["AP"] == pytest.approx(coco_result(TrueBoxes.of_split(manifest, "val"), expected.rows).metrics["AP"])
+    assert len(json.loads((tmp_path / "out" / "detections.json").read_text())) == len(expected.rows) > 6
+    assert metrics["native"]["engine"] == "acl"

@@ -115,6 +115,15 @@ def interrupting(at, number):
     return detect
 
 
+@pytest.fixture
+def usual_signals():
+    """Handles SIGINT as a terminal's programs do, also where the tests run in the background and ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_stream_with_complete_files(tmp_path, number):
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
@@ -125,6 +134,7 @@ def test_a_signal_ends_a_stream_with_complete_files(tmp_path, number):
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
 
 
+@pytest.mark.usefixtures("usual_signals")
 def test_an_interrupted_file_leaves_nothing(tmp_path):
     source = video_source(str(write_video(tmp_path / "clip.mp4")))
     with pytest.raises(KeyboardInterrupt):

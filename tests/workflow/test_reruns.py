@@ -347,7 +347,7 @@ def test_what_a_stage_loads_is_what_is_tracked(finished):
 def test_a_format_that_is_needed_but_not_exported_is_told(finished):
     finished.write_config(changed(SMALL, {"export.file_format": "MINDIR"}), "mindir.yaml")
     code, printed = finished.dry_run(config="mindir.yaml")
-    assert code == 1 and "export.file_format is MINDIR but infer.engine lite needs ONNX: add it" in printed
+    assert code == 1 and "export.file_format is MINDIR but quantize.quant_backend mslite needs ONNX: add it" in printed
     assert "infer_310" not in finished.wanted_rules("eval_coco", config="mindir.yaml")
 
 

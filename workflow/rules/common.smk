@@ -136,7 +136,8 @@ def declared_folder(path):
 
 def present(place):
     """Return a file or folder as an input that only has to exist."""
-    return ancient(place) if place else []
+    # A copy, because `ancient` would mark the output itself, and with it the inputs of all rules that use it.
+    return ancient(str(place)) if isinstance(place, str) else ancient(place) if place else []
 
 
 def described(model):

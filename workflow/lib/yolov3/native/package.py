@@ -100,7 +100,7 @@ def write_package(models: list[PackedModel], settings: PackageSettings, folder: 
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
         work = Path(name) / folder.name
         _write_folder(models, settings, work)
-        with complete_file(archive) as temporary, tarfile.open(temporary, "w:gz", compresslevel=6) as stream:
+        with complete_file(archive) as temporary, tarfile.open(temporary, "w:gz", compresslevel=1) as stream:
             stream.add(work, work.name, filter=_anonymous)
         shutil.rmtree(folder, ignore_errors=True)
         work.rename(folder)
