@@ -15,7 +15,7 @@ report: setup
 	@$(BIN)/snakemake --cores $(CORES) report
 
 test: setup
-	$(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 # What waits for time-outs: killed workers and hosts.
 test-slow: setup
