@@ -1,7 +1,7 @@
 """The order of the test files."""
 
 # Files that run beside the build of the native program and the small run, which the other files of their folders need.
-UNITS_FIRST = 25
+UNITS_FIRST = 55
 
 
 def pytest_collection_modifyitems(items):

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,27 +76,40 @@ def quantize_qdq(
     """
     source = read_onnx(model)
     skipped = layers_kept_float(skip_layers, [layer_of(node) for node in source.graph.node if node.op_type == "Conv"])
-    image = source.graph.input[0]
+    with tempfile.TemporaryDirectory(prefix="quantize-") as folder, complete_file(output) as temporary:
+        quantize_prepared(prepare_qdq(source, Path(folder)), temporary, calibration, method, skipped)
+        tensors = quantized_tensors(onnx.load(temporary))
+    return {"layers_kept_float": skipped, "tensors": tensors}
+
+
+def prepare_qdq(model: onnx.ModelProto, folder: Path) -> Path:
+    """Write a model as `quantize_prepared` takes it: opset OPSET, with folded constants."""
+    prepared = folder / "prepared.onnx"
+    quant_pre_process(version_converter.convert_version(model, OPSET), prepared, skip_symbolic_shape=True)
+    return prepared
+
+
+def quantize_prepared(
+    prepared: Path, output: Path, calibration: CalibrationFolder, method: str, float_layers: Container[str]
+) -> None:
+    """Quantize all convolutions of a prepared model but those of some layers; see `quantize_qdq`."""
+    graph = onnx.load(prepared).graph
+    image = graph.input[0]
     reader = _CalibrationReader(calibration, image.name, image.type.tensor_type.shape.dim[0].dim_value)
-    with (
-        tempfile.TemporaryDirectory(prefix="quantize-") as folder,
-        complete_file(output) as temporary,
-        # The calibrators print a line per image.
-        contextlib.redirect_stdout(io.StringIO()),
-    ):
-        prepared = Path(folder) / "prepared.onnx"
-        quant_pre_process(version_converter.convert_version(source, OPSET), prepared, skip_symbolic_shape=True)
-        nodes = onnx.load(prepared).graph.node
+    # The calibrators print a line per image.
+    with contextlib.redirect_stdout(io.StringIO()):
         quantize_static(
             prepared,
-            temporary,
+            output,
             reader,
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=QUANTIZED_OPERATORS,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=[node.name for node in nodes if node.op_type == "Conv" and layer_of(node) in skipped],
+            nodes_to_exclude=[
+                node.name for node in graph.node if node.op_type == "Conv" and layer_of(node) in float_layers
+            ],
             calibrate_method=METHODS[method],
             extra_options={
                 "CalibStridedMinMax": IMAGES_AT_A_TIME,
@@ -104,8 +117,6 @@ def quantize_qdq(
                 "OpTypesToExcludeOutputQuantization": QUANTIZED_OPERATORS,
             },
         )
-        tensors = quantized_tensors(onnx.load(temporary))
-    return {"layers_kept_float": skipped, "tensors": tensors}
 
 
 def quantized_tensors(model: onnx.ModelProto) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ import onnx
 from yolov3.export.onnx_file import layer_of
 from yolov3.export.runners import onnx_runner
 from yolov3.quantization.calibration import CalibrationFolder
-from yolov3.quantization.qdq import quantize_qdq
+from yolov3.quantization.qdq import prepare_qdq, quantize_prepared
 
 # Enough to rank layers; the ranges of the final model are measured on all images.
 MAX_IMAGES = 8
@@ -55,10 +55,10 @@ def layer_sensitivities(
     expected = [run(batch) for batch in batches]
     found = []
     with tempfile.TemporaryDirectory(prefix="sensitivity-") as folder:
+        prepared, quantized = prepare_qdq(onnx.load(model), Path(folder)), Path(folder) / "quantized.onnx"
         for name, size in sizes.items():
-            others = ",".join(other for other in sizes if other != name)
-            quantize_qdq(model, Path(folder) / "quantized.onnx", images, "MAX_MIN", others)
-            run = onnx_runner(Path(folder) / "quantized.onnx")
+            quantize_prepared(prepared, quantized, images, "MAX_MIN", sizes.keys() - {name})
+            run = onnx_runner(quantized)
             error = _relative_error(expected, [run(batch) for batch in batches])
             found.append(LayerSensitivity(name, error, size * (FLOAT_BYTES - INT8_BYTES)))
             on_layer(len(found), len(sizes))
