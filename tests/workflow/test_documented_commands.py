@@ -92,7 +92,8 @@ def folder(finished, tmp_path_factory):
             (folder / named[1]).write_text(text, encoding="utf-8")
     (folder / "runs").mkdir()
     for name in ("first", "second"):
-        shutil.copytree(folder / "results", folder / "runs" / name / "results", symlinks=True)
+        place = folder / "runs" / name / "results"
+        shutil.copytree(folder / "results", place, symlinks=True, ignore=shutil.ignore_patterns("native310", "bins"))
     return folder
 
 

@@ -67,6 +67,8 @@ def test_the_package_runs_without_the_project(packed, tmp_path):
             assert json.loads((output / "benchmark.json").read_text())["engine"] == expected[name]["native"]["engine"]
     finally:
         away.rename(packed.folder)
+        for place in ("bin", "lib"):
+            shutil.rmtree(folder / place)
     readme = (folder / "README.md").read_text(encoding="utf-8")
     for metrics in expected.values():
         assert f"| {metrics['AP']:.4f} | {metrics['AP50']:.4f} |" in readme
