@@ -9,6 +9,8 @@ from yolov3.evaluation.true_boxes import TrueBoxes
 
 # Of a class and image; the COCO evaluation takes no more.
 MAX_DETECTIONS = 100
+# What a detection matches instead of a true box.
+UNMATCHED, ON_CROWD = -1, -2
 
 
 @dataclass(frozen=True)
@@ -48,23 +50,31 @@ def match_detections(truth: TrueBoxes, rows: np.ndarray, min_iou: float = 0.5) -
         if len(of_image):
             overlap = bbox_iou(rows[of_image, 1:5], truth.boxes_xywh[true], truth.is_crowd[true])
             overlap[rows[of_image, 6, None] != truth.labels[true]] = 0
-            _match_image(overlap, truth.is_crowd[true], min_iou, of_image, matches)
+            matched = match_image(overlap, int((~truth.is_crowd[true]).sum()), min_iou)
+            matches.is_correct[of_image] = matched >= 0
+            matches.is_ignored[of_image] = matched == ON_CROWD
     return matches
 
 
-def _match_image(
-    overlap: np.ndarray, is_crowd: np.ndarray, min_iou: float, of_image: np.ndarray, matches: Matches
-) -> None:
-    """Enter the matches of an image, given the overlap [D, G] of its detections and true boxes."""
-    objects = int((~is_crowd).sum())
+def match_image(overlap: np.ndarray, objects: int, min_iou: float) -> np.ndarray:
+    """Return which true box each detection of an image matches, int64 [D], or UNMATCHED or ON_CROWD.
+
+    Args:
+        overlap: [D, G], that of the detections, the best first, with the true boxes, crowds last; 0 for those of other
+            classes. Changed: matched boxes get 0.
+        objects: number of true boxes that are not crowds.
+        min_iou: smallest overlap of a match.
+    """
+    matched = np.full(len(overlap), UNMATCHED)
     for row in np.flatnonzero((overlap >= min_iou).any(axis=1)).tolist():
         # Of equal overlaps the last one counts, as in pycocotools.
         best = objects - 1 - int(overlap[row, :objects][::-1].argmax()) if objects else 0
         if objects and overlap[row, best] >= min_iou:
-            matches.is_correct[of_image[row]] = True
+            matched[row] = best
             overlap[:, best] = 0
         elif (overlap[row, objects:] >= min_iou).any():
-            matches.is_ignored[of_image[row]] = True
+            matched[row] = ON_CROWD
+    return matched
 
 
 def _is_beyond_limit(rows: np.ndarray) -> np.ndarray:

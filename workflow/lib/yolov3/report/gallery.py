@@ -15,6 +15,7 @@ from yolov3.data.images import read_image_rgb
 from yolov3.drawing.labels import LabelPlaces, colour_of, shortened
 from yolov3.errors import InputError
 from yolov3.evaluation.coco_results import CocoIds, detections_of, read_results
+from yolov3.evaluation.matching import match_image
 from yolov3.report.data_uri import jpeg_uri
 
 FOUND_IOU = 0.5
@@ -171,13 +172,7 @@ def match(detections: Detections, boxes_xyxy: np.ndarray, labels: np.ndarray) ->
     """
     overlap = pairwise_iou(detections.boxes_xyxy, boxes_xyxy.astype(np.float64))
     overlap[detections.labels[:, None] != labels[None, :]] = 0
-    matches = np.full(len(detections), -1)
-    for row in range(len(matches) if len(labels) else 0):
-        best = int(overlap[row].argmax())
-        if overlap[row, best] >= FOUND_IOU:
-            matches[row] = best
-            overlap[:, best] = 0
-    return matches
+    return match_image(overlap, len(labels), FOUND_IOU)
 
 
 def _drawing(
