@@ -50,7 +50,7 @@ MODULES = {
     "training/average": ["test_average.py"],
 }
 NEED_MINDSPORE = ("training/loss", "training/overlap", "training/average")
-LIBRARIES = ("numpy", "cv2", "PIL.Image", "pycocotools.cocoeval", "tqdm", "yaml", "jsonschema", "matplotlib")
+LIBRARIES = ("numpy", "cv2", "PIL.Image", "hotcoco", "tqdm", "yaml", "jsonschema", "matplotlib")
 NOT_MUTATED = (libcst.Annotation, libcst.Decorator, libcst.Import, libcst.ImportFrom)
 MESSAGE_CALLS = {"info", "warning"}
 # Seconds after which a child that waits for something that never comes is ended.

@@ -20,7 +20,7 @@ def custom(**given):
 def contents(section):
     found = {}
     for split in ("train", "val"):
-        # Read anew, as the next call of Snakemake would.
+        # As the next call of Snakemake would read it.
         split_content.__globals__["_files_below"].cache_clear()
         split_content.__globals__["_sha256_of"].cache_clear()
         found[split] = split_content(section, split)

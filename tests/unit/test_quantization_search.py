@@ -1,6 +1,8 @@
 """The search for an int8 model within a bound: against models whose accuracy is known."""
 
+import contextlib
 import hashlib
+import io
 import json
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import numpy as np
 import onnx
 import pytest
 from exported_samples import SIZE, run_script, write_samples
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from yolov3.data.annotations import load_split
 from yolov3.data.manifest import Manifest
@@ -150,13 +154,32 @@ def quantize(samples, folder, *more):
 
 
 def test_measured_as_the_evaluation_does(samples, tmp_path):
+    """Against pycocotools on the detections of the evaluation, of which every third is taken for true."""
     manifest, model, _ = samples
-    images = SearchImages(
-        load_split(Manifest.read(manifest), "val"), TrueBoxes.of_split(Manifest.read(manifest), "val")
-    )
+    split, boxes = load_split(Manifest.read(manifest), "val"), TrueBoxes.of_split(Manifest.read(manifest), "val")
     assert run_script("eval_coco", "--manifest", manifest, "--pretrained", model, "--output_dir", tmp_path) == 0
-    ap, milliseconds = images.measure(model, None)
-    assert ap == json.loads((tmp_path / "metrics.json").read_text())["AP"]
+    found = json.loads((tmp_path / "detections.json").read_text())
+    dataset = {
+        "info": {},
+        "images": [{"id": image_id} for image_id in boxes.ids.image_ids],
+        "categories": [{"id": number, "name": str(number)} for number in boxes.ids.category_ids],
+        "annotations": [
+            {**entry, "id": number, "area": entry["bbox"][2] * entry["bbox"][3], "iscrowd": 0}
+            for number, entry in enumerate(found[::3], 1)
+        ],
+    }
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO()
+        coco.dataset = dataset
+        coco.createIndex()
+        evaluation = COCOeval(coco, coco.loadRes(found), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+
+    ap, milliseconds = SearchImages(split, TrueBoxes.of(dataset)).measure(model, None)
+
+    assert ap == evaluation.stats[0] > 0.05
     assert milliseconds > 0
 
 

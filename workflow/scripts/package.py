@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--source_dir", type=Path, required=True, help="source of native310")
     parser.add_argument("--license_file", type=Path, required=True, help="licence of the project")
     parser.add_argument("--eval_metrics", type=Path, required=True, help="metrics.json with the scores of the best F1")
-    model = "name of a model, metrics.json of its native run, and its file or files, of which the run tells which"
+    model = "name of a model, metrics.json of its native run, and its files; the metrics tell which of them was run"
     words = ("NAME METRICS FILE", "FILE")
     parser.add_argument("--model", nargs="+", action="append", required=True, metavar=words, help=model)
     archive = f"archive to write, NAME{SUFFIX}; the folder NAME is beside it"
