@@ -48,7 +48,17 @@ def test_matches_are_those_of_pycocotools(seed, min_iou):
 
 def test_no_detections_and_no_boxes():
     truth, rows = random_scene(1)
-    matches = match_detections(TrueBoxes.of(truth), np.zeros((0, 7)))
+    matches = match_detections(TrueBoxes.of(truth), np.zeros((0, 7)), 0.5)
     assert len(matches.is_correct) == 0
-    matches = match_detections(TrueBoxes.of({**truth, "annotations": []}), rows)
+    matches = match_detections(TrueBoxes.of({**truth, "annotations": []}), rows, 0.5)
+    assert not matches.is_correct.any()
+
+
+def test_an_image_with_nothing_but_a_crowd():
+    truth = random_scene(1)[0]
+    crowd = {"id": 1, "image_id": 0, "category_id": 1, "bbox": [0, 0, 100, 100], "area": 10_000, "iscrowd": 1}
+    found = np.array([[0, 10, 10, 20, 20, 0.9, 0], [0, 90, 10, 20, 20, 0.8, 0], [0, 95, 10, 20, 20, 0.8, 0]], float)
+    matches = match_detections(TrueBoxes.of({**truth, "annotations": [crowd]}), found, 0.5)
+    # Half of the second detection lies in the crowd, a quarter of the third.
+    assert matches.is_ignored.tolist() == [True, True, False]
     assert not matches.is_correct.any()

@@ -48,7 +48,7 @@ def test_curves_by_hand():
 def test_the_best_point_is_that_of_a_loop(label):
     truth, rows = random_scene(3)
     boxes = TrueBoxes.of(truth)
-    matches = match_detections(boxes, rows)
+    matches = match_detections(boxes, rows, 0.5)
     best = ScoredMatches.of(boxes, rows, matches, label).best()
     objects = sum(
         not crowd and label in (None, own) for own, crowd in zip(boxes.labels, boxes.is_crowd.tolist(), strict=True)

@@ -26,7 +26,7 @@ class Matches:
     is_ignored: np.ndarray
 
 
-def match_detections(truth: TrueBoxes, rows: np.ndarray, min_iou: float = 0.5) -> Matches:
+def match_detections(truth: TrueBoxes, rows: np.ndarray, min_iou: float) -> Matches:
     """Match detections, the best of an image first, each with the free true box of its class of the largest IoU.
 
     Args:
