@@ -4,8 +4,8 @@ python benchmarks/recipe.py CONFIG.yaml [--seeds 1 2] [--only NAME ...] [--folde
 
 CONFIG is a config of the workflow, such as that of docs/training.md. Compared are its own recipe, the published recipe
 with two learning rates, clustered anchors and the same geometry and batches, and, with --ablation, the recipe without
-each of its elements and with each of the others. Results are kept in FOLDER, where a stopped comparison goes on; the
-table has means over the seeds.
+each of its elements and with each of the others, and the published recipe with each element alone. Results are kept in
+FOLDER, where a stopped comparison goes on; the table has means over the seeds.
 """
 
 import argparse
@@ -24,6 +24,8 @@ from yolov3.config.schema import section_schema
 ROOT = Path(__file__).parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 METRICS = ("AP", "AP50", "AP75")
+# Learning rates of the published recipe; single elements are added to it at the last one.
+PUBLISHED_RATES = (0.001, 0.0003)
 # Elements of a recipe by the keys of `train` that turn them off when they have the published values.
 ELEMENTS = {
     "box loss": ("box_loss", "box_weight"),
@@ -62,16 +64,19 @@ def variants_of(config: dict[str, Any], has_ablation: bool) -> dict[str, dict[st
     )
     rate = config.get("train", {}).get("lr") or complete["train"]["lr"]
     variants = {"as given": config, "as given, half the rate": merged(config, train={"lr": rate / 2})}
-    variants |= {f"published, lr {lr:g}": merged(published, train={"lr": lr}) for lr in (0.001, 0.0003)}
+    variants |= {f"published, lr {lr:g}": merged(published, train={"lr": lr}) for lr in PUBLISHED_RATES}
     if has_ablation:
         schema = section_schema("train")
         for name, keys in ELEMENTS.items():
             baseline = {key: schema[key]["baseline"] for key in keys}
             if any(complete["train"][key] != value for key, value in baseline.items()):
                 variants[f"without {name}"] = merged(config, train=baseline)
+                own = {key: complete["train"][key] for key in keys}
+                variants[f"published and {name}"] = merged(published, train={"lr": PUBLISHED_RATES[-1], **own})
         for name, values in FURTHER_ELEMENTS.items():
             if any(complete["train"][key] == schema[key]["baseline"] for key in values):
                 variants[f"with {name}"] = merged(config, train=values)
+                variants[f"published and {name}"] = merged(published, train={"lr": PUBLISHED_RATES[-1], **values})
     return variants
 
 

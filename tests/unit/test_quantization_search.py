@@ -19,62 +19,87 @@ from yolov3.evaluation.true_boxes import TrueBoxes
 from yolov3.export.description import ModelDescription
 from yolov3.export.onnx_file import layer_of
 from yolov3.export.runners import onnx_runner
-from yolov3.quantization import sensitivity
+from yolov3.quantization import bound
 from yolov3.quantization.accuracy import SearchImages
 from yolov3.quantization.calibration import CalibrationFolder, draw_images
 from yolov3.quantization.qdq import quantize_qdq
-from yolov3.quantization.search import Attempt, search_int8
+from yolov3.quantization.search import Attempt, Int8Settings, search_int8
 from yolov3.quantization.sensitivity import LayerSensitivity, layer_sensitivities
 
 LAYERS = [f"layer {number}" for number in range(20)]
 
 
 class Models:
-    """Models of which `ap` tells the AP by method and layers in float."""
+    """Models of which `ap` tells the AP by settings and layers in float."""
 
-    def __init__(self, ap):
+    def __init__(self, ap, *alternatives):
         self.ap = ap
+        self.alternatives = alternatives
         self.tried = []
         self.ranked = 0
 
-    def attempt(self, method, layers):
-        self.tried.append((method, len(layers)))
-        return Attempt(method, layers, self.ap(method, layers), 1.0, Path("model"), {})
+    def attempt(self, settings, layers):
+        self.tried.append((str(settings), len(layers)))
+        return Attempt(settings, layers, self.ap(settings, layers), 1.0, Path("model"), {})
 
     def ranked_layers(self):
         self.ranked += 1
         return LAYERS
 
     def search(self, min_ap, first=("head",)):
-        return search_int8(self.attempt, ["MAX_MIN", "KL"], first, self.ranked_layers, min_ap)
+        alternatives = ({"method": "MAX_MIN"}, {"method": "KL"}, *self.alternatives)
+        return search_int8(self.attempt, Int8Settings("MAX_MIN"), alternatives, first, self.ranked_layers, min_ap)
 
 
 def test_a_first_model_that_is_enough_is_the_only_one():
-    models = Models(lambda method, layers: 0.5)
+    models = Models(lambda settings, layers: 0.5)
     result = models.search(0.5)
     assert models.tried == [("MAX_MIN", 1)] and models.ranked == 0
     assert result.chosen is result.attempts[0]
 
 
 def test_another_method_comes_before_layers_in_float():
-    models = Models(lambda method, layers: 0.5 if method == "KL" else 0.4)
-    assert models.search(0.5).chosen.method == "KL"
+    models = Models(lambda settings, layers: 0.5 if settings.method == "KL" else 0.4)
+    assert models.search(0.5).chosen.settings.method == "KL"
     assert models.tried == [("MAX_MIN", 1), ("KL", 1)] and models.ranked == 0
+
+
+def test_alternatives_add_up_until_the_bound_is_kept():
+    """Each is added to the best settings so far, and dropped again if it does not help."""
+
+    def ap(settings, layers):
+        lost = 0.1 * (not settings.bias_correction) + 0.05 * (settings.calibration_share == 1)
+        return 0.3 + 0.1 * settings.equalize - lost
+
+    further = ({"equalize": True}, {"bias_correction": False}, {"calibration_share": 0.5}, {"method": "other"})
+    models = Models(ap, *further)
+    result = models.search(0.4)
+    assert [settings for settings, _ in models.tried] == [
+        "MAX_MIN",
+        "KL",
+        "MAX_MIN, equalised weights",
+        "MAX_MIN, equalised weights, no bias correction",
+        "MAX_MIN, equalised weights, 50% of the images",
+    ]
+    assert result.chosen.settings == Int8Settings("MAX_MIN", equalize=True, calibration_share=0.5)
+    assert models.ranked == 0
 
 
 @pytest.mark.parametrize("needed", [1, 2, 3, 7, 8, 11, 20])
 def test_the_fewest_layers_that_are_enough_are_found(needed):
     # The better method keeps the bound with the first `needed` ranked layers in float.
-    models = Models(lambda method, layers: 0.3 + 0.1 * (method == "KL") + 0.01 * min(len(layers) - 1, needed))
+    models = Models(
+        lambda settings, layers: 0.3 + 0.1 * (settings.method == "KL") + 0.01 * min(len(layers) - 1, needed)
+    )
     result = models.search(0.4 + 0.01 * needed - 1e-9)
-    assert result.chosen.method == "KL"
+    assert result.chosen.settings.method == "KL"
     assert result.chosen.float_layers == ("head", *LAYERS[:needed])
     assert models.ranked == 1
     assert len(models.tried) <= 2 + 2 * np.ceil(np.log2(needed + 1)) + 1
 
 
 def test_the_best_model_is_chosen_if_none_is_enough():
-    models = Models(lambda method, layers: 0.4 if len(layers) == 5 else 0.3)
+    models = Models(lambda settings, layers: 0.4 if len(layers) == 5 else 0.3)
     result = models.search(0.9)
     assert len(result.chosen.float_layers) == 5
     assert max(count for _, count in models.tried) == 21
@@ -82,11 +107,11 @@ def test_the_best_model_is_chosen_if_none_is_enough():
 
 def test_layers_given_by_a_pattern_are_not_tried_twice():
     class Resolving(Models):
-        def attempt(self, method, layers):
+        def attempt(self, settings, layers):
             names = tuple(dict.fromkeys(LAYERS[:18] if layers[0] == "layer *" else layers))
-            return super().attempt(method, names + tuple(layers[1:] if layers[0] == "layer *" else ()))
+            return super().attempt(settings, names + tuple(layers[1:] if layers[0] == "layer *" else ()))
 
-    models = Resolving(lambda method, layers: 0.1)
+    models = Resolving(lambda settings, layers: 0.1)
     models.search(0.5, first=("layer *",))
     # Only the two layers that the pattern does not match are added.
     assert models.tried == [("MAX_MIN", 18), ("KL", 18), ("MAX_MIN", 19), ("MAX_MIN", 20)]
@@ -192,7 +217,7 @@ def quick_sensitivities(request, monkeypatch):
         return [LayerSensitivity(layer_of(node), 1 / number, 1) for number, node in enumerate(nodes, 1)]
 
     if "samples" in request.fixturenames and "sensitivities" not in request.node.name:
-        monkeypatch.setattr(sensitivity, "layer_sensitivities", ranked)
+        monkeypatch.setattr(bound, "layer_sensitivities", ranked)
 
 
 @pytest.fixture
@@ -215,7 +240,8 @@ def test_the_stage_writes_the_chosen_model_and_tells_what_it_tried(samples, tmp_
     summary = json.loads((tmp_path / "quant.json").read_text())
     search = summary["search"]
     numbers = [tried["float_layers"] for tried in search["attempts"]]
-    assert numbers[:3] == [0, 0, 0] and len(numbers) > 4
+    # Three methods, and two other alternatives, which change nothing here.
+    assert numbers[:5] == [0] * 5 and numbers[5] > 0 and len(numbers) > 6
     enough = [tried["float_layers"] for tried in search["attempts"] if 0.5 - tried["AP"] <= 0.008]
     assert search["is_kept"] and len(summary["layers_kept_float"]) == min(enough) > 0
     # The layers are those worth most, and the file is the one that was measured.

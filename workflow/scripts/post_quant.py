@@ -15,9 +15,7 @@ With --manifest (and --program for mslite), the loss of AP is measured on traini
 import argparse
 import logging
 import sys
-import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +27,12 @@ from yolov3.export.description import ModelDescription
 from yolov3.files import sha256_of, write_json
 from yolov3.quantization.accuracy import SearchImages
 from yolov3.quantization.amct import AmctTools, quantize_amct
+from yolov3.quantization.bound import Bound, quantize_within_bound
 from yolov3.quantization.calibration import CalibrationFolder
 from yolov3.quantization.mslite import quantize_mslite
 from yolov3.quantization.qdq import quantize_qdq
-from yolov3.quantization.search import Attempt, search_int8
-from yolov3.quantization.sensitivity import LayerSensitivity, layer_sensitivities
-from yolov3.terminal import progress_bar
+from yolov3.quantization.search import Int8Settings
 
-QUANT_METHODS = ("MAX_MIN", "KL", "REMOVAL_OUTLIER")
 SUFFIXES = {"mslite": (".ms", ".mindir"), "qdq": (".onnx",), "amct": (".om",)}
 
 
@@ -70,11 +66,24 @@ def run(arguments: argparse.Namespace) -> None:
     description = ModelDescription.read(model)
     calibration = CalibrationFolder.read(arguments.calibration_dir, description.input_size, description.mean_std)
     images = search_images(arguments) if arguments.max_ap_drop is not None else None
+
+    def quantize(
+        source: Path, calibration: CalibrationFolder, output: Path, settings: Int8Settings, skip_layers: str
+    ) -> dict[str, Any]:
+        if backend == "mslite":
+            words = (settings.method, skip_layers, arguments.converter, settings.bias_correction)
+            return quantize_mslite(source, output, calibration, *words)
+        if backend == "qdq":
+            return quantize_qdq(source, output, calibration, settings.method, skip_layers)
+        return quantize_checkpoint(arguments, description, calibration, output, skip_layers)
+
+    wanted = (arguments.quant_method, arguments.skip_layers)
     if images is None:
-        details = quantize(arguments, description, calibration, output, arguments.quant_method, arguments.skip_layers)
+        details = quantize(model, calibration, output, Int8Settings(wanted[0]), wanted[1])
         method = arguments.quant_method if backend != "amct" else "AMCT's own"
     else:
-        method, details = quantize_within_bound(arguments, description, calibration, images)
+        bound = Bound(arguments.max_ap_drop, images, arguments.program)
+        method, details = quantize_within_bound(model, output, calibration, *wanted, quantize, bound)
     description.write(output)
     report = {
         "format": 1,
@@ -118,89 +127,14 @@ def search_images(arguments: argparse.Namespace) -> SearchImages | None:
     return images
 
 
-def quantize_within_bound(
-    arguments: argparse.Namespace, description: ModelDescription, calibration: CalibrationFolder, images: SearchImages
-) -> tuple[str, dict[str, Any]]:
-    """Write the int8 model with the fewest layers in float whose loss of AP is within the bound, or the best one.
-
-    Returns:
-        Its method, and its details for the report with those of the search.
-    """
-    model, output, max_drop = arguments.model, arguments.output, arguments.max_ap_drop
-    output.parent.mkdir(parents=True, exist_ok=True)
-    float_ap, float_ms = images.measure(model, arguments.program)
-    sensitivities: list[LayerSensitivity] = []
-    with tempfile.TemporaryDirectory(prefix=".search-", dir=output.parent) as folder:
-
-        def attempt(method: str, float_layers: tuple[str, ...]) -> Attempt:
-            candidate = Path(folder) / str(len(list(Path(folder).iterdir()))) / output.name
-            candidate.parent.mkdir()
-            details = quantize(arguments, description, calibration, candidate, method, ",".join(float_layers))
-            description.write(candidate)
-            ap, image_ms = images.measure(candidate, arguments.program)
-            return Attempt(method, tuple(details["layers_kept_float"]), ap, image_ms, candidate, details)
-
-        def ranked_layers() -> list[str]:
-            logging.info("measuring how much each layer alone changes the outputs")
-            with progress_bar() as bar:
-
-                def show(done: int, layers: int) -> None:
-                    bar.total = layers
-                    bar.update(done - bar.n)
-
-                sensitivities.extend(layer_sensitivities(model, calibration, show))
-            return [layer.name for layer in sensitivities]
-
-        methods = dict.fromkeys((arguments.quant_method, *QUANT_METHODS))
-        given = tuple(pattern.strip() for pattern in arguments.skip_layers.split(",") if pattern.strip())
-        result = search_int8(attempt, list(methods), given, ranked_layers, float_ap - max_drop)
-        chosen = result.chosen
-        attempts = [
-            {
-                "method": tried.method,
-                "float_layers": len(tried.float_layers),
-                "AP": tried.ap,
-                "bytes": tried.model_bytes,
-                "image_ms": tried.image_ms,
-            }
-            for tried in result.attempts
-        ]
-        chosen.model.replace(output)
-    if not result.is_enough:
-        logging.warning(
-            "no int8 model loses at most %g AP on %d training images: the best one found loses %.4f with %d layers in "
-            "float; a training with more epochs or more calibration_images may help",
-            *(max_drop, len(images.split), float_ap - chosen.ap, len(chosen.float_layers)),
-        )
-    search = {
-        "max_ap_drop": max_drop,
-        "is_kept": result.is_enough,
-        "images": len(images.split),
-        "float_AP": float_ap,
-        # MindSpore Lite's models are measured in the native program, but the float model in ONNX Runtime.
-        "float_image_ms": float_ms if output.suffix == ".onnx" else None,
-        "AP": chosen.ap,
-        "image_ms": chosen.image_ms,
-        "attempts": attempts,
-        "sensitivities": [asdict(layer) for layer in sensitivities],
-    }
-    return chosen.method, {**chosen.details, "search": search}
-
-
-def quantize(
+def quantize_checkpoint(
     arguments: argparse.Namespace,
     description: ModelDescription,
     calibration: CalibrationFolder,
     output: Path,
-    method: str,
     skip_layers: str,
 ) -> dict[str, Any]:
-    """Write an int8 model by the back end and return its details for the report."""
-    model = arguments.model
-    if arguments.quant_backend == "mslite":
-        return quantize_mslite(model, output, calibration, method, skip_layers, arguments.converter)
-    if arguments.quant_backend == "qdq":
-        return quantize_qdq(model, output, calibration, method, skip_layers)
+    """Write an int8 model by AMCT and return its details for the report."""
     if arguments.ckpt_file is None:
         raise InputError("quant_backend amct quantizes a checkpoint but none is given: add --ckpt_file")
     tools = AmctTools(arguments.amct_python, arguments.atc, arguments.soc_version, arguments.device_target)

@@ -17,7 +17,13 @@ TENSORS_NAME = "quant_param.csv"
 
 
 def quantize_mslite(
-    model: Path, output: Path, calibration: CalibrationFolder, method: str, skip_layers: str, converter: str
+    model: Path,
+    output: Path,
+    calibration: CalibrationFolder,
+    method: str,
+    skip_layers: str,
+    converter: str,
+    bias_correction: bool = True,
 ) -> dict[str, Any]:
     """Quantize an exported ONNX file to an int8 model.
 
@@ -28,6 +34,7 @@ def quantize_mslite(
         method: MAX_MIN, KL or REMOVAL_OUTLIER, as the converter names them.
         skip_layers: see `layers_kept_float`.
         converter: path or name of the converter.
+        bias_correction: correct biases for the mean error of the quantized weights.
 
     Returns:
         For the report: the layers kept in float, the last lines of the converter's output, and `quantized_tensors`
@@ -58,14 +65,22 @@ def quantize_mslite(
         debug_dir = None if is_ascend else Path(folder) / "debug"
         if debug_dir:
             debug_dir.mkdir()
-        config = config_text(description.input_name, links_dir, len(calibration), method, float_nodes, debug_dir)
+        config = config_text(
+            description.input_name, links_dir, len(calibration), method, float_nodes, debug_dir, bias_correction
+        )
         lines = convert(converter, model, output, config, ("--optimize=ascend_oriented",) if is_ascend else ())
         tensors = quantized_tensors(debug_dir / TENSORS_NAME) if debug_dir else {}
     return {"layers_kept_float": skipped, "converter_output": lines[-3:], "tensors": tensors}
 
 
 def config_text(
-    input_name: str, bins_dir: Path, images: int, method: str, float_nodes: list[str], debug_dir: Path | None
+    input_name: str,
+    bins_dir: Path,
+    images: int,
+    method: str,
+    float_nodes: list[str],
+    debug_dir: Path | None,
+    bias_correction: bool,
 ) -> str:
     """Return the converter's config file for full int8 quantization; `debug_dir` is None for Ascend.
 
@@ -85,7 +100,7 @@ def config_text(
         ],
         "full_quant_param": [
             f"activation_quant_method={method}",
-            "bias_correction=true",
+            f"bias_correction={str(bias_correction).lower()}",
             *([] if debug_dir else ["target_device=ASCEND"]),
         ],
     }

@@ -1,5 +1,6 @@
 """Collect the report's data on the quantization: the bound on the loss of AP, and what was tried to keep it."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ MIN_CURVE_POINTS = 3
 class Attempt:
     """An int8 model that was tried: AP and milliseconds per image on the search images."""
 
-    method: str
+    settings: str
     float_layers: int
     AP: float
     model_bytes: int
@@ -67,7 +68,7 @@ class Quantization:
         """Return the chart of AP over the number of layers in float, None if few were tried."""
         if len({attempt.float_layers for attempt in self.attempts}) < MIN_CURVE_POINTS:
             return None
-        text = "AP on the search images over the number of layers kept in float, for each method"
+        text = "AP on the search images over the number of layers kept in float"
         return svg_chart("float-layers", text, _draw_attempts, self)
 
 
@@ -104,7 +105,7 @@ def _quantization(search: dict[str, Any], float_layers: list[str]) -> Quantizati
         AP=float(search["AP"]),
         float_layers=tuple(float_layers),
         attempts=tuple(
-            Attempt(tried["method"], tried["float_layers"], tried["AP"], tried["bytes"], tried["image_ms"])
+            Attempt(tried["settings"], tried["float_layers"], tried["AP"], tried["bytes"], tried["image_ms"])
             for tried in search["attempts"]
         ),
         sensitivities=tuple(Sensitivity(**layer) for layer in search["sensitivities"][:MAX_SENSITIVITIES]),
@@ -112,10 +113,18 @@ def _quantization(search: dict[str, Any], float_layers: list[str]) -> Quantizati
 
 
 def _draw_attempts(axes: Axes, quantization: Quantization) -> None:
-    methods = dict.fromkeys(attempt.method for attempt in quantization.attempts)
-    for colour, method in zip(COLOURS, methods, strict=False):
-        points = sorted((tried.float_layers, tried.AP) for tried in quantization.attempts if tried.method == method)
-        axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=4, label=method)
+    """Draw the settings that were tried with several numbers of layers as a line, all others as points."""
+    attempts = quantization.attempts
+    counts = Counter(attempt.settings for attempt in attempts)
+    lines = [settings for settings, count in counts.items() if count > 1]
+    for colour, settings in zip(COLOURS[1:], lines, strict=False):
+        points = sorted((tried.float_layers, tried.AP) for tried in attempts if tried.settings == settings)
+        axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=4, label=settings)
+    others = [(tried.float_layers, tried.AP) for tried in attempts if counts[tried.settings] == 1]
+    if others:
+        axes.plot(
+            *zip(*others, strict=True), color=COLOURS[0], linestyle="", marker="o", markersize=4, label="other settings"
+        )
     bound = quantization.float_AP - quantization.max_drop
     axes.axhline(bound, color=INK, linewidth=1, linestyle=":", label="bound")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
