@@ -314,6 +314,11 @@ def test_the_best_weights_are_the_result(plain, train, validated):
     assert not np.array_equal(weights(last)[name], weights(plain)[name])
 
 
+def test_validations_leave_the_training_as_it_is(train):
+    validated, plainly = (rows(train(f"every {epochs}", max_epoch=2, eval_interval=epochs)) for epochs in (1, 0))
+    assert [row["loss"] for row in validated] == [row["loss"] for row in plainly]
+
+
 def page_of(folder):
     """The live page's state, its numbers by label, and its text."""
     text = (folder / "training.html").read_text(encoding="utf-8")
