@@ -71,19 +71,26 @@ def run(arguments: argparse.Namespace) -> None:
         source: Path, calibration: CalibrationFolder, output: Path, settings: Int8Settings, skip_layers: str
     ) -> dict[str, Any]:
         if backend == "mslite":
-            words = (settings.method, skip_layers, arguments.converter, settings.bias_correction)
-            return quantize_mslite(source, output, calibration, *words)
+            return quantize_mslite(
+                source,
+                output,
+                calibration,
+                settings.method,
+                skip_layers,
+                arguments.converter,
+                settings.bias_correction,
+            )
         if backend == "qdq":
             return quantize_qdq(source, output, calibration, settings.method, skip_layers)
         return quantize_checkpoint(arguments, description, calibration, output, skip_layers)
 
-    wanted = (arguments.quant_method, arguments.skip_layers)
+    method, skip_layers = arguments.quant_method, arguments.skip_layers
     if images is None:
-        details = quantize(model, calibration, output, Int8Settings(wanted[0]), wanted[1])
-        method = arguments.quant_method if backend != "amct" else "AMCT's own"
+        details = quantize(model, calibration, output, Int8Settings(method), skip_layers)
+        method = method if backend != "amct" else "AMCT's own"
     else:
         bound = Bound(arguments.max_ap_drop, images, arguments.program)
-        method, details = quantize_within_bound(model, output, calibration, *wanted, quantize, bound)
+        method, details = quantize_within_bound(model, output, calibration, method, skip_layers, quantize, bound)
     description.write(output)
     report = {
         "format": 1,
