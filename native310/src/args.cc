@@ -91,7 +91,8 @@ std::vector<Option> Options(Args* args) {
       {"--device", "NAME", "cpu or ascend (default cpu; engine acl: ascend)",
        Choice(&engine->device, {"cpu", "ascend"})},
       {"--device_id", "N", "number of the Ascend device (default 0)", Integer(&engine->device_id, 0)},
-      {"--threads", "N", "CPU threads of the network (default: all available)", Integer(&engine->threads, 1)},
+      {"--threads", "N", "CPU threads of the network, at most one per available CPU (default: all)",
+       Integer(&engine->threads, 1)},
       {"--precision", "NAME", "float32 (default) or bfloat16 (openvino only; faster on CPUs that support it)",
        Choice(&engine->precision, {"float32", "bfloat16"})},
       {"--warmup", "N", "runs of the network before timing starts (default 3)", Integer(&args->warmup, 0)},
@@ -144,6 +145,8 @@ Args ParseArgs(int argc, const char* const* argv) {
     throw UsageError("engine " + args.engine + " does not support --precision " + args.engine_options.precision +
                      ": use --engine openvino, or omit --precision");
   }
+  // More threads than CPUs wait for each other; MindSpore Lite then takes twice as long.
+  args.engine_options.threads = std::min(args.engine_options.threads, AvailableCpus());
   if (args.engine_options.device.empty()) args.engine_options.device = args.engine == "acl" ? "ascend" : "cpu";
   return args;
 }

@@ -5,13 +5,35 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <unordered_set>
 
+#include "input_file.h"
 #include "json_reader.h"
 #include "user_error.h"
 
 namespace native310 {
+namespace {
+
+bool HasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
+
+bool IsFileName(const std::string& name) {
+  return !name.empty() && !HasNul(name) && name.find('/') == std::string::npos;
+}
+
+// Requires that the image lies in the network input.
+void CheckPlacement(const JsonObject& image, const Placement& placement) {
+  // Sums of rounded fractions may be just above 1.
+  constexpr double kTolerance = 1e-6;
+  for (std::size_t axis = 0; axis < 2; ++axis) {
+    const double offset = placement.offset_xy[axis];
+    const double share = placement.share_xy[axis];
+    image.Require(offset >= 0 && offset < 1, "offset_xy", "two numbers from 0 to below 1");
+    image.Require(share > 0 && offset + share <= 1 + kTolerance, "share_xy",
+                  "two numbers above 0 that are at most 1 together with offset_xy");
+  }
+}
+
+}  // namespace
 
 BinsSource::BinsSource(const std::string& folder, const ModelDescription& model) : folder_(folder) {
   const JsonFile file = {"index", folder + "/index.json", "write the bins again"};
@@ -26,14 +48,15 @@ void BinsSource::ReadIndex(const JsonFile& file) {
     entry.info.id = image.Get<CocoId>("id");
     entry.info.name = image.Get<std::string>("name");
     const std::string& name = entry.info.name;
-    image.Require(!name.empty() && name.find('/') == std::string::npos, "name", "a file name");
+    image.Require(IsFileName(name), "name", "a file name");
     entry.file = image.Get<std::string>("file");
+    image.Require(!entry.file.empty() && !HasNul(entry.file), "file", "a path");
     Placement& placement = entry.info.placement;
     placement.width = image.Get<int>("width");
     placement.height = image.Get<int>("height");
     placement.offset_xy = image.Get("offset_xy", placement.offset_xy);
     placement.share_xy = image.Get("share_xy", placement.share_xy);
-    image.Require(placement.share_xy[0] > 0 && placement.share_xy[1] > 0, "share_xy", "two numbers above 0");
+    CheckPlacement(image, placement);
     entries_.push_back(std::move(entry));
   };
   const JsonObject index = ReadJson(file, {"format", "input_size", "dtype", "layout", "mean_rgb", "std_rgb", "images"},
@@ -72,10 +95,7 @@ void BinsSource::CheckUnique(const JsonFile& file) const {
 }
 
 void BinsSource::ReadBin(const std::string& path, std::size_t bytes, void* target) const {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (stream == nullptr) {
-    throw UserError("bin " + path + " cannot be opened (" + std::strerror(errno) + "): write the bins again");
-  }
+  const InputStream stream = OpenInput("bin", path, "write the bins again");
   struct stat status{};
   if (fstat(fileno(stream.get()), &status) == 0 && static_cast<std::size_t>(status.st_size) != bytes) {
     throw UserError("bin " + path + " has " + std::to_string(status.st_size) + " bytes but " + ToString(input_size_) +

@@ -18,6 +18,7 @@ class BinsSource : public ImageSource {
   BinsSource(const std::string& folder, const ModelDescription& model);
 
   std::size_t size() const override { return entries_.size(); }
+  std::string Name(std::size_t index) const override { return entries_[index].info.name; }
   ImageInfo Read(std::size_t index, const InputSpec& spec, void* target) override;
 
  private:

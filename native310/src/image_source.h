@@ -25,6 +25,9 @@ class ImageSource {
 
   virtual std::size_t size() const = 0;
 
+  // Returns the stem of the result files of image `index`.
+  virtual std::string Name(std::size_t index) const = 0;
+
   // Writes image `index` to `target`, which holds spec.ImageBytes() bytes. Throws UserError if it cannot be read.
   virtual ImageInfo Read(std::size_t index, const InputSpec& spec, void* target) = 0;
 };

@@ -1,6 +1,5 @@
 #include "jpeg_reader.h"
 
-#include <cerrno>
 #include <csetjmp>
 #include <cstdio>
 // jpeglib.h needs size_t and FILE declared before it.
@@ -8,14 +7,18 @@
 #include <jpeglib.h>
 
 #include <array>
-#include <cstring>
-#include <memory>
+#include <cstdint>
+#include <utility>
 
 #include "exif.h"
+#include "input_file.h"
 #include "user_error.h"
 
 namespace native310 {
 namespace {
+
+// As in Python (MAX_PIXELS of workflow/lib/yolov3/data/images.py) and OpenCV.
+constexpr std::int64_t kMaxPixels = std::int64_t{1} << 30;
 
 // libjpeg's error handler, extended by where to resume after an error and whether the data ended early.
 struct ErrorHandler {
@@ -58,6 +61,7 @@ struct Decoder {
   Image image;
   std::vector<std::uint8_t> cmyk_row;
   int orientation = 1;
+  bool is_too_large = false;
 
   Decoder() {
     info.err = jpeg_std_error(&handler.base);
@@ -68,16 +72,20 @@ struct Decoder {
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
 
-  // Returns false after an error, with handler.message set.
+  // Returns false after an error, with handler.message set, or if the image is too large.
   bool Decode(std::FILE* stream) {
     if (setjmp(handler.resume) != 0) return false;
     jpeg_create_decompress(&info);
     jpeg_stdio_src(&info, stream);
     jpeg_save_markers(&info, JPEG_APP0 + 1, 0xFFFF);
     jpeg_read_header(&info, TRUE);
-    for (jpeg_saved_marker_ptr marker = info.marker_list; marker != nullptr; marker = marker->next) {
-      const int marked = ExifOrientation(marker->data, marker->data_length);
-      if (orientation == 1) orientation = marked;
+    if (std::int64_t{info.image_width} * info.image_height > kMaxPixels) {
+      is_too_large = true;
+      return false;
+    }
+    // OpenCV reads the first APP1 segment only, even if that holds something else.
+    if (info.marker_list != nullptr) {
+      orientation = ExifOrientation(info.marker_list->data, info.marker_list->data_length);
     }
     const bool is_cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
     info.out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
@@ -98,22 +106,28 @@ struct Decoder {
 }  // namespace
 
 Image ReadJpeg(const std::string& path, int width, int height) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (stream == nullptr) {
-    throw UserError("image " + path + " cannot be opened (" + std::strerror(errno) + "): check the path");
-  }
+  const InputStream stream = OpenInput("image", path, "check the path");
   Decoder decoder;
   const bool is_decoded = decoder.Decode(stream.get());
+  if (decoder.is_too_large) {
+    throw UserError("image " + path + " has " + std::to_string(decoder.info.image_width) + " x " +
+                    std::to_string(decoder.info.image_height) + " pixels, more than " + std::to_string(kMaxPixels) +
+                    ": cut it into smaller ones");
+  }
   if (decoder.handler.is_cut_off) throw UserError("image " + path + " is cut off: restore it");
   if (!is_decoded) {
     throw UserError("image " + path + " cannot be read as JPEG (" + decoder.handler.message.data() +
                     "): restore it or convert it to JPEG");
   }
-  const Image& stored = decoder.image;
-  Image upright = ApplyOrientation(stored, decoder.orientation);
-  if (width == 0 || (upright.width == width && upright.height == height)) return upright;
-  if (stored.width == width && stored.height == height) return stored;
-  throw UserError("image " + path + " is " + std::to_string(upright.width) + " x " + std::to_string(upright.height) +
+  Image& stored = decoder.image;
+  const bool is_turned = SwapsSides(decoder.orientation);
+  const int upright_width = is_turned ? stored.height : stored.width;
+  const int upright_height = is_turned ? stored.width : stored.height;
+  if (width == 0 || (upright_width == width && upright_height == height)) {
+    return ApplyOrientation(std::move(stored), decoder.orientation);
+  }
+  if (stored.width == width && stored.height == height) return std::move(stored);
+  throw UserError("image " + path + " is " + std::to_string(upright_width) + " x " + std::to_string(upright_height) +
                   " pixels but its annotations say " + std::to_string(width) + " x " + std::to_string(height) +
                   ": restore the image or correct the annotations");
 }

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <unordered_map>
 
+#include "image_list.h"
 #include "jpeg_reader.h"
 #include "place_image.h"
 #include "user_error.h"
@@ -18,18 +18,26 @@ namespace fs = std::filesystem;
 
 bool HasSuffix(const fs::path& path, const char* suffix) { return strcasecmp(path.extension().c_str(), suffix) == 0; }
 
+// Skips hidden files, such as the ._1.jpg that macOS writes beside 1.jpg, as Python does.
+bool IsImage(const fs::directory_entry& file) {
+  const fs::path& path = file.path();
+  std::error_code ignored;
+  return (HasSuffix(path, ".jpg") || HasSuffix(path, ".jpeg") || HasSuffix(path, ".jpe")) &&
+         path.filename().native().front() != '.' && file.is_regular_file(ignored);
+}
+
 std::vector<std::string> PathsOf(const std::string& input) {
   std::vector<std::string> paths;
   if (fs::is_directory(input)) {
-    for (const fs::directory_entry& file : fs::directory_iterator(input)) {
-      if (HasSuffix(file, ".jpg") || HasSuffix(file, ".jpeg")) paths.push_back(file.path().string());
+    std::error_code error;
+    for (const fs::directory_entry& file : fs::directory_iterator(input, error)) {
+      if (IsImage(file)) paths.push_back(file.path().string());
     }
+    if (error) throw UserError("input " + input + " cannot be read (" + error.message() + "): check its permissions");
     std::sort(paths.begin(), paths.end());
   } else if (HasSuffix(input, ".txt")) {
-    std::ifstream list(input);
-    for (std::string line; std::getline(list, line);) {
-      line.erase(line.find_last_not_of("\r ") + 1);
-      if (!line.empty()) paths.push_back((fs::path(input).parent_path() / line).string());
+    for (const std::string& line : ReadImageList(input)) {
+      paths.push_back((fs::path(input).parent_path() / line).string());
     }
   } else {
     paths.push_back(input);
@@ -84,7 +92,9 @@ ImageInfo JpegSource::Read(std::size_t index, const InputSpec& spec, void* targe
   const PlacedImage placed =
       PlaceImage(ReadJpeg(entry.path, entry.image.width, entry.image.height), spec.size, letterbox_);
   ConvertPixels(placed.image.pixels.data(), Layout::kNhwc, mean_std_, spec, target);
-  return {entry.image.id, fs::path(entry.path).stem().string(), placed.placement};
+  return {entry.image.id, Name(index), placed.placement};
 }
+
+std::string JpegSource::Name(std::size_t index) const { return fs::path(entries_[index].path).stem().string(); }
 
 }  // namespace native310

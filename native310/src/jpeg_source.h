@@ -12,11 +12,13 @@ namespace native310 {
 
 class JpegSource : public ImageSource {
  public:
-  // `input` is a folder of .jpg and .jpeg files, a .txt list with one path a line (relative to the list's folder), or
-  // one JPEG file. Ids come from `annotations` (COCO) unless it is empty, else from the names. Throws UserError.
+  // `input` is a folder of .jpg, .jpeg and .jpe files, a .txt list with one path a line (relative to the list's
+  // folder), or one JPEG file. Ids come from `annotations` (COCO) unless it is empty, else from the names. Throws
+  // UserError.
   JpegSource(const std::string& input, const std::string& annotations, const ModelDescription& model);
 
   std::size_t size() const override { return entries_.size(); }
+  std::string Name(std::size_t index) const override;
   ImageInfo Read(std::size_t index, const InputSpec& spec, void* target) override;
 
  private:

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "coco_id.h"
+#include "input_file.h"
 #include "user_error.h"
 
 namespace native310 {
@@ -203,6 +204,7 @@ void JsonObject::Require(bool is_right, const std::string& key, const std::strin
 
 JsonObject ReadJson(const JsonFile& file, const std::set<std::string>& members, const std::string& streamed,
                     const std::function<void(const JsonObject&)>& read_element) {
+  RequireRegularFile(file.kind, file.path, "check the path");
   std::ifstream stream(file.path, std::ios::binary);
   if (!stream) {
     throw UserError(file.kind + " " + file.path + " cannot be opened (" + std::strerror(errno) + "): check the path");

@@ -4,9 +4,11 @@
 
 #include "args.h"
 #include "pipeline.h"
+#include "standard_streams.h"
 #include "user_error.h"
 
 int main(int argc, char** argv) {
+  native310::OpenStandardStreams();
   try {
     const native310::Args args = native310::ParseArgs(argc, argv);
     if (args.help) {

@@ -3,6 +3,12 @@
 #include "json_reader.h"
 
 namespace native310 {
+namespace {
+
+// The maximum is that of the config (network.anchor_scales).
+bool IsAnchorSide(double pixels) { return pixels >= 0.01 && pixels <= 4096; }
+
+}  // namespace
 
 InputSize ReadInputSize(const JsonObject& json) {
   const auto height_width = json.Get<std::array<int, 2>>("input_size");
@@ -10,8 +16,17 @@ InputSize ReadInputSize(const JsonObject& json) {
 }
 
 MeanStd ReadMeanStd(const JsonObject& json) {
+  // Of values in 0..1, whose deviation is at most 0.5; 1 leaves them as they are.
+  constexpr float kMinStd = 0.001F;
   const MeanStd imagenet;
-  return {json.Get("mean_rgb", imagenet.mean_rgb), json.Get("std_rgb", imagenet.std_rgb)};
+  const MeanStd mean_std = {json.Get("mean_rgb", imagenet.mean_rgb), json.Get("std_rgb", imagenet.std_rgb)};
+  for (std::size_t channel = 0; channel < kImageChannels; ++channel) {
+    json.Require(mean_std.mean_rgb[channel] >= 0 && mean_std.mean_rgb[channel] <= 1, "mean_rgb",
+                 "three numbers from 0 to 1");
+    json.Require(mean_std.std_rgb[channel] >= kMinStd && mean_std.std_rgb[channel] <= 1, "std_rgb",
+                 "three numbers from 0.001 to 1");
+  }
+  return mean_std;
 }
 
 ModelDescription ReadModelDescription(const std::string& model_path) {
@@ -22,6 +37,9 @@ ModelDescription ReadModelDescription(const std::string& model_path) {
   ModelDescription model;
   model.input_size = ReadInputSize(json);
   model.anchors_wh = json.Get<decltype(model.anchors_wh)>("anchors");
+  for (const auto& [width, height] : model.anchors_wh) {
+    json.Require(IsAnchorSide(width) && IsAnchorSide(height), "anchors", "nine pairs of lengths from 0.01 to 4096");
+  }
   model.class_names = json.Get<std::vector<std::string>>("class_names");
   model.category_ids = json.Get<std::vector<CocoId>>("category_ids");
   model.letterbox = json.Get("letterbox", model.letterbox);

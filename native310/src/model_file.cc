@@ -10,10 +10,15 @@
 #include "user_error.h"
 
 namespace native310 {
+namespace {
+
+// Largest batch and side; so that their product, in bytes, has less than 63 bits.
+constexpr std::int64_t kMaxExtent = std::int64_t{1} << 16;
+
+}  // namespace
 
 ModelFile CheckModelFile(const std::string& path, const std::string& engine, const std::vector<std::string>& extensions,
                          const std::string& advice) {
-  if (std::filesystem::is_directory(path)) throw UserError("model " + path + " is a folder: name the model file");
   std::ifstream stream(path, std::ios::binary);
   if (!stream) {
     throw UserError("model " + path + " cannot be opened (" + std::strerror(errno) + "): check the path");
@@ -36,15 +41,19 @@ ModelFile CheckModelFile(const std::string& path, const std::string& engine, con
 
 InputSpec InputSpecFrom(const std::string& path, const std::vector<std::int64_t>& shape, Layout hint,
                         ElementType type) {
-  const auto is_layout = [&shape](std::size_t channels, std::size_t rows, std::size_t columns) {
-    return shape.size() == 4 && shape[0] > 0 && shape[channels] == kImageChannels && shape[rows] > 0 &&
-           shape[columns] > 0 && shape[rows] % kStrides.back() == 0 && shape[columns] % kStrides.back() == 0;
+  const auto is_side = [](std::int64_t pixels) {
+    return pixels > 0 && pixels <= kMaxExtent && pixels % kStrides.back() == 0;
+  };
+  const auto is_layout = [&shape, &is_side](std::size_t channels, std::size_t rows, std::size_t columns) {
+    return shape.size() == 4 && shape[0] > 0 && shape[0] <= kMaxExtent && shape[channels] == kImageChannels &&
+           is_side(shape[rows]) && is_side(shape[columns]);
   };
   const bool nchw = is_layout(1, 2, 3);
   const bool nhwc = is_layout(3, 1, 2);
   if (!nchw && !nhwc) {
-    throw UserError("model " + path + " has an input of shape " + ToString(shape) +
-                    ", not a batch of RGB images with sides that are multiples of 32: export it with a fixed shape");
+    throw UserError(
+        "model " + path + " has an input of shape " + ToString(shape) +
+        ", not a batch of RGB images with sides that are multiples of 32, up to 65536: export it with a fixed shape");
   }
   InputSpec spec;
   spec.layout = nchw && nhwc ? hint : (nchw ? Layout::kNchw : Layout::kNhwc);

@@ -15,6 +15,7 @@
 #include "bounded_queue.h"
 #include "engine.h"
 #include "image_source.h"
+#include "input_file.h"
 #include "model_description.h"
 #include "progress.h"
 #include "raw_maps.h"
@@ -170,10 +171,12 @@ class Pipeline {
 
 void RunPipeline(const Args& args) {
   const std::string& model_path = args.engine_options.model_path;
-  if (!std::filesystem::exists(model_path)) throw UserError("model " + model_path + " does not exist: check --model");
+  RequireRegularFile("model", model_path, "check --model");
   const ModelDescription model = ReadModelDescription(model_path);
   const std::unique_ptr<ImageSource> source = OpenSource(args.input, args.annotations, model);
   RunReport report;
+  // Now, because the file may be gone at the end.
+  report.model_bytes = std::filesystem::file_size(model_path);
   const Stopwatch load_watch;
   const std::unique_ptr<Engine> engine = LoadEngine(args.engine, args.engine_options);
   report.load_seconds = load_watch.Seconds();
@@ -182,7 +185,7 @@ void RunPipeline(const Args& args) {
     throw UserError("model " + model_path + " expects " + ToString(spec.size) + " pixels but its description says " +
                     ToString(model.input_size) + ": export the model again");
   }
-  ResultWriter writer(args.output, args.writes_raw, model.category_ids);
+  ResultWriter writer(args.output, args.writes_raw, model.category_ids, *source);
   const std::vector<std::uint8_t> zeros(spec.Bytes());
   for (int run = 0; run < args.warmup; ++run) engine->Run(zeros.data());
   Pipeline(args, model, engine.get(), source.get(), &writer).Run(&report);
@@ -191,7 +194,6 @@ void RunPipeline(const Args& args) {
   report.engine = args.engine;
   report.device = args.engine_options.device;
   report.model = model_path;
-  report.model_bytes = std::filesystem::file_size(model_path);
   report.precision = args.engine_options.precision;
   report.threads = args.engine_options.threads;
   report.batch = spec.batch;

@@ -9,12 +9,11 @@
 namespace native310 {
 namespace {
 
-// All arithmetic is in single precision and in the order of postprocess.py, so that both give the same boxes.
-float Sigmoid(float x) {
-  // 1 / (1 + exp(-x)) as exp(-log(1 + exp(-x))), without overflow.
-  const float log_sum = x < 0 ? -x + std::log1p(std::exp(x)) : std::log1p(std::exp(-x));
-  return std::exp(-log_sum);
-}
+// All arithmetic is in the order of postprocess.py and in single precision, except for exp: its last digit in single
+// precision differs between libraries, so both compute it in double precision and round. This gives the same boxes.
+float Exp(float x) { return static_cast<float>(std::exp(static_cast<double>(x))); }
+
+float Sigmoid(float x) { return static_cast<float>(1 / (1 + std::exp(-static_cast<double>(x)))); }
 
 void RequireNumber(float value) {
   if (std::isnan(value)) throw UserError("the network's output is not a number (NaN)");
@@ -39,7 +38,7 @@ std::array<float, 4> DecodeBox(const float* txywh, std::size_t cells, const RawM
     const float center =
         (Sigmoid(txywh[axis * cells]) + static_cast<float>(cell_xy[axis])) / static_cast<float>(grid_wh[axis]);
     const auto anchor_share = static_cast<float>(anchor_wh[axis] / input_wh[axis]);
-    const float half = std::exp(txywh[(axis + 2) * cells]) * anchor_share / 2;
+    const float half = Exp(txywh[(axis + 2) * cells]) * anchor_share / 2;
     box_xyxy[axis] = to_original(center - half);
     box_xyxy[axis + 2] = to_original(center + half);
   }
@@ -85,7 +84,8 @@ std::vector<Detection> Detect(const RawMaps& maps, const ModelDescription& model
           continue;
         }
         std::size_t best = 5;
-        for (std::size_t value = 6; value < values; ++value) {
+        for (std::size_t value = 5; value < values; ++value) {
+          RequireNumber(planes[value * cells + cell]);
           if (planes[value * cells + cell] > planes[best * cells + cell]) best = value;
         }
         consider(best);

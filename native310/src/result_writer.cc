@@ -1,56 +1,12 @@
 #include "result_writer.h"
 
 #include <cmath>
-#include <filesystem>
 #include <nlohmann/json.hpp>
-
-#include "user_error.h"
 
 namespace native310 {
 namespace {
 
 using OrderedJson = nlohmann::ordered_json;
-
-constexpr char kBenchmarkName[] = "/benchmark.json";
-constexpr char kDetectionsName[] = "/detections.json";
-constexpr char kRawFolder[] = "/result_Files";
-
-bool IsRawMap(const std::filesystem::path& name) {
-  const std::string stem = name.stem().string();
-  return name.extension() == ".bin" && stem.size() > 2 && stem[stem.size() - 2] == '_' && stem.back() >= '0' &&
-         stem.back() <= '2';
-}
-
-bool IsJsonResult(const std::filesystem::path& name) {
-  return "/" + name.string() == kDetectionsName || "/" + name.string() == kBenchmarkName;
-}
-
-// Returns the final name of a temporary file of OutputFile, or "" for other names.
-std::string FinalName(const std::string& temporary_name) {
-  const std::size_t dot = temporary_name.rfind('.');
-  const bool is_temporary = temporary_name.front() == '.' && dot > 0 && dot + 1 < temporary_name.size() &&
-                            temporary_name.find_first_not_of("0123456789", dot + 1) == std::string::npos;
-  return is_temporary ? temporary_name.substr(1, dot - 1) : "";
-}
-
-// Removes the results of an earlier run, which may be of other images or of another model, and temporary files that a
-// killed run left behind.
-void RemoveOlder(const std::string& folder, bool (*is_result)(const std::filesystem::path& name)) {
-  std::error_code ignored;
-  std::vector<std::filesystem::path> older;
-  for (const auto& file : std::filesystem::directory_iterator(folder, ignored)) {
-    const std::filesystem::path name = file.path().filename();
-    if (is_result(name) || is_result(FinalName(name.string()))) older.push_back(file.path());
-  }
-  for (const std::filesystem::path& file : older) {
-    std::error_code error;
-    std::filesystem::remove(file, error);
-    if (error) {
-      throw UserError("file " + file.string() + " of an earlier run cannot be removed (" + error.message() +
-                      "): change its permissions or choose another --output");
-    }
-  }
-}
 
 // Rounds to a number of decimals, halves to even, like numpy.round.
 double Rounded(double value, int decimals) {
@@ -104,21 +60,21 @@ std::string CocoResult(const CocoId& image_id, const CocoId& category_id, const 
   return result.dump();
 }
 
-ResultWriter::ResultWriter(const std::string& folder, bool writes_raw, std::vector<CocoId> category_ids)
+ResultWriter::ResultWriter(const std::string& folder, bool writes_raw, std::vector<CocoId> category_ids,
+                           const ImageSource& source)
     : folder_(folder), writes_raw_(writes_raw), category_ids_(std::move(category_ids)) {
-  PrepareFolder(folder);
-  RemoveOlder(folder, IsJsonResult);
-  RemoveOlder(folder + kRawFolder, IsRawMap);
-  if (writes_raw) PrepareFolder(folder + kRawFolder);
-  json_ = std::make_unique<OutputFile>(folder + kDetectionsName);
+  for (std::size_t index = 0; writes_raw && index < source.size(); ++index) folder_.CheckName(source.Name(index));
+  folder_.RemoveResults();
+  if (writes_raw) folder_.CreateRawFolder();
+  json_ = std::make_unique<OutputFile>(folder_.Detections());
 }
 
 void ResultWriter::Write(const ImageInfo& image, const RawMaps& maps, const std::vector<Detection>& detections) {
   if (writes_raw_) {
     for (std::size_t index = 0; index < maps.size(); ++index) {
-      OutputFile file(folder_ + kRawFolder + "/" + image.name + "_" + std::to_string(index) + ".bin");
+      OutputFile file(folder_.RawMap(image.name, index));
       file.Write(maps[index].values.data(), maps[index].values.size() * sizeof(float));
-      file.Finish();
+      file.Finish(Durability::kBuffered);
     }
   }
   for (const Detection& detection : detections) {
@@ -131,8 +87,10 @@ void ResultWriter::Write(const ImageInfo& image, const RawMaps& maps, const std:
 void ResultWriter::Finish(RunReport* report) {
   report->detections = detections_;
   json_->Write(detections_ == 0 ? "[]\n" : "\n]\n");
+  // To wait once for all raw maps is much faster than for each.
+  if (writes_raw_) folder_.Sync();
   json_->Finish();
-  OutputFile benchmark(folder_ + kBenchmarkName);
+  OutputFile benchmark(folder_.Benchmark());
   benchmark.Write(BenchmarkJson(*report));
   benchmark.Finish();
 }

@@ -11,22 +11,23 @@
 #include "image_source.h"
 #include "network_io.h"
 #include "output_file.h"
+#include "output_folder.h"
 #include "postprocess.h"
 
 namespace native310 {
 
 class ResultWriter {
  public:
-  // Creates the folder and removes the results of an earlier run. All functions here throw UserError if something
-  // cannot be written.
-  ResultWriter(const std::string& folder, bool writes_raw, std::vector<CocoId> category_ids);
+  // Creates and locks the folder, checks the names of the images and removes the results of an earlier run. All
+  // functions here throw UserError if something cannot be written.
+  ResultWriter(const std::string& folder, bool writes_raw, std::vector<CocoId> category_ids, const ImageSource& source);
 
   void Write(const ImageInfo& image, const RawMaps& maps, const std::vector<Detection>& detections);
   // Completes detections.json, adds its number of detections to the report and writes that as benchmark.json.
   void Finish(RunReport* report);
 
  private:
-  std::string folder_;
+  OutputFolder folder_;
   bool writes_raw_;
   std::vector<CocoId> category_ids_;
   std::unique_ptr<OutputFile> json_;

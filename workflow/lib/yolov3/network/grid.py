@@ -47,9 +47,19 @@ def prediction_grid(input_size: InputSize, anchors: tuple[AnchorSize, ...]) -> n
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    """Return 1 / (1 + exp(-x)) in the dtype of x, without overflow; NaN gives NaN."""
-    with np.errstate(invalid="ignore"):
-        return np.exp(-np.logaddexp(0, -x)).astype(x.dtype)
+    """Return 1 / (1 + exp(-x)) in the dtype of x; NaN gives NaN.
+
+    Computed in double precision, as in the C++ program: the last digit of exp in single precision differs between
+    libraries.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return (1 / (1 + np.exp(-x.astype(np.float64)))).astype(x.dtype)
+
+
+def _exp(x: np.ndarray) -> np.ndarray:
+    """Return exp(x) in the dtype of x, computed as in `sigmoid`."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.exp(x.astype(np.float64)).astype(x.dtype)
 
 
 def decode_boxes(encoded: np.ndarray, grid: np.ndarray) -> np.ndarray:
@@ -60,7 +70,7 @@ def decode_boxes(encoded: np.ndarray, grid: np.ndarray) -> np.ndarray:
         grid: [..., 6], rows of `prediction_grid` of the same predictions.
     """
     center_xy = (sigmoid(encoded[..., 0:2]) + grid[..., 0:2]) / grid[..., 2:4]
-    size_wh = np.exp(encoded[..., 2:4]) * grid[..., 4:6]
+    size_wh = _exp(encoded[..., 2:4]) * grid[..., 4:6]
     return np.concatenate([center_xy, size_wh], axis=-1)
 
 
