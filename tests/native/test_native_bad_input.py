@@ -5,11 +5,13 @@ import os
 import resource
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from native_helpers import (
+    ANCHORS,
     SIZE,
     Program,
     assert_ran,
@@ -104,9 +106,10 @@ def test_a_model_of_another_engine(case: Case, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "part"),
     [
-        (lambda path: path.unlink(), "model.om does not exist"),
+        (lambda path: path.unlink(), "model.om cannot be opened (No such file or directory)"),
         (lambda path: path.write_bytes(b""), "has only 0 bytes"),
-        (lambda path: (path.unlink(), path.mkdir()), "is a folder"),
+        (lambda path: (path.unlink(), path.mkdir()), "model.om cannot be read (Is a directory)"),
+        (lambda path: (path.unlink(), os.mkfifo(path)), "model.om cannot be read (Not a regular file)"),
         (lambda path: Path(f"{path}.json").unlink(), "model.om.json cannot be opened"),
         (lambda path: Path(f"{path}.json").write_text("{"), "at byte 2 (parse error at line 1, column 2: "),
         (lambda path: change_json(Path(f"{path}.json"), lambda value: value.pop("anchors")), "has no anchors"),
@@ -123,6 +126,10 @@ def test_a_model_of_another_engine(case: Case, tmp_path: Path) -> None:
             "of the 3 class_names",
         ),
         (lambda path: describe_model(path, (96, 96)), "64 x 96"),
+        (lambda path: describe_model(path, anchors=[[10, 0], *ANCHORS[1:]]), "as anchors, not nine pairs of lengths"),
+        (lambda path: describe_model(path, anchors=[*ANCHORS[1:], [1e300, 9]]), "as anchors, not nine pairs of"),
+        (lambda path: describe_model(path, mean_rgb=[0, 0, -1]), "as mean_rgb, not three numbers from 0 to 1"),
+        (lambda path: describe_model(path, std_rgb=[0, 1, 1]), "as std_rgb, not three numbers from 0.001 to 1"),
     ],
 )
 def test_a_bad_model_or_description(case: Case, spoil, part: str) -> None:
@@ -168,6 +175,8 @@ def test_an_empty_index(case: Case) -> None:
         ({"layout": "CHWN"}, 'has "CHWN" as layout, not NCHW or NHWC'),
         ({"mean_rgb": [1, 2]}, "has an array of 2 as mean_rgb, not an array of 3"),
         ({"mean_rgb": [1, 2, "x"]}, 'has "x" as mean_rgb[2], not a number'),
+        ({"mean_rgb": [0, 0, 1e300]}, "as mean_rgb, not three numbers from 0 to 1"),
+        ({"std_rgb": [0.2, 0.2, -0.2]}, "as std_rgb, not three numbers from 0.001 to 1"),
         ({"images": {"id": 1}}, "names no image"),
     ],
 )
@@ -186,7 +195,12 @@ def test_a_wrong_index(case: Case, values: dict, part: str) -> None:
         ({"name": "../escaped"}, 'has "../escaped" as images[1].name, not a file name'),
         ({"name": "COCO_val2014_000000000001"}, "two images named"),
         ({"id": 1}, "two images with id 1"),
+        ({"name": "a\0b"}, "as images[1].name, not a file name"),
+        ({"file": "a\0b"}, "as images[1].file, not a path"),
         ({"share_xy": [0, 1]}, "as images[1].share_xy, not two numbers above 0"),
+        ({"share_xy": [1, 1e300]}, "as images[1].share_xy, not two numbers above 0"),
+        ({"offset_xy": [-0.1, 0]}, "as images[1].offset_xy, not two numbers from 0"),
+        ({"offset_xy": [0.5, 0], "share_xy": [0.6, 1]}, "as images[1].share_xy, not two numbers above 0 that are"),
     ],
 )
 def test_a_wrong_image_in_the_index(case: Case, values: dict, part: str) -> None:
@@ -198,13 +212,12 @@ def test_raw_maps_of_an_earlier_run_are_gone(case: Case) -> None:
     maps = case.output / "result_Files"
     assert_ran(case.run(), case.output)
     assert len(list(maps.iterdir())) == 9
-    (maps / "notes.txt").write_text("the user's")
     case.change_index(images=json.loads(case.index.read_text())["images"][:1])
     assert_ran(case.run(), case.output)
     first = {f"COCO_val2014_000000000001_{number}.bin" for number in range(3)}
-    assert {path.name for path in maps.iterdir()} == {*first, "notes.txt"}
+    assert {path.name for path in maps.iterdir()} == first
     assert_ran(case.run("--raw", 0), case.output)
-    assert {path.name for path in maps.iterdir()} == {"notes.txt"}
+    assert not list(maps.iterdir())
 
 
 def test_names_with_spaces_and_other_alphabets(case: Case, tmp_path: Path) -> None:
@@ -214,7 +227,9 @@ def test_names_with_spaces_and_other_alphabets(case: Case, tmp_path: Path) -> No
     assert (case.output / "result_Files" / "Käse 图像_2.bin").is_file()
 
 
-@pytest.mark.parametrize("values", [slice(4, 5), slice(5, None)], ids=["confidence", "classes"])
+@pytest.mark.parametrize(
+    "values", [slice(4, 5), slice(5, None), slice(7, 8)], ids=["confidence", "classes", "last class"]
+)
 def test_values_that_are_not_numbers(case: Case, values: slice) -> None:
     raw_maps = random_raw_maps(1)
     for raw in raw_maps:
@@ -231,13 +246,130 @@ def test_bins_of_another_normalisation(case: Case) -> None:
 def test_what_a_killed_run_left_goes(case: Case) -> None:
     assert_ran(case.run(), case.output)
     wanted = sorted(path.name for path in case.output.rglob("*"))
-    left = [".detections.json.123", ".benchmark.json.123", "result_Files/.COCO_val2014_000000000001_0.bin.123"]
-    kept = [".detections.json.mine", "result_Files/notes.bin"]
+    left = [f"{folder}.native310.{digit * 16}" for folder in ("", "result_Files/") for digit in "0f"]
+    kept = [".native310.mine", ".native310.01234567"]
     for name in (*left, *kept):
         (case.output / name).touch()
     assert case.run().returncode == 0
     names = sorted(path.name for path in case.output.rglob("*"))
     assert names == sorted([*wanted, *(Path(name).name for name in kept)])
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_do_not_reach_the_results(case: Case, tmp_path: Path, closed: str) -> None:
+    assert_ran(case.run(), case.output)
+    wanted = (case.output / "detections.json").read_text()
+    # The shell gives "$@" the streams that it has left.
+    shell = Program(Path("/bin/sh"), case.program.environment)
+    words = ("--engine", "acl", "--model", case.model, "--input", case.bins, "--output", case.output)
+    result = shell.run("-c", f'exec "$@" {closed}', "sh", case.program.path, *words)
+    assert_ran(result, case.output)
+    assert (case.output / "detections.json").read_text() == wanted
+
+
+def start_endless_run(case: Case) -> subprocess.Popen[bytes]:
+    """Start a run that stays in its warm-up and return when it has prepared its output folder."""
+    words = ["--engine", "acl", "--model", case.model, "--input", case.bins, "--output", case.output]
+    command = [str(word) for word in (case.program.path, *words, "--warmup", 2**31 - 1)]
+    process = subprocess.Popen(command, env=case.program.environment)
+    while not (case.output / "result_Files").is_dir():
+        assert process.poll() is None
+        time.sleep(0.01)
+    return process
+
+
+def test_two_runs_into_one_folder(case: Case) -> None:
+    first = start_endless_run(case)
+    try:
+        second = case.run()
+        left = {path.name for path in case.output.iterdir()}
+    finally:
+        first.kill()
+        first.wait()
+    assert_refused(second, None, f"another run writes to output folder {case.output}", "choose another --output")
+    # The first run's own files were not touched, and nothing of it is in the way of a third.
+    assert {name.rpartition(".")[0] for name in left - {"result_Files"}} == {".native310"}
+    assert_ran(case.run(), case.output)
+
+
+def test_a_model_that_is_removed_during_the_run(case: Case) -> None:
+    model_bytes = case.model.stat().st_size
+    words = ["--engine", "acl", "--model", case.model, "--input", case.bins, "--output", case.output]
+    process = subprocess.Popen(
+        [str(word) for word in (case.program.path, *words, "--warmup", 3000)],
+        env=case.program.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (case.output / "result_Files").is_dir():
+        assert process.poll() is None
+        time.sleep(0.001)
+    case.model.unlink()
+    _, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    assert json.loads((case.output / "benchmark.json").read_text())["model_bytes"] == model_bytes
+
+
+def test_links_in_the_output_folder_are_not_followed(case: Case, tmp_path: Path) -> None:
+    """Files appear under a random name, and in place of a link, not in its target."""
+    case.output.mkdir()
+    target = tmp_path / "precious"
+    target.write_text("precious")
+    (case.output / "detections.json").symlink_to(target)
+    assert_ran(case.run(), case.output)
+    assert target.read_text() == "precious" and not (case.output / "detections.json").is_symlink()
+
+
+def test_a_linked_folder_of_raw_maps_is_not_emptied(case: Case, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "a_0.bin").write_text("precious")
+    case.output.mkdir()
+    (case.output / "result_Files").symlink_to(elsewhere)
+    assert_refused(case.run(), case.output, "result_Files, which is a link", "choose another --output")
+    assert (elsewhere / "a_0.bin").read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["notes.bin", "a_0.txt", "a_0.bin/"])
+def test_another_programs_raw_folder_is_not_emptied(case: Case, name: str) -> None:
+    assert_ran(case.run(), case.output)
+    maps = case.output / "result_Files"
+    (maps / name).mkdir() if name.endswith("/") else (maps / name).touch()
+    before = sorted(path.name for path in case.output.rglob("*"))
+    result = case.run()
+    assert_refused(result, None, f"result_Files would be emptied but has {name.rstrip('/')}", "choose another --output")
+    assert sorted(path.name for path in case.output.rglob("*")) == before
+
+
+def test_a_pipe_as_a_bin(case: Case) -> None:
+    path = case.bins / "COCO_val2014_000000000002.bin"
+    path.unlink()
+    os.mkfifo(path)
+    assert_refused(case.run(), case.output, f"{path.name} cannot be read (Not a regular file)")
+
+
+def test_a_pipe_as_the_index(case: Case) -> None:
+    case.index.unlink()
+    os.mkfifo(case.index)
+    assert_refused(case.run(), case.output, "index.json cannot be read (Not a regular file)")
+
+
+def test_names_as_long_as_the_file_system_allows(case: Case) -> None:
+    assert_ran(case.run(), case.output)
+    longest = os.pathconf(case.output, "PC_NAME_MAX") - len("_0.bin")
+    case.change_image(name="x" * (longest + 1))
+    # The results of the earlier run are still there.
+    assert_refused(case.run(), None, f"{longest + 7} bytes where the file system allows {longest + 6}", "--raw 0")
+    assert (case.output / "detections.json").is_file()
+    assert_ran(case.run("--raw", 0), case.output)
+    case.change_image(name="x" * longest)
+    assert_ran(case.run(), case.output)
+
+
+def test_threads_are_limited_to_the_cpus(case: Case) -> None:
+    assert_ran(case.run("--threads", 4096), case.output)
+    threads = json.loads((case.output / "benchmark.json").read_text())["threads"]
+    assert threads == len(os.sched_getaffinity(0))
 
 
 def test_an_output_folder_that_cannot_be_made(case: Case, tmp_path: Path) -> None:

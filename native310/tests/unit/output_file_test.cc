@@ -1,27 +1,17 @@
 #include "output_file.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 
 #include "check.h"
+#include "temporary_folder.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Folder {
-  Folder() { CHECK(mkdtemp(name) != nullptr); }
-  ~Folder() { fs::remove_all(name); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string File(const std::string& file) const { return std::string(name) + "/" + file; }
-  auto Entries() const { return std::distance(fs::directory_iterator(name), fs::directory_iterator()); }
-
-  char name[40] = "/tmp/native310_files_XXXXXX";
-};
+using Folder = testing::TemporaryFolder;
 
 }  // namespace
 
@@ -52,4 +42,15 @@ TEST(AnUnfinishedFileLeavesNothing) {
 TEST(AMissingFolderIsOneSentence) {
   const std::string problem = testing::MessageOf([] { native310::OutputFile("/nonexistent/a.bin"); });
   CHECK(problem.find("file /nonexistent/a.bin cannot be written (No such file or directory)") == 0);
+}
+
+TEST(TemporaryNamesAreRecognised) {
+  const Folder folder;
+  native310::OutputFile file(folder.File("a.bin"));
+  const std::string name = fs::directory_iterator(folder.name)->path().filename();
+  CHECK(native310::IsTemporaryName(name));
+  CHECK(!native310::IsTemporaryName(name + "0"));
+  CHECK(!native310::IsTemporaryName("." + name));
+  CHECK(!native310::IsTemporaryName(name.substr(0, name.size() - 1) + "g"));
+  CHECK(!native310::IsTemporaryName("a.bin"));
 }
