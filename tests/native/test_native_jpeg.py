@@ -1,6 +1,8 @@
 """JPEG input: the same pixels as in Python, the same results as from bins, and one sentence for what is no good."""
 
 import json
+import os
+import struct
 from pathlib import Path
 
 import cv2
@@ -19,8 +21,11 @@ from native_helpers import (
 )
 from PIL import Image
 
+from yolov3.data.images import MAX_PIXELS, read_image_rgb
+from yolov3.errors import InputError
 from yolov3.network.preprocess import normalise, place_image
 from yolov3.network.settings import NORMALISATIONS
+from yolov3.prediction.predict import find_images
 
 ORIENTATION = 0x0112
 
@@ -97,6 +102,94 @@ def test_kinds_of_jpeg_equal_opencv(dump: Program, tmp_path: Path, kind: str) ->
     save_kind(kind, path)
     height, width = read_as_python(path).shape[:2]
     assert_same_pixels(dump, path, (height, width), False)
+
+
+def tiff(*entries: tuple[int, int, int], order: bytes = b"II", mark: int = 42, start: int = 8, count: int = 0) -> bytes:
+    """A TIFF structure with entries (tag, length, value), little endian only if `order` is II."""
+    little = order == b"II"
+    directory = (count or len(entries)).to_bytes(2, "little" if little else "big")
+    for tag, length, value in entries:
+        # A short integer stands at the beginning of the field for the value.
+        code = "<HHIHH" if little else ">HHIHH"
+        halves = (value & 0xFFFF, value >> 16) if little or tag == ORIENTATION else (value >> 16, value & 0xFFFF)
+        directory += struct.pack(code, tag, 3, length, *halves)
+    header = struct.pack("<2sHI" if little else ">2sHI", order, mark, start)
+    return b"Exif\0\0" + header + directory
+
+
+TURNED = (ORIENTATION, 1, 6)
+MAKE, RESOLUTION, UNIT, WHITE_POINT, COPYRIGHT = 0x010F, 0x011A, 0x0128, 0x013E, 0x8298
+# Segments APP1, and whether OpenCV turns the image.
+EXIF = {
+    "little endian": ([tiff(TURNED)], True),
+    "big endian": ([tiff(TURNED, order=b"MM")], True),
+    "another byte order counts as big endian": ([tiff(TURNED, order=b"XY")], True),
+    "a wrong mark": ([tiff(TURNED, mark=43)], False),
+    "another mark that TIFF has": ([tiff(TURNED, order=b"MM", mark=0x2A00)], False),
+    "only the first segment counts": ([b"http://ns.adobe.com/xap/1.0/\0<x/>", tiff(TURNED)], False),
+    "an empty segment first": ([b"", tiff(TURNED)], False),
+    "the second segment does not matter": ([tiff(TURNED), tiff((ORIENTATION, 1, 3))], True),
+    "another name than Exif": ([b"Exit\0\1" + tiff(TURNED)[6:]], True),
+    "the first orientation counts": ([tiff(TURNED, (ORIENTATION, 1, 1))], True),
+    "an unknown orientation": ([tiff((ORIENTATION, 1, 9))], False),
+    "a directory beyond the end": ([tiff(TURNED, start=4000)], False),
+    "a directory in the last bytes": ([tiff(TURNED, start=20)], False),
+    "an overflowing start": ([tiff(TURNED, start=2**32 - 1)], False),
+    "more entries than there are": ([tiff(TURNED, count=999)], True),
+    "a text beyond the end before it": ([tiff((MAKE, 50, 4000), TURNED)], False),
+    "a text beyond the end after it": ([tiff(TURNED, (COPYRIGHT, 50, 4000))], True),
+    "a text within": ([tiff((MAKE, 9, 8), TURNED)], True),
+    "a text of enormous length": ([tiff((MAKE, 2**32 - 1, 8), TURNED)], False),
+    "a short text": ([tiff((MAKE, 4, 4000), TURNED)], True),
+    "a fraction beyond the end": ([tiff((RESOLUTION, 1, 4000), TURNED)], False),
+    "a fraction that just fits": ([tiff((RESOLUTION, 1, 26), TURNED)], True),
+    "a fraction that just does not": ([tiff((RESOLUTION, 1, 27), TURNED)], False),
+    "two fractions of which one fits": ([tiff((WHITE_POINT, 2, 26), TURNED)], False),
+    "an unknown tag beyond the end": ([tiff((0x9999, 50, 4000), TURNED)], True),
+    "a unit": ([tiff((UNIT, 1, 2), TURNED)], True),
+    "cut off after the orientation": ([tiff(TURNED)[:-2]], True),
+    "cut off in the orientation": ([tiff(TURNED)[:-3]], False),
+    "nothing but a name": ([b"Exif\0\0"], False),
+    "a byte order only": ([b"Exif\0\0II"], False),
+}
+
+
+@pytest.mark.parametrize(("segments", "is_turned"), EXIF.values(), ids=EXIF)
+def test_exif_is_read_as_by_opencv(dump: Program, tmp_path: Path, segments: list[bytes], is_turned: bool) -> None:
+    path = tmp_path / "image.jpg"
+    picture(50, 70).save(path)
+    content = path.read_bytes()
+    marked = b"".join(b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data for data in segments)
+    path.write_bytes(content[:2] + marked + content[2:])
+    height, width = read_as_python(path).shape[:2]
+    assert (height > width) == is_turned
+    assert_same_pixels(dump, path, (height, width), False)
+
+
+def claim_size(path: Path, width: int, height: int) -> None:
+    """Let the header of a JPEG file give another size."""
+    content = bytearray(path.read_bytes())
+    start = content.index(b"\xff\xc0") + 5
+    content[start : start + 4] = struct.pack(">HH", height, width)
+    path.write_bytes(content)
+
+
+def test_an_enormous_image_is_refused_before_it_takes_memory(build_dir: Path, dump: Program, tmp_path: Path) -> None:
+    # The sanitizers take memory of their own.
+    program = Program(build_dir / "tests" / "dump_image")
+    path = tmp_path / "image.jpg"
+    picture(32, 32).save(path)
+    claim_size(path, 65_000, 65_000)
+    result, peak_kib = program.run_for_peak_kib(path, 32, 32, 0, tmp_path / "out.raw")
+    assert_refused(result, None, f"has 65000 x 65000 pixels, more than {MAX_PIXELS}", name="dump_image")
+    assert peak_kib < 20_000
+    with pytest.raises(InputError, match=f"has 65000 x 65000 pixels, more than {MAX_PIXELS}"):
+        read_image_rgb(path)
+    # Of an image that is read there is one copy in memory.
+    claim_size(path, 6000, 6000)
+    result, peak_kib = program.run_for_peak_kib(path, 32, 32, 0, tmp_path / "out.raw")
+    assert result.returncode == 0, result.stderr
+    assert peak_kib * 1024 < 6000 * 6000 * 3 * 1.3
 
 
 class Case:
@@ -199,6 +292,32 @@ def test_a_list_and_a_single_file(case: Case, tmp_path: Path) -> None:
     assert {d["image_id"] for d in found} == {2}
     assert {d["image_id"] for d in assert_ran(case.run("--input", first), case.output)} == {1}
     assert {d["image_id"] for d in assert_ran(case.run(), case.output)} == {1, 2}
+
+
+def test_a_list_of_windows(case: Case, tmp_path: Path) -> None:
+    case.add("1.jpg")
+    (tmp_path / "list.txt").write_text("images/1.jpg\r\n", encoding="utf-8-sig")
+    assert assert_ran(case.run("--input", tmp_path / "list.txt"), case.output)
+    (tmp_path / "pipe.txt").symlink_to("/dev/zero")
+    result = case.run("--input", tmp_path / "pipe.txt")
+    assert_refused(result, None, "image list", "pipe.txt cannot be read (Not a regular file)")
+
+
+def test_a_folder_holds_the_images_that_it_holds_for_python(case: Case) -> None:
+    """Hidden files, as macOS writes them, and folders are no images."""
+    case.add("1.jpe")
+    case.add("2.jpg")
+    (case.folder / "._2.jpg").write_bytes(b"\0\5\x16\7 of macOS")
+    (case.folder / "3.jpg").mkdir()
+    os.mkfifo(case.folder / "4.jpg")
+    assert {path.name for path in find_images(case.folder)} == {"1.jpe", "2.jpg"}
+    assert {d["image_id"] for d in assert_ran(case.run(), case.output)} == {1, 2}
+
+
+def test_a_pipe_as_an_image(case: Case) -> None:
+    os.mkfifo(case.folder / "1.jpg")
+    result = case.run("--input", case.folder / "1.jpg")
+    assert_refused(result, case.output, "1.jpg cannot be read (Not a regular file)")
 
 
 @pytest.mark.parametrize("kind", ["greyscale", "CMYK", "progressive"])
