@@ -1,18 +1,23 @@
 // Converts an ONNX or MindIR file for MindSpore Lite, with the options of the vendor's converter_lite:
 //   mslite_convert --fmk ONNX --modelFile x.onnx --outputFile y --saveType MINDIR_LITE [--configFile c]
 // With the vendor's archive this runs converter_lite; the wheel has only the converter's library, without a header.
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <map>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "../src/standard_streams.h"
 
 #ifndef CONVERTER_PROGRAM
 #include "include/api/status.h"
@@ -134,15 +139,48 @@ bool Convert(const Options& options, const std::string& output) {
   return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-// A temporary folder beside the output; removed in the end with all that the converter wrote to it.
-struct WorkFolder {
-  fs::path path;
-
+// A temporary folder under a name that was not there; removed in the end with all that the converter wrote to it.
+class WorkFolder {
+ public:
+  explicit WorkFolder(const fs::path& parent) {
+    std::string name = parent / ".mslite_convert.XXXXXX";
+    std::error_code error;
+    fs::create_directories(parent, error);
+    if (!error && mkdtemp(name.data()) == nullptr) error = std::error_code(errno, std::generic_category());
+    if (error) {
+      throw std::runtime_error("a folder in " + parent.string() + " cannot be created (" + error.message() +
+                               "): choose another --outputFile");
+    }
+    path_ = name;
+  }
   ~WorkFolder() {
     std::error_code ignored;
-    fs::remove_all(path, ignored);
+    fs::remove_all(path_, ignored);
   }
+  WorkFolder(const WorkFolder&) = delete;
+  WorkFolder& operator=(const WorkFolder&) = delete;
+
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
 };
+
+// Gives a converted file its permissions and its name when it is on the disk.
+void Publish(const fs::path& converted, const fs::path& final_path) {
+  // The converter writes files that only their owner can read; the result gets the permissions of any other new file.
+  const mode_t mask = umask(0);
+  umask(mask);
+  const int descriptor = open(converted.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool is_synced = descriptor >= 0 && fchmod(descriptor, 0666 & ~mask) == 0 && fsync(descriptor) == 0;
+  if (!is_synced || rename(converted.c_str(), final_path.c_str()) != 0) {
+    const std::string reason = std::strerror(errno);
+    if (descriptor >= 0) close(descriptor);
+    throw std::runtime_error("file " + final_path.string() + " cannot be written (" + reason +
+                             "): free some disk space or choose another --outputFile");
+  }
+  close(descriptor);
+}
 
 void Run(const Options& options) {
   for (const char* name : {"modelFile", "configFile"}) {
@@ -155,17 +193,12 @@ void Run(const Options& options) {
   fs::path output = options.at("outputFile");
   if (output.extension() == extension) output.replace_extension();
   const fs::path final_path = output.string() + extension;
-  const fs::path folder = output.string() + ".converting." + std::to_string(getpid());
-  std::error_code error;
-  if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
-  // A folder that is there already is not removed.
-  if (!error && !fs::create_directory(folder, error) && !error) error = std::make_error_code(std::errc::file_exists);
-  if (error) {
-    throw std::runtime_error("folder " + folder.string() + " cannot be created (" + error.message() +
-                             "): choose another --outputFile");
+  if (fs::is_directory(final_path)) {
+    throw std::runtime_error("file " + final_path.string() +
+                             " cannot be written (a folder has that name): choose another --outputFile");
   }
-  const WorkFolder work{folder};
-  const fs::path converted = work.path / output.filename();
+  const WorkFolder work(output.has_parent_path() ? output.parent_path() : ".");
+  const fs::path converted = work.path() / output.filename();
   const bool is_converted = Convert(options, converted.string());
   const fs::path converted_file = converted.string() + extension;
   if (!is_converted || !fs::exists(converted_file)) {
@@ -173,16 +206,13 @@ void Run(const Options& options) {
                              ": check that it is a complete " + options.at("fmk") +
                              " file with a fixed input shape (GLOG_v=1 shows the converter's own log)");
   }
-  // The converter writes files that only their owner can read; the result gets the permissions of any other new file.
-  const mode_t mask = umask(0);
-  umask(mask);
-  chmod(converted_file.c_str(), 0666 & ~mask);
-  fs::rename(converted_file, final_path);
+  Publish(converted_file, final_path);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  native310::OpenStandardStreams();
   if (argc > 1 && std::string(argv[1]) == "--help") {
     std::fputs(kUsage, stdout);
     return 0;

@@ -48,10 +48,23 @@ def test_the_vendors_converter_finds_its_libraries(folder: Path, tmp_path: Path)
 
 
 def test_a_folder_that_was_there_is_kept(folder: Path, tmp_path: Path) -> None:
-    # The temporary folder is named after the process, whose number the shell passes on.
-    script = f'mkdir "{tmp_path}/model.converting.$$" && touch "{tmp_path}/model.converting.$$/kept" && exec "$@"'
+    kept = tmp_path / "model.ms" / "kept"
+    kept.parent.mkdir()
+    kept.touch()
+    done = subprocess.run(words(folder, tmp_path / "model.onnx"), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "model.ms cannot be written (a folder has that name): choose another --outputFile" in done.stderr
+    assert kept.exists() and {path.name for path in tmp_path.iterdir()} == {"model.onnx", "model.ms"}
+
+
+def test_only_the_own_temporary_folder_is_removed(folder: Path, tmp_path: Path) -> None:
+    """A folder whose name could be guessed from the process, whose number the shell passes on, is not touched."""
+    script = (
+        f'for name in model.converting.$$ .mslite_convert.$$; do mkdir "{tmp_path}/$name" && '
+        f'touch "{tmp_path}/$name/kept"; done; exec "$@"'
+    )
     command = ["sh", "-c", script, "sh", *words(folder, tmp_path / "model.onnx")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "cannot be created (File exists): choose another --outputFile" in done.stderr
-    assert len(list(tmp_path.glob("model.converting.*/kept"))) == 1
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("*/kept"))) == 2
+    assert len(list(tmp_path.iterdir())) == 4

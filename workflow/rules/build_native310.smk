@@ -57,6 +57,6 @@ use rule build_native310 as build_converter with:
         timed("build_converter", PLAN.uses_mslite_converter)
     params:
         run=command("build_native310", more=SOURCE_OPTION),
-        sources=native_code("CMakeLists.txt", "cmake/*", "tools/*"),
+        sources=native_code("CMakeLists.txt", "cmake/*", "tools/*", "src/standard_streams.h"),
         cann="",
         target="--target mslite_convert",
