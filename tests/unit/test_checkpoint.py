@@ -3,6 +3,8 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import mindspore
 import numpy as np
@@ -207,3 +209,45 @@ def test_checkpoint_without_settings_or_heads_is_no_network(network: YOLOv3, tmp
     save_checkpoint(tmp_path / "backbone.ckpt", backbone, dataclasses.replace(SETTINGS, class_names=()))
     with pytest.raises(InputError, match="backbone only"):
         load_network(tmp_path / "backbone.ckpt")
+
+
+def test_whatever_the_loader_raises_is_one_sentence(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which errors MindSpore raises for damaged files: tests/fuzz/checkpoints.py."""
+    for error in (AttributeError("x"), SystemError("x"), MemoryError(), IndexError("x")):
+        monkeypatch.setattr(mindspore, "load_checkpoint", Mock(side_effect=error))
+        with pytest.raises(InputError, match=r"is cut off or not a MindSpore checkpoint: write or copy it again"):
+            read_checkpoint(saved)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"anchors": [[1, 2]] * 8},
+        {"anchors": [[1, float("inf")]] * 9},
+        {"anchors": [[1, 10**400]] * 9},
+        {"anchors": 3},
+        {"class_names": [1, 2, 3]},
+        {"class_names": None},
+        {"backbone_shape": [8, "16"]},
+        {"backbone_layers": [1, -1]},
+        {"batch_norm_momentum": 99},
+        {"compatibility": "darkmet"},
+        {"normalisation": ["unit"]},
+        {"testing_shape": 4.5},
+        {"letterbox": "no"},
+        {"category_ids": [1]},
+    ],
+    ids=lambda damage: f"{damage}"[:40],
+)
+def test_damaged_settings_are_one_sentence(saved: Path, damage: dict[str, Any]) -> None:
+    checkpoint = read_checkpoint(saved)
+    texts = {"network_settings": json.dumps({**json.loads(SETTINGS.to_json()), **damage})}
+    with pytest.raises(InputError, match="carries network settings that cannot be read: write it again"):
+        _ = dataclasses.replace(checkpoint, texts=texts).settings
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "9" * 5000, "[]", "3", '{"anchors":'])
+def test_settings_that_are_none_are_one_sentence(saved: Path, text: str) -> None:
+    checkpoint = dataclasses.replace(read_checkpoint(saved), texts={"network_settings": text})
+    with pytest.raises(InputError, match="carries network settings that cannot be read"):
+        _ = checkpoint.settings

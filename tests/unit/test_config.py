@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from yolov3.config.config import complete_config, network_input
+from yolov3.config.config import complete_config, network_input, refuse_double_keys
 from yolov3.config.schema import config_schema, section_schema
 from yolov3.errors import InputError
 
@@ -318,3 +318,40 @@ def test_a_workflow_evaluates_as_it_trains(config, expected):
 def test_engines_are_compared_on_cpus_only(config, said):
     with pytest.raises(InputError, match=said):
         complete_config(config)
+
+
+@pytest.mark.parametrize(
+    "value", [int("9" * 400), 16**5000, [[1, 16**5000]]], ids=["400 digits", "6020 digits", "list"]
+)
+def test_integers_of_many_digits_are_refused(value):
+    with pytest.raises(InputError, match=r"config key train\.lr is .* but must be finite") as caught:
+        complete_config({"train": {"lr": value}})
+    assert len(str(caught.value)) < 400
+
+
+def test_a_list_that_contains_itself_is_refused():
+    with pytest.raises(InputError, match="nested too deeply"):
+        complete_config(yaml.safe_load("network: {anchor_scales: &a [*a]}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "line"),
+    [
+        ("train: {lr: 0.1}\ntrain: {lr: 0.2}\n", "train", 1),
+        ("seed: 1\neval:\n  letterbox: true\n  letterbox: false\n", "letterbox", 3),
+        ('{"a": [{"b": 1},\n{"c": 1, "c": 2}]}', "c", 2),
+    ],
+)
+def test_a_key_given_twice_is_refused(tmp_path, text, key, line):
+    path = tmp_path / "config.yaml"
+    path.write_text(text, encoding="utf-8-sig")
+    with pytest.raises(
+        InputError, match=f"config.yaml has the key {key} twice in the mapping that begins at line {line}"
+    ):
+        refuse_double_keys(path)
+
+
+def test_a_mapping_may_be_used_twice(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("a: &x {b: 1}\nc: {<<: *x, b: 2}\nd: [*x, *x]\n")
+    refuse_double_keys(path)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from unittest.mock import Mock
 
 import mindspore
 import numpy as np
@@ -114,3 +115,21 @@ def test_set_aside_keeps_all_under_the_first_free_name(saved, caplog):
     assert not folder.exists() and (kept / "last.ckpt").is_file()
     (message,) = caplog.messages
     assert str(folder) in message and str(kept) in message and "lr was 0.1, is 0.2" in message
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [("progress", "{}"), ("progress", "[" * 10_000), ("identity", "3"), ("identity", "{"), ("progress", "3")],
+)
+def test_a_damaged_text_in_a_state_is_told(saved, monkeypatch, entry, text):
+    step = Step(0.0)
+    state_of = mindspore.load_checkpoint
+    monkeypatch.setattr(mindspore, "load_checkpoint", lambda path: {**state_of(path), entry: text})
+    progress, reason = load_state(saved, step, IDENTITY)
+    assert progress is None and reason.startswith("it is damaged")
+    assert step.weight.asnumpy().tolist() == [0, 0, 0]
+
+
+def test_whatever_the_loader_raises_is_told(saved, monkeypatch):
+    monkeypatch.setattr(mindspore, "load_checkpoint", Mock(side_effect=SystemError("x")))
+    assert load_state(saved, Step(0.0), IDENTITY) == (None, "it cannot be read (SystemError)")

@@ -18,7 +18,7 @@ if set("{}") & set(str(WORKFLOW_DIR)):
     raise WorkflowError(f"the path {WORKFLOW_DIR} has braces, which Snakemake takes for wildcards: move the project")
 sys.path.insert(0, str(WORKFLOW_DIR / "lib"))
 
-from yolov3.config.config import AUTO, complete_config, network_input, typed_values
+from yolov3.config.config import AUTO, complete_config, network_input, refuse_double_keys, typed_values
 from yolov3.config.identity import stage_command, tracked_contents, tracked_values
 from yolov3.config.options import option_words
 from yolov3.config.plan import Plan
@@ -33,6 +33,8 @@ from yolov3.report.run_folders import runs_content
 prefer_this_python()
 
 try:
+    for file in workflow.configfiles:
+        refuse_double_keys(file)
     WRITTEN_CONFIG, config = config, complete_config(config)
 except InputError as error:
     raise WorkflowError(str(error))

@@ -77,6 +77,21 @@ def read_json(path: str | Path, what: str = "JSON file") -> Any:
         ) from None
 
 
+def json_value(text: str) -> Any:
+    """Parse JSON text.
+
+    Raises:
+        ValueError: it is not valid, nested too deeply, or has an integer of too many digits.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except SystemError:
+        # Of a damaged checkpoint, MindSpore makes texts with characters that Python does not have.
+        raise ValueError("not a text") from None
+
+
 def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 of a file's content in hexadecimal."""
     with Path(path).open("rb") as stream:

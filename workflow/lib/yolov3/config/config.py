@@ -1,15 +1,17 @@
 """The complete configuration: defaults by schema and situation, checks against the schema and across fields."""
 
 import difflib
-import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
+import yaml
 
 from yolov3.config.recipe import MODERN, recipe_of, situation_defaults
 from yolov3.config.schema import as_integer, config_schema, is_finite, section_schema
 from yolov3.config.trained_input import training_input
-from yolov3.errors import InputError
+from yolov3.errors import InputError, shown
+from yolov3.files import json_value
 
 CUSTOM_PATHS = ("train_image_dir", "train_annotations", "val_image_dir", "val_annotations")
 PYTHON_WORDS = {"True": True, "False": False, "None": None}
@@ -27,11 +29,15 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     """
     if not isinstance(config, dict):
         raise InputError("the config is empty or not a mapping of keys to values: start from config/config.yaml")
-    config = typed_values(config)
+    try:
+        config = typed_values(config)
+    except RecursionError:
+        # YAML has references by which a list can contain itself.
+        raise InputError("a value of the config is nested too deeply: write it as in config/config.yaml") from None
     for key, section in config.items():
         for name, value in section.items() if isinstance(section, dict) else [("", section)]:
             if not is_finite(value):
-                raise InputError(f"config key {key}{'.' if name else ''}{name} is {value} but must be finite")
+                raise InputError(f"config key {key}{'.' if name else ''}{name} is {shown(value)} but must be finite")
     _check_schema(config)
     chosen = situation_defaults(config)
     completed = {}
@@ -44,6 +50,24 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
     completed["recipe"] = recipe_of(config)
     _check_across_fields(completed)
     return completed
+
+
+def refuse_double_keys(path: str | Path) -> None:
+    """Raise InputError if a YAML or JSON file gives a key twice in one mapping; YAML's loader drops the first."""
+    with Path(path).open(encoding="utf-8-sig") as stream:
+        nodes: list[Any] = [yaml.compose(stream, getattr(yaml, "CSafeLoader", yaml.SafeLoader))]
+    for node in nodes:
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            if double := {key for key in keys if keys.count(key) > 1}:
+                line = node.start_mark.line + 1
+                raise InputError(
+                    f"config file {path} has the key {min(double)} twice in the mapping that begins at line {line}: "
+                    "join or remove one"
+                )
+            nodes += [value for _, value in node.value if value not in nodes]
+        elif isinstance(node, yaml.SequenceNode):
+            nodes += [value for value in node.value if value not in nodes]
 
 
 def typed_values(config: dict[str, Any]) -> dict[str, Any]:
@@ -71,8 +95,8 @@ def _number_from_text(value: Any, section: str, key: str) -> Any:
     if value in PYTHON_WORDS:
         return PYTHON_WORDS[value]
     try:
-        return as_integer(json.loads(value), rule)
-    except (ValueError, RecursionError):
+        return as_integer(json_value(value), rule)
+    except ValueError:
         return value
 
 
@@ -125,7 +149,7 @@ def describe_schema_error(error: Any) -> str:
     requirement = allowed.get(str(error.validator), lambda: error.message)()
     description = error.schema.get("description", "")
     explanation = f" ({description.rstrip('.')})" if description else ""
-    return f"config key {key} is {value!r} but {requirement}{explanation}"
+    return f"config key {key} is {shown(value)} but {requirement}{explanation}"
 
 
 def _comma_separated(value: Any) -> str:

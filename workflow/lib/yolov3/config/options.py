@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import jsonschema
 
 from yolov3.config.schema import as_integer, is_finite, section_schema
+from yolov3.errors import shown
+from yolov3.files import json_value
 
 Settings = TypeVar("Settings")
 
@@ -63,14 +65,16 @@ def _value_parser(schema: dict[str, Any]) -> Callable[[str], Any]:
         value: Any = text
         if not is_text:
             try:
-                value = json.loads(text.lower() if text in ("True", "False") else text)
-            except json.JSONDecodeError:
+                value = json_value(text.lower() if text in ("True", "False") else text)
+            except ValueError:
                 value = text
         if not is_finite(value):
-            raise argparse.ArgumentTypeError(f"{text} is not finite ({schema['description']})")
+            raise argparse.ArgumentTypeError(f"{shown(text)} is not finite ({schema['description']})")
         error = jsonschema.exceptions.best_match(validator.iter_errors(value))
         if error is not None:
-            raise argparse.ArgumentTypeError(f"{error.message} ({schema['description']})")
+            # The message begins with the value.
+            rule = error.message.removeprefix(repr(error.instance))
+            raise argparse.ArgumentTypeError(f"{shown(error.instance)}{rule} ({schema['description']})")
         # MindSpore rejects the integer 0 where it expects a float.
         return float(value) if schema.get("type") == "number" else _as_tuples(as_integer(value, schema))
 

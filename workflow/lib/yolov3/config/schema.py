@@ -37,7 +37,13 @@ def as_integer(value: Any, rule: dict[str, Any]) -> Any:
 
 
 def is_finite(value: Any) -> bool:
-    """Return whether a value, or each item of a list, is neither NaN nor infinite, which pass bounds of JSON Schema."""
+    """Return whether a value, or each item of a list, is a finite number if it is a number.
+
+    Others pass bounds of JSON Schema (NaN, infinity) or cannot be converted to float (integers of over 308 digits).
+    """
     if isinstance(value, list):
         return all(map(is_finite, value))
-    return not isinstance(value, float) or math.isfinite(value)
+    try:
+        return not isinstance(value, int | float) or math.isfinite(value)
+    except OverflowError:
+        return False

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -79,11 +80,43 @@ class NetworkSettings:
 
     @classmethod
     def from_values(cls, values: dict[str, Any]) -> NetworkSettings:
-        """Build settings from JSON values, which have lists instead of tuples; other keys are ignored."""
+        """Build settings from JSON values, which have lists instead of tuples; other keys are ignored.
+
+        Raises:
+            KeyError, TypeError, ValueError, OverflowError: a value is missing or not one of a network.
+        """
         optional = ("category_ids", "normalisation", "testing_shape", "letterbox")
         names = [field.name for field in fields(cls) if field.name in values or field.name not in optional]
         given: dict[str, Any] = {
             name: tuple(values[name]) if isinstance(values[name], list) else values[name] for name in names
         }
         given["anchors"] = tuple((float(width), float(height)) for width, height in values["anchors"])
-        return cls(**given)
+        settings = cls(**given)
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        """Raise ValueError if the settings are not those of a network, as in a damaged checkpoint."""
+        checks = {
+            "backbone_shape": [_is_integer(channels, 2) for channels in self.backbone_shape],
+            "backbone_layers": [_is_integer(blocks, 1) for blocks in self.backbone_layers],
+            "anchors": [0 < side < math.inf for anchor in self.anchors for side in anchor],
+            "class_names": [isinstance(name, str) for name in self.class_names],
+            "category_ids": [_is_integer(number) for number in self.category_ids],
+            "compatibility": [self.compatibility in ("darknet", "modelzoo")],
+            "batch_norm_momentum": [0 <= self.batch_norm_momentum <= 1],
+            "normalisation": [self.normalisation in NORMALISATIONS],
+            "testing_shape": [self.testing_shape is None or _is_integer(self.testing_shape, STRIDES[-1])],
+            "letterbox": [self.letterbox in (None, False, True)],
+        }
+        for name, are_right in checks.items():
+            if not all(are_right):
+                raise ValueError(f"{name} is {getattr(self, name)!r}")
+        if len(self.anchors) != len(STRIDES) * ANCHORS_PER_STRIDE:
+            raise ValueError(f"{len(self.anchors)} anchors")
+        if len(self.category_ids) not in (0, self.num_classes):
+            raise ValueError(f"{len(self.category_ids)} category_ids for {self.num_classes} classes")
+
+
+def _is_integer(value: Any, minimum: float = -math.inf) -> bool:
+    return isinstance(value, int) and value >= minimum

@@ -8,7 +8,7 @@ from typing import Any
 from yolov3.config.schema import config_schema
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
-from yolov3.files import write_text
+from yolov3.files import json_value, write_text
 from yolov3.report import plots
 from yolov3.report.analysis import Analysis
 from yolov3.report.data import Accuracy, StageTime, Training, WeightsSource
@@ -101,8 +101,8 @@ def read_config(text: str) -> dict[str, Any]:
         InputError: it is not a JSON object.
     """
     try:
-        config = json.loads(text)
-    except json.JSONDecodeError as error:
+        config = json_value(text)
+    except ValueError as error:
         raise InputError(f"option --config_json is not JSON ({error}): give the configuration as JSON") from None
     if not isinstance(config, dict):
         raise InputError("option --config_json is not a JSON object: give the configuration as JSON")

@@ -1,14 +1,13 @@
 """Read the results of finished runs that are to be compared."""
 
 import itertools
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from yolov3.config.schema import config_schema, section_schema
-from yolov3.files import read_json
+from yolov3.files import json_value, read_json
 from yolov3.report.data import Accuracy, Training, read_accuracy, read_training
 from yolov3.report.native import NativeRun, read_native_run
 from yolov3.report.run_folders import PROGRAMS, model_bytes
@@ -113,6 +112,6 @@ def _trained_settings(summary: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return json_value(text)
+    except ValueError:
         return text

@@ -13,7 +13,7 @@ from mindspore import nn
 from yolov3.config.identity import tracked_values
 from yolov3.config.sources import loaded_digests
 from yolov3.errors import InputError
-from yolov3.files import complete_file
+from yolov3.files import complete_file, json_value
 from yolov3.network.settings import NetworkSettings
 from yolov3.training.settings import TrainSettings
 from yolov3.weights.checkpoint import quiet_mindspore
@@ -90,13 +90,19 @@ def load_state(path: Path, train_step: nn.Cell, identity: dict[str, Any]) -> tup
     if not path.exists():
         return None, ""
     try:
-        state = mindspore.load_checkpoint(str(path))
-    except (ValueError, RuntimeError) as error:
+        with quiet_mindspore():
+            state = mindspore.load_checkpoint(str(path))
+    except Exception as error:
+        # MindSpore raises errors of many types, depending on which bytes are damaged.
         return None, f"it cannot be read ({type(error).__name__})"
     if "identity" not in state:
         return None, "it was written by an earlier version of this program"
-    texts = {name: state.pop(name) for name in ("identity", "progress")}
-    differences = list(_differences(json.loads(texts["identity"]), identity))
+    try:
+        texts = {name: state.pop(name) for name in ("identity", "progress")}
+        progress = Progress(**json_value(texts["progress"]))
+        differences = list(_differences(json_value(texts["identity"]), identity))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return None, f"it is damaged ({type(error).__name__})"
     if differences:
         shown = "; ".join(differences[:MAX_DIFFERENCES_SHOWN])
         hidden = len(differences) - MAX_DIFFERENCES_SHOWN
@@ -109,7 +115,7 @@ def load_state(path: Path, train_step: nn.Cell, identity: dict[str, Any]) -> tup
         raise InputError(
             f"state {path} does not fit this training (parameters {names}): move its folder away to start from scratch"
         )
-    return Progress(**json.loads(texts["progress"])), ""
+    return progress, ""
 
 
 def set_aside(folder: Path, reason: str) -> None:

@@ -1,7 +1,6 @@
 """Fetch, check or initialise the backbone's Darknet weight file, and convert it to a checkpoint and back."""
 
 import argparse
-import json
 import logging
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from yolov3.config.options import settings_from
 from yolov3.errors import InputError
-from yolov3.files import require_sha256
+from yolov3.files import json_value, require_sha256
 from yolov3.network.darknet53 import DarkNet53
 from yolov3.network.settings import NetworkSettings
 from yolov3.weights.addresses import fetch_weights
@@ -127,5 +126,12 @@ def checkpoint_to_darknet(input_file: Path, output_file: Path, settings: Network
 
 
 def header_of(checkpoint: Checkpoint) -> DarknetHeader:
-    """Return the Darknet header that a checkpoint keeps, else one of version 0.2.0 and 0 images seen."""
-    return DarknetHeader(**json.loads(checkpoint.texts.get(HEADER_KEY, "{}")))
+    """Return the Darknet header that a checkpoint keeps, else one of version 0.2.0 and 0 images seen.
+
+    Raises:
+        InputError: the header is damaged.
+    """
+    try:
+        return DarknetHeader(**json_value(checkpoint.texts.get(HEADER_KEY, "{}")))
+    except (ValueError, TypeError):
+        raise InputError(f"checkpoint {checkpoint.path} has a damaged {HEADER_KEY}: write it again") from None

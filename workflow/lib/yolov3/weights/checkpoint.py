@@ -15,7 +15,7 @@ from mindspore import Parameter, Tensor, nn
 from mindspore import log as mindspore_log
 
 from yolov3.errors import InputError
-from yolov3.files import complete_file
+from yolov3.files import complete_file, json_value
 from yolov3.network.settings import NetworkSettings
 from yolov3.network.yolo import YOLOv3
 from yolov3.weights.layers import BACKBONE_PREFIX
@@ -49,8 +49,8 @@ class Checkpoint:
         problem = "no network settings: give one that this program's train or convert_backbone stage wrote"
         if SETTINGS_KEY in self.texts:
             try:
-                return NetworkSettings.from_values(json.loads(self.texts[SETTINGS_KEY]))
-            except (ValueError, KeyError, TypeError):
+                return NetworkSettings.from_values(json_value(self.texts[SETTINGS_KEY]))
+            except (ValueError, KeyError, TypeError, OverflowError):
                 problem = "network settings that cannot be read: write it again"
         raise InputError(f"checkpoint {self.path} carries {problem}")
 
@@ -101,7 +101,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             entries = mindspore.load_checkpoint(str(path))
     except PermissionError:
         raise InputError(f"checkpoint {path} cannot be read: check its permissions") from None
-    except (ValueError, TypeError, KeyError, RuntimeError):
+    except Exception:
+        # MindSpore raises errors of many types, up to SystemError, depending on which bytes are damaged.
         size = path.stat().st_size
         raise InputError(
             f"checkpoint {path} ({size:,} bytes) is cut off or not a MindSpore checkpoint: write or copy it again"

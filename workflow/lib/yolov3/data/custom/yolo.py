@@ -60,7 +60,7 @@ def read_data_yaml(file: Path) -> dict[str, Any]:
     """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"YOLO file {file} cannot be read ({first_line(error)}): check it") from None
     if not isinstance(content, dict):
         raise InputError(f"YOLO file {file} is not a mapping with names, train and val: correct it")
