@@ -133,3 +133,10 @@ def test_a_damaged_text_in_a_state_is_told(saved, monkeypatch, entry, text):
 def test_whatever_the_loader_raises_is_told(saved, monkeypatch):
     monkeypatch.setattr(mindspore, "load_checkpoint", Mock(side_effect=SystemError("x")))
     assert load_state(saved, Step(0.0), IDENTITY) == (None, "it cannot be read (SystemError)")
+
+
+def test_a_parameter_of_another_shape_is_refused(saved):
+    step = Step(0.0)
+    step.weight = Parameter(Tensor(np.zeros(4, np.float32)), name="weight")
+    with pytest.raises(InputError, match=r"last\.ckpt does not fit this training \(.*weight.*\): move its folder away"):
+        load_state(saved, step, IDENTITY)

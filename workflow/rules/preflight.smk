@@ -10,6 +10,7 @@ from yolov3.preflight.settings import ALL_STAGES, PreflightSettings, values_of
 
 # Snakemake runs only the last onstart of a workflow.
 onstart:
+    record_run_lock()
     rules_to_run = {job.rule.name for job in workflow.dag.needrun_jobs()}
     planned = ALL_STAGES & rules_to_run
     sentences = missing_requirements(

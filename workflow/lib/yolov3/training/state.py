@@ -12,7 +12,7 @@ from mindspore import nn
 
 from yolov3.config.identity import tracked_values
 from yolov3.config.sources import loaded_digests
-from yolov3.errors import InputError
+from yolov3.errors import InputError, first_line
 from yolov3.files import complete_file, json_value
 from yolov3.network.settings import NetworkSettings
 from yolov3.training.settings import TrainSettings
@@ -107,8 +107,14 @@ def load_state(path: Path, train_step: nn.Cell, identity: dict[str, Any]) -> tup
         shown = "; ".join(differences[:MAX_DIFFERENCES_SHOWN])
         hidden = len(differences) - MAX_DIFFERENCES_SHOWN
         return None, shown + (f"; and {hidden} more differences" if hidden > 0 else "")
-    with quiet_mindspore():
-        not_loaded, unused = mindspore.load_param_into_net(train_step, state, strict_load=True)
+    try:
+        with quiet_mindspore():
+            not_loaded, unused = mindspore.load_param_into_net(train_step, state, strict_load=True)
+    except (RuntimeError, ValueError, TypeError) as error:
+        # Of a damaged state, which has the identity of this training but other shapes or types.
+        raise InputError(
+            f"state {path} does not fit this training ({first_line(error)}): move its folder away to start from scratch"
+        ) from None
     mismatched = [*(name for name in not_loaded if not name.startswith(NOT_SAVED)), *unused]
     if mismatched:
         names = ", ".join(mismatched[:3])
