@@ -91,7 +91,7 @@ def sanitized_dir(cache_dir: Path, engine_options: list[str]) -> Path:
     options = [f"-DNATIVE310_SANITIZE={SANITIZERS}", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", *engine_options]
     # Optimising further takes the compiler half as long again, and the tests no less; -g1 is enough for stack traces.
     options += ["-DCMAKE_CXX_FLAGS=-Werror", "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1"]
-    targets = ["native310_with_fake_acl", "native310_engine_fake_acl", "unit_tests", "dump_image"]
+    targets = ["native310_with_fake_acl", "native310_engine_fake_acl", "unit_tests", "dump_image", "resize_images"]
     with _alone(cache_dir):
         _cmake("-S", str(SOURCE), "-B", str(build), *options)
         _cmake("--build", str(build), "-j2", "--target", *targets)
