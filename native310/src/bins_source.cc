@@ -110,17 +110,17 @@ ImageInfo BinsSource::Read(std::size_t index, const InputSpec& spec, void* targe
   const Entry& entry = entries_[index];
   const std::string path = folder_ + "/" + entry.file;
   if (type_ == ElementType::kUint8) {
-    pixels_.resize(spec.ImageElements());
-    ReadBin(path, pixels_.size(), pixels_.data());
-    ConvertPixels(pixels_.data(), layout_, mean_std_, spec, target);
+    std::vector<std::uint8_t> pixels(spec.ImageElements());
+    ReadBin(path, pixels.size(), pixels.data());
+    ConvertPixels(pixels.data(), layout_, mean_std_, spec, target);
   } else if (spec.type == ElementType::kUint8) {
     throw UserError("the bins of " + folder_ + " are float32 but the model expects uint8: write the bins as uint8");
   } else if (layout_ == spec.layout) {
     ReadBin(path, spec.ImageBytes(), target);
   } else {
-    floats_.resize(spec.ImageElements());
-    ReadBin(path, spec.ImageBytes(), floats_.data());
-    ConvertFloats(floats_.data(), layout_, spec, static_cast<float*>(target));
+    std::vector<float> floats(spec.ImageElements());
+    ReadBin(path, spec.ImageBytes(), floats.data());
+    ConvertFloats(floats.data(), layout_, spec, static_cast<float*>(target));
   }
   return entry.info;
 }

@@ -19,6 +19,7 @@ class BinsSource : public ImageSource {
 
   std::size_t size() const override { return entries_.size(); }
   std::string Name(std::size_t index) const override { return entries_[index].info.name; }
+  bool allows_parallel_reads() const override { return true; }
   ImageInfo Read(std::size_t index, const InputSpec& spec, void* target) override;
 
  private:
@@ -38,8 +39,6 @@ class BinsSource : public ImageSource {
   Layout layout_ = Layout::kNchw;
   MeanStd mean_std_;
   std::vector<Entry> entries_;
-  std::vector<float> floats_;
-  std::vector<std::uint8_t> pixels_;
 };
 
 }  // namespace native310

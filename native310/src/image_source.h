@@ -28,6 +28,9 @@ class ImageSource {
   // Returns the stem of the result files of image `index`.
   virtual std::string Name(std::size_t index) const = 0;
 
+  // Whether several threads may call Read() at once.
+  virtual bool allows_parallel_reads() const { return false; }
+
   // Writes image `index` to `target`, which holds spec.ImageBytes() bytes. Throws UserError if it cannot be read.
   virtual ImageInfo Read(std::size_t index, const InputSpec& spec, void* target) = 0;
 };

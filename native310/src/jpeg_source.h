@@ -19,6 +19,7 @@ class JpegSource : public ImageSource {
 
   std::size_t size() const override { return entries_.size(); }
   std::string Name(std::size_t index) const override;
+  bool allows_parallel_reads() const override { return true; }
   ImageInfo Read(std::size_t index, const InputSpec& spec, void* target) override;
 
  private:

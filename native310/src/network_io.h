@@ -69,4 +69,18 @@ struct RawMap {
 // Of the strides 8, 16 and 32.
 using RawMaps = std::array<RawMap, 3>;
 
+// A raw map in the memory of the engine: the value of a channel at a cell, counted by rows, is
+// values[channel * channel_step + cell * cell_step].
+struct RawMapView {
+  int height = 0;
+  int width = 0;
+  const float* values = nullptr;
+  std::size_t channel_step = 0;
+  std::size_t cell_step = 0;
+
+  std::size_t cells() const { return static_cast<std::size_t>(height) * static_cast<std::size_t>(width); }
+};
+
+using RawMapViews = std::array<RawMapView, 3>;
+
 }  // namespace native310

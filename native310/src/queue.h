@@ -1,4 +1,4 @@
-// A queue between threads. Push waits while the queue is full, so memory stays bounded.
+// A queue between threads. Its users bound its length: each value holds memory that comes back through another queue.
 #pragma once
 
 #include <condition_variable>
@@ -11,17 +11,14 @@
 namespace native310 {
 
 template <typename T>
-class BoundedQueue {
+class Queue {
  public:
-  explicit BoundedQueue(std::size_t capacity) : capacity_(capacity) {}
-
   // Returns false and drops the value if the queue is closed.
   bool Push(T value) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [this] { return closed_ || values_.size() < capacity_; });
+    const std::lock_guard<std::mutex> lock(mutex_);
     if (closed_) return false;
     values_.push_back(std::move(value));
-    changed_.notify_all();
+    changed_.notify_one();
     return true;
   }
 
@@ -32,7 +29,6 @@ class BoundedQueue {
     if (values_.empty()) return std::nullopt;
     std::optional<T> value(std::move(values_.front()));
     values_.pop_front();
-    changed_.notify_all();
     return value;
   }
 
@@ -47,7 +43,6 @@ class BoundedQueue {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<T> values_;
-  std::size_t capacity_;
   bool closed_ = false;
 };
 
