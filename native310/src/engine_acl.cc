@@ -1,7 +1,8 @@
 // Engine acl: an OM model on Ascend through AscendCL.
 #include <acl/acl.h>
 
-#include <cstring>
+#include <algorithm>
+#include <cstdint>
 #include <functional>
 #include <utility>
 #include <vector>
@@ -48,7 +49,8 @@ struct AclOutput {
   DeviceBuffer buffer;
   std::vector<std::int64_t> shape;
   bool is_half = false;
-  std::vector<unsigned char> host;  // copy of the buffer
+  // Copies of the buffer, in whole elements; the halves only if it holds such.
+  std::vector<std::uint16_t> halves;
   std::vector<float> values;
 };
 
@@ -74,10 +76,11 @@ class AclEngine : public Engine {
     Check(aclmdlExecute(model_id_, inputs_, results_), "aclmdlExecute");
     std::vector<OutputView> views;
     for (AclOutput& output : outputs_) {
-      Check(aclrtMemcpy(output.host.data(), output.host.size(), output.buffer.data, output.buffer.bytes,
+      void* target = output.is_half ? static_cast<void*>(output.halves.data()) : output.values.data();
+      Check(aclrtMemcpy(target, output.buffer.bytes, output.buffer.data, output.buffer.bytes,
                         is_host_ ? ACL_MEMCPY_DEVICE_TO_HOST : ACL_MEMCPY_DEVICE_TO_DEVICE),
             "aclrtMemcpy");
-      ToFloats(output.host, output.is_half, &output.values);
+      std::transform(output.halves.begin(), output.halves.end(), output.values.begin(), HalfToFloat);
       views.push_back({output.shape, Layout::kNchw, output.values.data()});
     }
     return views;
@@ -170,13 +173,15 @@ class AclEngine : public Engine {
       }
       output.is_half = type == ACL_FLOAT16;
       const std::size_t bytes = aclmdlGetOutputSizeByIndex(description_, index);
-      std::size_t needed = output.is_half ? 2 : 4;
+      const std::size_t element_bytes = output.is_half ? sizeof(std::uint16_t) : sizeof(float);
+      std::size_t needed = element_bytes;
       for (const std::int64_t extent : output.shape) needed *= static_cast<std::size_t>(extent);
       if (bytes < needed || needed == 0) {
         throw UserError("output " + std::to_string(index) + " of model " + path_ + " has " + std::to_string(bytes) +
                         " bytes but its shape needs " + std::to_string(needed) + ": convert it again");
       }
-      output.host.resize(bytes);
+      output.values.resize((bytes + element_bytes - 1) / element_bytes);
+      if (output.is_half) output.halves.resize(output.values.size());
       output.buffer = Allocate(bytes);
       buffers.push_back(output.buffer);
     }

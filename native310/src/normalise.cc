@@ -13,11 +13,26 @@ void ForEachElement(const InputSize& size, Layout from, Layout to, Put put) {
   };
   const auto source = stride_of(from);
   const auto target = stride_of(to);
-  for (std::size_t channel = 0; channel < kImageChannels; ++channel) {
-    for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
+  for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
+    for (std::size_t channel = 0; channel < kImageChannels; ++channel) {
       put(channel * target[0] + pixel * target[1], channel * source[0] + pixel * source[1], channel);
     }
   }
+}
+
+// The network input for each pixel value.
+using ValueTable = std::array<float, 256>;
+
+std::array<ValueTable, kImageChannels> MakeTables(const MeanStd& mean_std) {
+  std::array<ValueTable, kImageChannels> tables{};
+  for (std::size_t channel = 0; channel < tables.size(); ++channel) {
+    // In single precision and in the order of normalise() in preprocess.py, to be equal to the last bit.
+    const float mean = mean_std.mean_rgb[channel] * 255.0F;
+    const float scale = 1.0F / (mean_std.std_rgb[channel] * 255.0F);
+    float pixel = 0;
+    for (float& value : tables[channel]) value = (pixel++ - mean) * scale;
+  }
+  return tables;
 }
 
 }  // namespace
@@ -30,16 +45,10 @@ void ConvertPixels(const std::uint8_t* pixels, Layout layout, const MeanStd& mea
                    [=](std::size_t to, std::size_t from, std::size_t) { values[to] = pixels[from]; });
     return;
   }
-  // In single precision and in the order of normalise() in preprocess.py, to be equal to the last bit.
-  std::array<float, 3> mean{};
-  std::array<float, 3> scale{};
-  for (std::size_t channel = 0; channel < mean.size(); ++channel) {
-    mean[channel] = mean_std.mean_rgb[channel] * 255.0F;
-    scale[channel] = 1.0F / (mean_std.std_rgb[channel] * 255.0F);
-  }
+  const std::array<ValueTable, kImageChannels> tables = MakeTables(mean_std);
   auto* values = static_cast<float*>(target);
   ForEachElement(spec.size, layout, spec.layout, [&](std::size_t to, std::size_t from, std::size_t channel) {
-    values[to] = (static_cast<float>(pixels[from]) - mean[channel]) * scale[channel];
+    values[to] = tables[channel][pixels[from]];
   });
 }
 

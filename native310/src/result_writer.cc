@@ -1,5 +1,6 @@
 #include "result_writer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +13,26 @@ using OrderedJson = nlohmann::ordered_json;
 double Rounded(double value, int decimals) {
   const double scale = std::pow(10.0, decimals);
   return std::nearbyint(value * scale) / scale;
+}
+
+// Appends a rounded number as Python prints it. nlohmann/json takes ten times as long, which counts here, and sometimes
+// prints more digits than needed, such as 0.012070000000000001.
+void AppendRounded(double value, int decimals, std::string* text) {
+  constexpr double kMinWithoutExponent = 1e-4;
+  constexpr double kMaxExact = 1e15;  // of the scaled value, whose digits are then those of the number
+  const double rounded = Rounded(value, decimals);
+  const double scale = std::pow(10.0, decimals);
+  if (!(rounded >= kMinWithoutExponent && rounded * scale < kMaxExact)) {
+    *text += OrderedJson(rounded).dump();
+    return;
+  }
+  const auto power = std::llround(scale);
+  const auto scaled = std::llround(rounded * scale);
+  *text += std::to_string(scaled / power) + ".";
+  // The leading 1 keeps the zeros behind the point.
+  std::string fraction = std::to_string(power + scaled % power);
+  fraction.erase(std::max<std::size_t>(fraction.find_last_not_of('0') + 1, 2));
+  text->append(fraction, 1);
 }
 
 // Digits after the point of seconds, milliseconds and images/s.
@@ -51,13 +72,15 @@ std::string BenchmarkJson(const RunReport& report) {
 std::string CocoResult(const CocoId& image_id, const CocoId& category_id, const Detection& detection) {
   const std::array<float, 4>& box = detection.box_xyxy;
   const std::array<double, 4> xyxy = {box[0], box[1], box[2], box[3]};
-  const OrderedJson result = {
-      {"image_id", OrderedJson::parse(image_id.digits)},
-      {"category_id", OrderedJson::parse(category_id.digits)},
-      {"bbox",
-       {Rounded(xyxy[0], 2), Rounded(xyxy[1], 2), Rounded(xyxy[2] - xyxy[0], 2), Rounded(xyxy[3] - xyxy[1], 2)}},
-      {"score", Rounded(detection.score, 5)}};
-  return result.dump();
+  std::string text = "{\"image_id\":" + image_id.digits + ",\"category_id\":" + category_id.digits + ",\"bbox\":[";
+  for (const double value : {xyxy[0], xyxy[1], xyxy[2] - xyxy[0], xyxy[3] - xyxy[1]}) {
+    AppendRounded(value, 2, &text);
+    text += ',';
+  }
+  text.back() = ']';
+  text += ",\"score\":";
+  AppendRounded(detection.score, 5, &text);
+  return text + "}";
 }
 
 ResultWriter::ResultWriter(const std::string& folder, bool writes_raw, std::vector<CocoId> category_ids,
@@ -77,11 +100,13 @@ void ResultWriter::Write(const ImageInfo& image, const RawMaps& maps, const std:
       file.Finish(Durability::kBuffered);
     }
   }
+  std::string text;
   for (const Detection& detection : detections) {
-    json_->Write(detections_ == 0 ? "[\n" : ",\n");
-    json_->Write(CocoResult(image.id, category_ids_[static_cast<std::size_t>(detection.label)], detection));
+    text += detections_ == 0 ? "[\n" : ",\n";
+    text += CocoResult(image.id, category_ids_[static_cast<std::size_t>(detection.label)], detection);
     ++detections_;
   }
+  json_->Write(text);
 }
 
 void ResultWriter::Finish(RunReport* report) {
