@@ -36,9 +36,13 @@ extern "C" {
   std::longjmp(handler->resume, 1);
 }
 
-// Ignores warnings, as OpenCV does, except for the one that means that missing pixels were filled with grey.
+// Ignores warnings, as OpenCV does, except for the one that means that libjpeg would fill missing pixels with grey.
+// Ends there, because to go on takes as long as to decode a complete image.
 static void OnMessage(j_common_ptr info, int level) {
-  if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) reinterpret_cast<ErrorHandler*>(info->err)->is_cut_off = true;
+  if (level >= 0 || info->err->msg_code != JWRN_JPEG_EOF) return;
+  auto* handler = reinterpret_cast<ErrorHandler*>(info->err);
+  handler->is_cut_off = true;
+  std::longjmp(handler->resume, 1);
 }
 
 }  // extern "C"
@@ -90,9 +94,13 @@ struct Decoder {
     const bool is_cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
     info.out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
     jpeg_start_decompress(&info);
-    image = Image(static_cast<int>(info.output_width), static_cast<int>(info.output_height));
+    image.width = static_cast<int>(info.output_width);
+    image.height = static_cast<int>(info.output_height);
+    // Memory is taken row by row, so that a header without an image takes none.
+    image.pixels.reserve(image.RowBytes() * info.output_height);
     cmyk_row.resize(is_cmyk ? std::size_t{4} * info.output_width : 0);
     while (info.output_scanline < info.output_height) {
+      image.pixels.resize(image.pixels.size() + image.RowBytes());
       std::uint8_t* target = image.Row(static_cast<int>(info.output_scanline));
       JSAMPROW row = is_cmyk ? cmyk_row.data() : target;
       jpeg_read_scanlines(&info, &row, 1);

@@ -199,7 +199,9 @@ T JsonObject::Get(const std::string& key) const {
 }
 
 void JsonObject::Require(bool is_right, const std::string& key, const std::string& expected) const {
-  if (!is_right) file_.Require(false, value_->at(key), prefix_ + key, expected);
+  if (is_right) return;
+  if (!Has(key)) file_.Fail("has no " + prefix_ + key + ", which must be " + expected);
+  file_.Require(false, value_->at(key), prefix_ + key, expected);
 }
 
 JsonObject ReadJson(const JsonFile& file, const std::set<std::string>& members, const std::string& streamed,

@@ -208,6 +208,15 @@ def test_a_wrong_image_in_the_index(case: Case, values: dict, part: str) -> None
     assert_refused(case.run(), case.output, "index.json", part)
 
 
+def test_a_missing_share_counts_as_one(case: Case) -> None:
+    def remove_share(index: dict) -> None:
+        index["images"][1] = {**index["images"][1], "offset_xy": [0.5, 0]}
+        del index["images"][1]["share_xy"]
+
+    change_json(case.index, remove_share)
+    assert_refused(case.run(), case.output, "index.json has no images[1].share_xy, which must be two numbers above 0")
+
+
 def test_raw_maps_of_an_earlier_run_are_gone(case: Case) -> None:
     maps = case.output / "result_Files"
     assert_ran(case.run(), case.output)

@@ -185,7 +185,15 @@ def test_an_enormous_image_is_refused_before_it_takes_memory(build_dir: Path, du
     assert peak_kib < 20_000
     with pytest.raises(InputError, match=f"has 65000 x 65000 pixels, more than {MAX_PIXELS}"):
         read_image_rgb(path)
+    # Nor does the header of an allowed size without an image.
+    claim_size(path, 30_000, 30_000)
+    complete = path.read_bytes()
+    path.write_bytes(complete.removesuffix(b"\xff\xd9"))
+    result, peak_kib = program.run_for_peak_kib(path, 32, 32, 0, tmp_path / "out.raw")
+    assert_refused(result, None, "image.jpg is cut off", name="dump_image")
+    assert peak_kib < 20_000
     # Of an image that is read there is one copy in memory.
+    path.write_bytes(complete)
     claim_size(path, 6000, 6000)
     result, peak_kib = program.run_for_peak_kib(path, 32, 32, 0, tmp_path / "out.raw")
     assert result.returncode == 0, result.stderr

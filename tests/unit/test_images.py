@@ -1,4 +1,5 @@
 import hashlib
+import os
 
 import cv2
 import numpy as np
@@ -145,12 +146,14 @@ def test_what_is_no_image_is_told(tmp_path):
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "text.jpg").write_text("<html>not found</html>")
     (tmp_path / "folder.jpg").mkdir()
+    os.mkfifo(tmp_path / "pipe.jpg")
     for read in (read_image_rgb, lambda path: check_image_header(path, (1, 1))):
         for name, sentence in (
             ("missing.jpg", "does not exist"),
             ("empty.jpg", "0 bytes"),
             ("text.jpg", "not an image.*<html>"),
             ("folder.jpg", "cannot be read"),
+            ("pipe.jpg", "cannot be read"),
         ):
             with pytest.raises(InputError, match=sentence):
                 read(tmp_path / name)

@@ -42,6 +42,23 @@ class TerminalHandler(logging.StreamHandler):
             self.handleError(record)
 
 
+def open_standard_streams() -> None:
+    """Open /dev/null in place of each standard stream that was closed when this process was started.
+
+    Otherwise the next file to be opened would get its number, and what libraries print would be written to that file.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is not None:
+            continue
+        null = os.open(os.devnull, os.O_RDWR)
+        # Child processes get the stream, too. A library may have opened a file of that number, which it goes on to use.
+        if null == number:
+            os.set_inheritable(null, True)
+        elif not Path(f"/proc/self/fd/{number}").exists():
+            os.dup2(null, number)
+        setattr(sys, name, os.fdopen(null, mode, buffering=1, encoding="utf-8"))
+
+
 def start_logging(log_file: str) -> None:
     """Log to the terminal and, if `log_file` is not empty, to that file, which is overwritten.
 

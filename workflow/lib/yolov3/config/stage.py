@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from yolov3.errors import InputError
-from yolov3.terminal import start_logging
+from yolov3.terminal import open_standard_streams, start_logging
 
 # Errors of a full disk, of permissions, and of a file where a folder should be.
 UNWRITABLE = {
@@ -26,6 +26,7 @@ def stage_parser(description: str) -> argparse.ArgumentParser:
 
 def run_stage(run: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
     """Run a stage; return exit code 0, 1 after logging an error that the user can fix, or 130 if interrupted."""
+    open_standard_streams()
     try:
         start_logging(arguments.log_file)
         run(arguments)

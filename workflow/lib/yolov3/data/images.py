@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import stat
 from pathlib import Path
 
 import cv2
@@ -70,6 +71,9 @@ def upright_size(path: str | Path) -> SizeWH:
 
 def _read_header(path: str | Path) -> tuple[SizeWH, bool]:
     """Return the size of an image as stored, and whether its EXIF orientation exchanges width and height."""
+    if not Path(path).is_file():
+        # Raises the error of a missing file, of a folder or of a pipe.
+        _read_bytes(path)
     try:
         with _opened(path) as image:
             _check_pixels(image, path)
@@ -107,6 +111,9 @@ def decode_rgb(encoded: np.ndarray, path: str | Path, size_wh: SizeWH | None = N
 
 def _read_bytes(path: str | Path) -> np.ndarray:
     try:
+        # Opening a pipe would wait for its writer.
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            raise InputError(f"image {path} cannot be read (not a regular file): restore it or correct the annotations")
         encoded = np.fromfile(path, np.uint8)
     except FileNotFoundError:
         raise InputError(f"image {path} does not exist: restore it or correct the annotations") from None
