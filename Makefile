@@ -9,7 +9,7 @@ CORES ?= 8
 PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: report test test-slow mutants lint docs lock setup clean
+.PHONY: report test test-slow mutants fuzz lint docs lock setup clean
 
 report: setup
 	@$(BIN)/snakemake --cores $(CORES) report
@@ -30,13 +30,18 @@ $(VENV)/mutants/.ready: envs/mutants.lock
 		--upgrade --target $(VENV)/mutants -r envs/mutants.lock
 	@touch $@
 
+# Damaged files for all readers (docs/fuzzing.md). FUZZ="--runs 1000000 --readers jpeg" chooses how many, and which.
+fuzz: setup
+	nice -n 10 $(BIN)/python tests/fuzz/run.py --build_dir $(VENV)/fuzz $(FUZZ)
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/snakemake --lint
-	$(BIN)/clang-format --dry-run --Werror $$(git ls-files "native310/*.cc" "native310/*.h")
+	$(BIN)/clang-format --dry-run --Werror --style=file:native310/.clang-format \
+		$$(git ls-files "native310/*.cc" "native310/*.h" "tests/fuzz/*.cc")
 
 docs: setup
 	$(BIN)/python docs/make_configuration.py

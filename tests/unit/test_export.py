@@ -1,6 +1,7 @@
 """Export: what the files compute, what stands beside them, and what is refused."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from yolov3.data.annotations import load_split
 from yolov3.data.images import read_image_rgb
 from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
-from yolov3.export.description import ModelDescription
+from yolov3.export.description import ModelDescription, description_path
 from yolov3.export.export import (
     Difference,
     ExportSettings,
@@ -216,3 +217,24 @@ def test_comparison_uses_a_real_image(raw_export, samples):
     np.testing.assert_array_equal(found, planes[None])
     network, _ = load_network(samples[1])
     assert network.settings == SETTINGS
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"anchors": [[0, 9]] * 9}, "anchors beyond 0.01 to 4096"),
+        ({"anchors": [[9, 1e300]] * 9}, "anchors beyond 0.01 to 4096"),
+        ({"mean_rgb": [0, 0, 2]}, "mean_rgb beyond 0 to 1"),
+        ({"std_rgb": [1, 1, 0]}, "std_rgb beyond 0.001 to 1"),
+    ],
+)
+def test_a_description_of_no_network_is_refused(tmp_path, values, problem):
+    """As in the C++ program."""
+    model = tmp_path / "model.onnx"
+    anchors = tuple((8.0 * side, 9.0 * side) for side in range(1, 10))
+    unit = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    ModelDescription((64, 64), 1, "images", anchors, ("a",), (1,), False, False, *unit).write(model)
+    path = description_path(model)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+    with pytest.raises(InputError, match=re.escape(problem)):
+        ModelDescription.read(model)

@@ -70,12 +70,25 @@ class ModelDescription:
                 raise ValueError("another format version")
             lists = {name: tuple(entry) for name, entry in value.items() if isinstance(entry, list)}
             lists["anchors"] = tuple((width, height) for width, height in value["anchors"])
-            return cls(**{**value, **lists})
+            description = cls(**{**value, **lists})
+            description._check()
+            return description
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f"model description {path} is not one of this version ({type(error).__name__}: {error}): "
                 "export the model again"
             ) from None
+
+    def _check(self) -> None:
+        """Raise ValueError if a number is beyond what native310 accepts."""
+        ranges = {
+            "anchors": (0.01, 4096, [side for anchor in self.anchors for side in anchor]),
+            "mean_rgb": (0, 1, self.mean_rgb),
+            "std_rgb": (0.001, 1, self.std_rgb),
+        }
+        for name, (lowest, highest, numbers) in ranges.items():
+            if not all(lowest <= number <= highest for number in numbers):
+                raise ValueError(f"{name} beyond {lowest} to {highest}")
 
 
 def description_path(model_path: Path) -> Path:
