@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "image_list.h"
+#include "input_file.h"
 #include "jpeg_reader.h"
 #include "place_image.h"
 #include "user_error.h"
@@ -55,6 +56,8 @@ JpegSource::JpegSource(const std::string& input, const std::string& annotations,
   std::unordered_map<std::string, AnnotatedImage> annotated;
   if (!annotations.empty()) annotated = ReadAnnotatedImages(annotations);
   for (const std::string& path : PathsOf(input)) {
+    // Now instead of in the middle of the run.
+    RequireRegularFile("image", path, "check --input");
     const std::string name = fs::path(path).filename().string();
     if (annotations.empty()) {
       entries_.push_back({path, {IdFromName(name), 0, 0}});

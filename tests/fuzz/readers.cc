@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
@@ -83,23 +84,31 @@ bool ClaimsManyPixels(const std::uint8_t* data, std::size_t size) {
   ReadModelDescription(file.path().parent_path() / "model.om");
 }
 
-// The first byte chooses the type and layout of the bins and of the model; the others are the bin.
+// Opens an index of one bin, of one of four types and layouts.
+BinsSource OpenBin(const InputFile& index, const InputFile& bin, unsigned kind) {
+  const std::string folder = index.path().parent_path();
+  const std::string json = std::string(R"({"format": 1, "input_size": [2, 3], "dtype": ")") +
+                           (kind & 1 ? "uint8" : "float32") + R"(", "layout": ")" + (kind & 2 ? "NCHW" : "NHWC") +
+                           R"(", "images": [{"id": 1, "name": "1", "width": 3, "height": 2, "file": ")" +
+                           bin.path().lexically_relative(folder).string() + R"("}]})";
+  index.Fill(reinterpret_cast<const std::uint8_t*>(json.data()), json.size());
+  return BinsSource(folder, SmallModel());
+}
+
+// The first byte chooses the type and layout of the bin and of the model; the others are the bin.
 [[maybe_unused]] void fuzz_bins(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return;
   static const InputFile index("index.json");
   static const InputFile bin("1.bin");
-  const std::string json = std::string(R"({"format": 1, "input_size": [2, 3], "dtype": ")") +
-                           (data[0] & 1 ? "uint8" : "float32") + R"(", "layout": ")" + (data[0] & 2 ? "NCHW" : "NHWC") +
-                           R"(", "images": [{"id": 1, "name": "1", "width": 3, "height": 2, "file": ")" +
-                           bin.path().lexically_relative(index.path().parent_path()).string() + R"("}]})";
-  index.Fill(reinterpret_cast<const std::uint8_t*>(json.data()), json.size());
+  static std::array<BinsSource, 4> sources = {OpenBin(index, bin, 0), OpenBin(index, bin, 1), OpenBin(index, bin, 2),
+                                              OpenBin(index, bin, 3)};
   bin.Fill(data + 1, size - 1);
   InputSpec spec;
   spec.size = kInputSize;
   spec.type = data[0] & 4 ? ElementType::kUint8 : ElementType::kFloat32;
   spec.layout = data[0] & 8 ? Layout::kNchw : Layout::kNhwc;
   std::vector<std::uint8_t> target(spec.ImageBytes());
-  BinsSource(index.path().parent_path(), SmallModel()).Read(0, spec, target.data());
+  sources[data[0] & 3U].Read(0, spec, target.data());
 }
 
 [[maybe_unused]] void fuzz_exif(const std::uint8_t* data, std::size_t size) {

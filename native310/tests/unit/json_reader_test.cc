@@ -99,6 +99,10 @@ TEST(WrongTypesAreRejectedWithTheirPlace) {
   CHECK(Mentions(ErrorOf("[{}]"), "has an array as its top level, not an object"));
   CHECK(Mentions(ErrorOf("null"), "has null as its top level, not an object"));
   CHECK(Mentions(ErrorOf(R"({"a": 1, "a": 2})"), "has the key \"a\" twice in one object"));
+  CHECK(Mentions(ErrorOf(R"({"items": [{"id": 1}], "b": 1, "items": [{"id": 2}]})"), "has the key \"items\" twice"));
+  CHECK(Mentions(ErrorOf(R"({"items": 1, "items": [{"id": 2}]})"), "has the key \"items\" twice"));
+  CHECK(Mentions(ErrorOf(R"({"items": [{"id": 1, "id": 2}]})"), "has the key \"id\" twice"));
+  CHECK(Mentions(ErrorOf(R"({"items": [[], {"id": 1}]})"), "as items[0], not an object"));
   CHECK(ErrorOf(R"({"skipped": {"a": 1, "a": 2}})").empty());
 }
 
