@@ -26,7 +26,7 @@ for file in files:
 run.record(files)
 job = subprocess.Popen(["sleep", "1000"], stdout=subprocess.DEVNULL)
 print(job.pid, flush=True)
-job.wait()
+sys.stdin.read()
 """
 
 
@@ -47,7 +47,8 @@ def own_environment(monkeypatch):
 def run(folder, own_environment):
     """A started run and the process id of its job; both are ended after the test."""
     command = [sys.executable, "-c", RUN, str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
     job = int(process.stdout.readline())
     yield process, job
     for process_id in (process.pid, job):
@@ -89,6 +90,12 @@ def test_the_locks_of_a_living_run_stay(folder, run):
     assert RunLock(folder).remove_dead() == []
     # One that is stopped lives, too.
     os.kill(run[0].pid, signal.SIGSTOP)
+    assert RunLock(folder).remove_dead() == []
+    assert names(folder) == LOCKS
+
+
+def test_the_locks_of_a_living_run_without_jobs_stay(folder, run):
+    os.kill(run[1], signal.SIGKILL)
     assert RunLock(folder).remove_dead() == []
     assert names(folder) == LOCKS
 

@@ -1,5 +1,6 @@
 #include "output_file.h"
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -13,7 +14,25 @@ namespace fs = std::filesystem;
 
 using Folder = testing::TemporaryFolder;
 
+// What the next fsync() does, and what it found.
+struct Disk {
+  bool is_broken = false;
+  std::string final_path;
+  int syncs = 0;
+  bool had_final_name = false;
+};
+
+Disk g_disk;
+
 }  // namespace
+
+// In place of the system's.
+extern "C" int fsync(int) {
+  ++g_disk.syncs;
+  g_disk.had_final_name = fs::exists(g_disk.final_path);
+  errno = EIO;
+  return g_disk.is_broken ? -1 : 0;
+}
 
 TEST(AFileAppearsWhole) {
   const Folder folder;
@@ -53,4 +72,24 @@ TEST(TemporaryNamesAreRecognised) {
   CHECK(!native310::IsTemporaryName("." + name));
   CHECK(!native310::IsTemporaryName(name.substr(0, name.size() - 1) + "g"));
   CHECK(!native310::IsTemporaryName("a.bin"));
+}
+
+TEST(AFileIsOnTheDiskBeforeItHasItsName) {
+  const Folder folder;
+  g_disk = {false, folder.File("a.bin")};
+  native310::OutputFile file(folder.File("a.bin"));
+  file.Finish();
+  CHECK(g_disk.syncs == 1 && !g_disk.had_final_name && fs::exists(folder.File("a.bin")));
+  native310::OutputFile buffered(folder.File("b.bin"));
+  buffered.Finish(native310::Durability::kBuffered);
+  CHECK(g_disk.syncs == 1 && fs::exists(folder.File("b.bin")));
+}
+
+TEST(AFileThatIsNotOnTheDiskGetsNoName) {
+  const Folder folder;
+  g_disk = {true, folder.File("a.bin")};
+  const std::string problem = testing::MessageOf([&] { native310::OutputFile(folder.File("a.bin")).Finish(); });
+  g_disk = {};
+  CHECK(problem.find("a.bin cannot be written (Input/output error)") != std::string::npos);
+  CHECK(folder.Entries() == 0);
 }
