@@ -16,7 +16,7 @@ struct Args {
   std::string annotations;
   std::string output;
   int warmup = 3;
-  bool writes_raw = true;
+  bool writes_raw = false;
   PostprocessSettings postprocess;
 };
 

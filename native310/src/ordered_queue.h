@@ -15,9 +15,11 @@ class OrderedQueue {
  public:
   // Every number from 0 is pushed once. Returns false and drops the value if the queue is closed.
   bool Push(std::size_t number, T value) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (closed_) return false;
-    values_.emplace(number, std::move(value));
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (closed_) return false;
+      values_.emplace(number, std::move(value));
+    }
     changed_.notify_one();
     return true;
   }

@@ -15,9 +15,11 @@ class Queue {
  public:
   // Returns false and drops the value if the queue is closed.
   bool Push(T value) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (closed_) return false;
-    values_.push_back(std::move(value));
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (closed_) return false;
+      values_.push_back(std::move(value));
+    }
     changed_.notify_one();
     return true;
   }

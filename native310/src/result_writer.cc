@@ -1,7 +1,7 @@
 #include "result_writer.h"
 
-#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 namespace native310 {
@@ -15,24 +15,27 @@ double Rounded(double value, int decimals) {
   return std::nearbyint(value * scale) / scale;
 }
 
-// Appends a rounded number as Python prints it. nlohmann/json takes ten times as long, which counts here, and sometimes
-// prints more digits than needed, such as 0.012070000000000001.
-void AppendRounded(double value, int decimals, std::string* text) {
+// Appends value rounded to 1 / scale, scale a power of ten, as Python prints it. nlohmann/json takes ten times as long,
+// which counts here, and sometimes prints more digits than needed, such as 0.012070000000000001.
+void AppendRounded(double value, std::int64_t scale, std::string* text) {
   constexpr double kMinWithoutExponent = 1e-4;
-  constexpr double kMaxExact = 1e15;  // of the scaled value, whose digits are then those of the number
-  const double rounded = Rounded(value, decimals);
-  const double scale = std::pow(10.0, decimals);
-  if (!(rounded >= kMinWithoutExponent && rounded * scale < kMaxExact)) {
+  constexpr double kMaxExact = 1e15;  // of integers, whose digits are then those of the quotient
+  const double scaled = std::nearbyint(value * static_cast<double>(scale));
+  const double rounded = scaled / static_cast<double>(scale);
+  if (!(rounded >= kMinWithoutExponent && scaled < kMaxExact)) {
     *text += OrderedJson(rounded).dump();
     return;
   }
-  const auto power = std::llround(scale);
-  const auto scaled = std::llround(rounded * scale);
-  *text += std::to_string(scaled / power) + ".";
-  // The leading 1 keeps the zeros behind the point.
-  std::string fraction = std::to_string(power + scaled % power);
-  fraction.erase(std::max<std::size_t>(fraction.find_last_not_of('0') + 1, 2));
-  text->append(fraction, 1);
+  const auto digits = static_cast<std::int64_t>(scaled);
+  *text += std::to_string(digits / scale);
+  *text += '.';
+  std::int64_t rest = digits % scale;
+  std::int64_t place = scale;
+  do {
+    place /= 10;
+    *text += static_cast<char>('0' + rest / place);
+    rest %= place;
+  } while (rest > 0);
 }
 
 // Digits after the point of seconds, milliseconds and images/s.
@@ -74,12 +77,12 @@ std::string CocoResult(const CocoId& image_id, const CocoId& category_id, const 
   const std::array<double, 4> xyxy = {box[0], box[1], box[2], box[3]};
   std::string text = "{\"image_id\":" + image_id.digits + ",\"category_id\":" + category_id.digits + ",\"bbox\":[";
   for (const double value : {xyxy[0], xyxy[1], xyxy[2] - xyxy[0], xyxy[3] - xyxy[1]}) {
-    AppendRounded(value, 2, &text);
+    AppendRounded(value, 100, &text);
     text += ',';
   }
   text.back() = ']';
   text += ",\"score\":";
-  AppendRounded(detection.score, 5, &text);
+  AppendRounded(detection.score, 100000, &text);
   return text + "}";
 }
 

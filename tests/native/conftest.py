@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from native_helpers import Program
+from native_helpers import WITH_RAW_MAPS, Program
 
 from yolov3.errors import InputError
 from yolov3.native.build import json_include_dirs, openvino_cmake_dir
@@ -70,7 +70,7 @@ def build_dir(cache_dir: Path, engine_options: list[str]) -> Path:
 
 @pytest.fixture(scope="session")
 def native(build_dir: Path) -> Program:
-    return Program(build_dir / "native310", dict(os.environ))
+    return Program(build_dir / "native310", dict(os.environ), WITH_RAW_MAPS)
 
 
 @pytest.fixture(scope="session")
@@ -101,4 +101,4 @@ def sanitized_dir(cache_dir: Path, engine_options: list[str]) -> Path:
 @pytest.fixture(scope="session")
 def fake(sanitized_dir: Path) -> Program:
     """The program with the real engine acl over the fake AscendCL, under sanitizers that end it at the first error."""
-    return Program(sanitized_dir / "native310_with_fake_acl", dict(os.environ))
+    return Program(sanitized_dir / "native310_with_fake_acl", dict(os.environ), WITH_RAW_MAPS)

@@ -17,6 +17,8 @@ SIZE = (64, 96)
 CLASS_NAMES = ("cat", "dog", "owl")
 CATEGORY_IDS = (3, 7, 90)
 RAW_STRIDES = (8, 16, 32)
+# Many tests compare the raw maps.
+WITH_RAW_MAPS = ("--raw", "1")
 # The peak of a process counts from that of its parent, which is much for the tests and little for this.
 PEAK_OF_CHILD = """
 import os, sys
@@ -30,14 +32,15 @@ PROGRESS_LINE = re.compile(r"\d+ of \d+ images, [\d.]+ images/s, \d+ s left")
 
 @dataclass
 class Program:
-    """A built program and the environment that it runs in."""
+    """A built program, the environment that it runs in and arguments that it always gets."""
 
     path: Path
     environment: dict[str, str] = field(default_factory=dict)
+    first_arguments: tuple[str, ...] = ()
 
     def run(self, *arguments: Any, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(self.path), *map(str, arguments)],
+            [str(self.path), *self.first_arguments, *map(str, arguments)],
             capture_output=True,
             text=True,
             timeout=120,
@@ -48,7 +51,7 @@ class Program:
     def run_for_peak_kib(self, *arguments: Any) -> tuple[subprocess.CompletedProcess[str], int]:
         """Run it and return the largest amount of memory that it had, too."""
         measured = Program(Path(sys.executable), self.environment)
-        result = measured.run("-S", "-c", PEAK_OF_CHILD, self.path, *arguments)
+        result = measured.run("-S", "-c", PEAK_OF_CHILD, self.path, *self.first_arguments, *arguments)
         return result, int(result.stdout.splitlines()[-1])
 
 

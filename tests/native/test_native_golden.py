@@ -171,10 +171,11 @@ def test_half_precision_outputs(fake: Program, tmp_path: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
 
 
-def test_raw_0_writes_no_raw_maps(fake: Program, tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [(), ("--raw", 0)])
+def test_raw_maps_are_written_on_request_only(fake: Program, tmp_path: Path, arguments: tuple) -> None:
     model = write_fake_model(tmp_path / "model.om", random_raw_maps(4))
     bins = write_bins(tmp_path / "bins", _images(2))
     output = tmp_path / "out"
-    result = fake.run("--engine=acl", "--model", model, "--input", bins, "--output", output, "--raw", 0)
-    assert assert_ran(result, output)
+    words = ("--engine=acl", "--model", model, "--input", bins, "--output", output, *arguments)
+    assert assert_ran(Program(fake.path).run(*words), output)
     assert sorted(path.name for path in output.iterdir()) == ["benchmark.json", "detections.json"]

@@ -254,6 +254,27 @@ def test_jpeg_files_give_the_results_of_their_bins(
         assert all(np.array_equal(a, b) for a, b in pairs)
 
 
+def test_several_readers_give_the_results_of_one(case: Case, tmp_path: Path) -> None:
+    """Large images take longer than the small ones after them."""
+    write_fake_model(case.model, random_raw_maps(1), batch=2)
+    for number in range(1, 20):
+        case.add(f"{number:02d}.jpg", 40 * (1 + 9 * (number % 4 == 1)), 60, number)
+    one = tmp_path / "one"
+    assert assert_ran(case.run("--threads", 1, "--output", one), one)
+    assert_ran(case.run(), case.output)
+    names = [path.relative_to(one) for path in one.rglob("*.*") if path.name != "benchmark.json"]
+    assert len(names) == 1 + 3 * 19
+    assert all((one / name).read_bytes() == (case.output / name).read_bytes() for name in names)
+
+
+def test_the_first_bad_image_is_named(case: Case) -> None:
+    """Even if a later one is found first: to see that the large one is cut off takes longer."""
+    large = case.add("1.jpg", 1500, 1500)
+    large.write_bytes(large.read_bytes()[:-5000])
+    (case.folder / "2.jpg").write_bytes(b"not an image")
+    assert_refused(case.run(), case.output, "1.jpg is cut off")
+
+
 def test_ids_and_sizes_of_annotations(case: Case, tmp_path: Path) -> None:
     case.add("street.jpg")
     annotations = tmp_path / "instances.json"
