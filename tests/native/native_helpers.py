@@ -38,9 +38,12 @@ class Program:
     environment: dict[str, str] = field(default_factory=dict)
     first_arguments: tuple[str, ...] = ()
 
+    def command(self, *arguments: Any) -> list[str]:
+        return [str(self.path), *self.first_arguments, *map(str, arguments)]
+
     def run(self, *arguments: Any, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(self.path), *self.first_arguments, *map(str, arguments)],
+            self.command(*arguments),
             capture_output=True,
             text=True,
             timeout=120,
@@ -51,7 +54,7 @@ class Program:
     def run_for_peak_kib(self, *arguments: Any) -> tuple[subprocess.CompletedProcess[str], int]:
         """Run it and return the largest amount of memory that it had, too."""
         measured = Program(Path(sys.executable), self.environment)
-        result = measured.run("-S", "-c", PEAK_OF_CHILD, self.path, *self.first_arguments, *arguments)
+        result = measured.run("-S", "-c", PEAK_OF_CHILD, *self.command(*arguments))
         return result, int(result.stdout.splitlines()[-1])
 
 

@@ -271,7 +271,7 @@ def test_closed_standard_streams_do_not_reach_the_results(case: Case, tmp_path: 
     # The shell gives "$@" the streams that it has left.
     shell = Program(Path("/bin/sh"), case.program.environment)
     words = ("--engine", "acl", "--model", case.model, "--input", case.bins, "--output", case.output)
-    result = shell.run("-c", f'exec "$@" {closed}', "sh", case.program.path, *words)
+    result = shell.run("-c", f'exec "$@" {closed}', "sh", *case.program.command(*words))
     assert_ran(result, case.output)
     assert (case.output / "detections.json").read_text() == wanted
 
@@ -279,7 +279,7 @@ def test_closed_standard_streams_do_not_reach_the_results(case: Case, tmp_path: 
 def start_endless_run(case: Case) -> subprocess.Popen[bytes]:
     """Start a run that stays in its warm-up and return when it has prepared its output folder."""
     words = ["--engine", "acl", "--model", case.model, "--input", case.bins, "--output", case.output]
-    command = [str(word) for word in (case.program.path, *words, "--warmup", 2**31 - 1)]
+    command = case.program.command(*words, "--warmup", 2**31 - 1)
     process = subprocess.Popen(command, env=case.program.environment)
     while not (case.output / "result_Files").is_dir():
         assert process.poll() is None
@@ -305,7 +305,7 @@ def test_a_model_that_is_removed_during_the_run(case: Case) -> None:
     model_bytes = case.model.stat().st_size
     words = ["--engine", "acl", "--model", case.model, "--input", case.bins, "--output", case.output]
     process = subprocess.Popen(
-        [str(word) for word in (case.program.path, *words, "--warmup", 3000)],
+        case.program.command(*words, "--warmup", 3000),
         env=case.program.environment,
         stderr=subprocess.PIPE,
         text=True,
@@ -408,7 +408,7 @@ def test_a_file_that_cannot_grow(case: Case, limit_bytes: int) -> None:
 
     words = ["--engine", "acl", "--model", case.model, "--input", case.bins, "--output", case.output]
     result = subprocess.run(
-        [str(word) for word in (case.program.path, *words)],
+        case.program.command(*words),
         capture_output=True,
         text=True,
         check=False,
