@@ -90,7 +90,7 @@ ImageInfo BinsSource::Read(std::size_t index, const InputSpec& spec, void* targe
   const Entry& entry = entries_[index];
   const std::string path = folder_ + "/" + entry.file;
   if (type_ == ElementType::kUint8) {
-    pixels_.resize(spec.ImageElements());
+    pixels_.resize(spec.Pixels() * kImageChannels);
     ReadBin(path, pixels_.size(), pixels_.data());
     ConvertPixels(pixels_.data(), layout_, mean_std_, spec, target);
   } else if (spec.type == ElementType::kUint8) {

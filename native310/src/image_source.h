@@ -11,6 +11,7 @@
 
 namespace native310 {
 
+class Engine;
 struct ModelDescription;
 
 struct ImageInfo {
@@ -24,6 +25,10 @@ class ImageSource {
   virtual ~ImageSource() = default;
 
   virtual std::size_t size() const = 0;
+
+  // Called once before the first image is read: lets the engine's device do what it can of the reading. Throws
+  // UserError if the engine fails or a file cannot be read.
+  virtual void UseDeviceOf(Engine*) {}
 
   // Writes image `index` to `target`, which holds spec.ImageBytes() bytes. Throws UserError if it cannot be read.
   virtual ImageInfo Read(std::size_t index, const InputSpec& spec, void* target) = 0;

@@ -69,16 +69,16 @@ struct Decoder {
   Decoder& operator=(const Decoder&) = delete;
 
   // Returns false after an error, with handler.message set.
+  bool ReadHeaderOnly(std::FILE* stream) {
+    if (setjmp(handler.resume) != 0) return false;
+    ReadHeader(stream);
+    return true;
+  }
+
+  // Returns false after an error, with handler.message set.
   bool Decode(std::FILE* stream) {
     if (setjmp(handler.resume) != 0) return false;
-    jpeg_create_decompress(&info);
-    jpeg_stdio_src(&info, stream);
-    jpeg_save_markers(&info, JPEG_APP0 + 1, 0xFFFF);
-    jpeg_read_header(&info, TRUE);
-    for (jpeg_saved_marker_ptr marker = info.marker_list; marker != nullptr; marker = marker->next) {
-      const int marked = ExifOrientation(marker->data, marker->data_length);
-      if (orientation == 1) orientation = marked;
-    }
+    ReadHeader(stream);
     const bool is_cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
     info.out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
     jpeg_start_decompress(&info);
@@ -93,22 +93,68 @@ struct Decoder {
     jpeg_finish_decompress(&info);
     return true;
   }
+
+ private:
+  void ReadHeader(std::FILE* stream) {
+    jpeg_create_decompress(&info);
+    jpeg_stdio_src(&info, stream);
+    jpeg_save_markers(&info, JPEG_APP0 + 1, 0xFFFF);
+    jpeg_read_header(&info, TRUE);
+    for (jpeg_saved_marker_ptr marker = info.marker_list; marker != nullptr; marker = marker->next) {
+      const int marked = ExifOrientation(marker->data, marker->data_length);
+      if (orientation == 1) orientation = marked;
+    }
+  }
 };
 
-}  // namespace
+using Stream = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
-Image ReadJpeg(const std::string& path, int width, int height) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(std::fopen(path.c_str(), "rb"), std::fclose);
+Stream OpenJpeg(const std::string& path) {
+  Stream stream(std::fopen(path.c_str(), "rb"), std::fclose);
   if (stream == nullptr) {
     throw UserError("image " + path + " cannot be opened (" + std::strerror(errno) + "): check the path");
   }
-  Decoder decoder;
-  const bool is_decoded = decoder.Decode(stream.get());
+  return stream;
+}
+
+void RequireGood(const std::string& path, const Decoder& decoder, bool is_decoded) {
   if (decoder.handler.is_cut_off) throw UserError("image " + path + " is cut off: restore it");
   if (!is_decoded) {
     throw UserError("image " + path + " cannot be read as JPEG (" + decoder.handler.message.data() +
                     "): restore it or convert it to JPEG");
   }
+}
+
+// Returns how many luma pixels a pixel of the colours covers; 0 if that is no whole number or not that of both colours.
+int ColourStep(int luma, int blue, int red) { return blue == red && luma % blue == 0 ? luma / blue : 0; }
+
+}  // namespace
+
+JpegHeader ReadJpegHeader(const std::string& path) {
+  const Stream stream = OpenJpeg(path);
+  Decoder decoder;
+  RequireGood(path, decoder, decoder.ReadHeaderOnly(stream.get()));
+  jpeg_decompress_struct& info = decoder.info;
+  JpegHeader header;
+  header.width = static_cast<int>(info.image_width);
+  header.height = static_cast<int>(info.image_height);
+  header.is_progressive = info.progressive_mode == TRUE;
+  header.is_arithmetic = info.arith_code == TRUE;
+  header.has_several_scans = jpeg_has_multiple_scans(&info) == TRUE;
+  header.is_ycc_or_grey = info.jpeg_color_space == JCS_YCbCr || info.jpeg_color_space == JCS_GRAYSCALE;
+  header.orientation = decoder.orientation;
+  if (info.num_components == kImageChannels) {
+    const jpeg_component_info* parts = info.comp_info;
+    header.colour_step_x = ColourStep(parts[0].h_samp_factor, parts[1].h_samp_factor, parts[2].h_samp_factor);
+    header.colour_step_y = ColourStep(parts[0].v_samp_factor, parts[1].v_samp_factor, parts[2].v_samp_factor);
+  }
+  return header;
+}
+
+Image ReadJpeg(const std::string& path, int width, int height) {
+  const Stream stream = OpenJpeg(path);
+  Decoder decoder;
+  RequireGood(path, decoder, decoder.Decode(stream.get()));
   const Image& stored = decoder.image;
   Image upright = ApplyOrientation(stored, decoder.orientation);
   if (width == 0 || (upright.width == width && upright.height == height)) return upright;

@@ -1,5 +1,7 @@
 #include "normalise.h"
 
+#include "yuv420sp.h"
+
 namespace native310 {
 namespace {
 
@@ -24,6 +26,10 @@ void ForEachElement(const InputSize& size, Layout from, Layout to, Put put) {
 
 void ConvertPixels(const std::uint8_t* pixels, Layout layout, const MeanStd& mean_std, const InputSpec& spec,
                    void* target) {
+  if (spec.format == PixelFormat::kYuv420sp) {
+    ToYuv420sp(pixels, layout, spec.size, static_cast<std::uint8_t*>(target));
+    return;
+  }
   if (spec.type == ElementType::kUint8) {
     auto* values = static_cast<std::uint8_t*>(target);
     ForEachElement(spec.size, layout, spec.layout,

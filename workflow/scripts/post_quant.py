@@ -27,6 +27,7 @@ from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.export.description import ModelDescription
 from yolov3.files import sha256_of, write_json
+from yolov3.native.aipp import model_aipp
 from yolov3.quantization.accuracy import SearchImages
 from yolov3.quantization.amct import AmctTools, quantize_amct
 from yolov3.quantization.calibration import CalibrationFolder
@@ -53,6 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--manifest", type=Path, help="data set, to keep the loss of AP below max_ap_drop")
     parser.add_argument("--program", type=Path, help="mslite: native310, which measures the models")
     add_options(parser, "calibration")
+    add_options(parser, "infer", only=("input",))
     parser.add_argument("--atc", default="atc", help="amct: CANN's atc")
     add_options(parser, "", only=("device_target",))
     return run_stage(run, parser.parse_args(argv))
@@ -197,14 +199,15 @@ def quantize(
 ) -> dict[str, Any]:
     """Write an int8 model by the back end and return its details for the report."""
     model = arguments.model
+    aipp = model_aipp(output, arguments.input, description)
     if arguments.quant_backend == "mslite":
-        return quantize_mslite(model, output, calibration, method, skip_layers, arguments.converter)
+        return quantize_mslite(model, output, calibration, method, skip_layers, arguments.converter, aipp)
     if arguments.quant_backend == "qdq":
         return quantize_qdq(model, output, calibration, method, skip_layers)
     if arguments.ckpt_file is None:
         raise InputError("quant_backend amct quantizes a checkpoint but none is given: add --ckpt_file")
     tools = AmctTools(arguments.amct_python, arguments.atc, arguments.soc_version, arguments.device_target)
-    return quantize_amct(arguments.ckpt_file, description, output, calibration, skip_layers, tools)
+    return quantize_amct(arguments.ckpt_file, description, output, calibration, skip_layers, tools, aipp)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run the native program on prepared images."""
+"""Run the native program on images."""
 
 import re
 from dataclasses import dataclass
@@ -32,11 +32,27 @@ class NativeRunSettings:
     multi_label: bool = False
 
 
-def native_command(program: Path, model: Path, bins: Path, output_dir: Path, settings: NativeRunSettings) -> list[str]:
-    """Return the command line of the native program."""
+def native_command(
+    program: Path,
+    model: Path,
+    images: Path,
+    output_dir: Path,
+    settings: NativeRunSettings,
+    annotations: Path | None = None,
+) -> list[str]:
+    """Return the command line of the native program.
+
+    Args:
+        program: the program.
+        model: model, with its description beside it.
+        images: folder of bins or of JPEG files.
+        output_dir: folder of the results.
+        settings: see `NativeRunSettings`.
+        annotations: COCO annotations with the ids of JPEG files; None takes them from the names.
+    """
     options = {
         "model": model,
-        "input": bins,
+        "input": images,
         "output": output_dir,
         "engine": settings.engine,
         "device": settings.device,
@@ -50,6 +66,8 @@ def native_command(program: Path, model: Path, bins: Path, output_dir: Path, set
         "max_detections": settings.max_detections,
         "multi_label": int(settings.multi_label),
     }
+    if annotations:
+        options["annotations"] = annotations
     return [str(program), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
 
 

@@ -17,7 +17,13 @@ TENSORS_NAME = "quant_param.csv"
 
 
 def quantize_mslite(
-    model: Path, output: Path, calibration: CalibrationFolder, method: str, skip_layers: str, converter: str
+    model: Path,
+    output: Path,
+    calibration: CalibrationFolder,
+    method: str,
+    skip_layers: str,
+    converter: str,
+    aipp: str = "",
 ) -> dict[str, Any]:
     """Quantize an exported ONNX file to an int8 model.
 
@@ -28,6 +34,7 @@ def quantize_mslite(
         method: MAX_MIN, KL or REMOVAL_OUTLIER, as the converter names them.
         skip_layers: see `layers_kept_float`.
         converter: path or name of the converter.
+        aipp: configuration of image preprocessing to include (Ascend only); empty for none.
 
     Returns:
         For the report: the layers kept in float, the last lines of the converter's output, and `quantized_tensors`
@@ -59,7 +66,7 @@ def quantize_mslite(
         if debug_dir:
             debug_dir.mkdir()
         config = config_text(description.input_name, links_dir, len(calibration), method, float_nodes, debug_dir)
-        lines = convert(converter, model, output, config, ("--optimize=ascend_oriented",) if is_ascend else ())
+        lines = convert(converter, model, output, config, ("--optimize=ascend_oriented",) if is_ascend else (), aipp)
         tensors = quantized_tensors(debug_dir / TENSORS_NAME) if debug_dir else {}
     return {"layers_kept_float": skipped, "converter_output": lines[-3:], "tensors": tensors}
 
