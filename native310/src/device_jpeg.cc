@@ -20,7 +20,8 @@ constexpr int kMaxResizedSide = 4096;
 constexpr int kMinResizedWidth = 10;
 constexpr int kMinResizedHeight = 6;
 constexpr int kMaxShrinking = 32;
-constexpr int kMaxEnlarging = 16;
+// VPC enlarges by 16, but the colours of RGB are taken from a picture of twice the size.
+constexpr int kMaxEnlarging = 8;
 constexpr int kLeftAlignment = 16;
 
 int EvenBelow(int value) { return value / 2 * 2; }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "user_error.h"
+#include "yuv420sp.h"
 
 namespace native310 {
 namespace {
@@ -12,6 +13,8 @@ namespace {
 constexpr std::uint32_t kWidthAlignment = 128;
 constexpr std::uint32_t kWidthAlignment310P = 64;
 constexpr std::uint32_t kHeightAlignment = 16;
+// The largest side of a picture that VPC writes.
+constexpr int kMaxOutputSide = 4096;
 // Grey in all three planes; the same grey as 128 in RGB.
 constexpr int kCanvasGrey = 128;
 
@@ -46,6 +49,22 @@ acldvppPicDesc* CreatePicture(Releases* releases) {
   return picture;
 }
 
+// Frees a buffer that may have been replaced or not be there.
+void AddBuffer(Releases* releases, void** data) {
+  releases->Add("acldvppFree", [data] { return *data == nullptr ? ACL_SUCCESS : acldvppFree(*data); });
+}
+
+void SetArea(acldvppRoiConfig* config, const EvenArea& area, int scale) {
+  // The last column and row belong to the area, so they are odd.
+  const auto first = [scale](int position) { return static_cast<std::uint32_t>(position * scale); };
+  const auto last = [scale](int position, int extent) {
+    return static_cast<std::uint32_t>((position + extent) * scale - 1);
+  };
+  Check(acldvppSetRoiConfig(config, first(area.left), last(area.left, area.width), first(area.top),
+                            last(area.top, area.height)),
+        "acldvppSetRoiConfig");
+}
+
 acldvppRoiConfig* CreateArea(Releases* releases) {
   acldvppRoiConfig* area = CheckCreated(acldvppCreateRoiConfig(0, 1, 0, 1), "acldvppCreateRoiConfig");
   releases->Add("acldvppDestroyRoiConfig", [area] { return acldvppDestroyRoiConfig(area); });
@@ -54,8 +73,17 @@ acldvppRoiConfig* CreateArea(Releases* releases) {
 
 }  // namespace
 
-DvppDecoder::DvppDecoder(aclrtContext context, bool is_host, const InputSize& input_size)
-    : context_(context), is_host_(is_host), input_size_(input_size) {}
+bool DvppDecoder::Writes(const InputSpec& spec) {
+  if (spec.format == PixelFormat::kYuv420sp) return true;
+  return spec.type == ElementType::kUint8 && spec.layout == Layout::kNhwc &&
+         2 * std::max(spec.size.width, spec.size.height) <= kMaxOutputSide;
+}
+
+DvppDecoder::DvppDecoder(aclrtContext context, bool is_host, const InputSpec& spec)
+    : context_(context), is_host_(is_host), spec_(spec) {
+  outputs_.resize(spec.format == PixelFormat::kYuv420sp ? 1 : 2);
+  if (outputs_.size() == 2) outputs_.back().scale = 2;
+}
 
 void DvppDecoder::Open(Releases* releases) {
   width_alignment_ = WidthAlignment();
@@ -65,14 +93,10 @@ void DvppDecoder::Open(Releases* releases) {
   resizing_ = CheckCreated(acldvppCreateResizeConfig(), "acldvppCreateResizeConfig");
   releases->Add("acldvppDestroyResizeConfig", [this] { return acldvppDestroyResizeConfig(resizing_); });
   crop_ = CreateArea(releases);
-  paste_ = CreateArea(releases);
-  for (Buffer* buffer : {&jpeg_buffer_, &decoded_buffer_, &resized_buffer_}) {
-    releases->Add("acldvppFree",
-                  [buffer] { return buffer->data == nullptr ? ACL_SUCCESS : acldvppFree(buffer->data); });
-  }
+  AddBuffer(releases, &jpeg_buffer_.data);
+  AddBuffer(releases, &decoded_buffer_.data);
   decoded_ = CreatePicture(releases);
-  resized_ = CreatePicture(releases);
-  DescribeOutput();
+  for (Output& output : outputs_) OpenOutput(releases, &output);
 }
 
 void DvppDecoder::Decode(const std::vector<std::uint8_t>& jpeg, const DevicePlace& place, void* target) {
@@ -80,11 +104,19 @@ void DvppDecoder::Decode(const std::vector<std::uint8_t>& jpeg, const DevicePlac
   // The context is that of the thread which opened the device, until another one takes it.
   Check(aclrtSetCurrentContext(context_), "aclrtSetCurrentContext");
   DecodeStored(jpeg, place.crop);
-  Resize(place);
-  const std::size_t bytes = resized_buffer_.bytes;
-  Check(aclrtMemcpy(target, bytes, resized_buffer_.data, bytes,
-                    is_host_ ? ACL_MEMCPY_DEVICE_TO_HOST : ACL_MEMCPY_DEVICE_TO_DEVICE),
-        "aclrtMemcpy");
+  for (const Output& output : outputs_) Resize(place, output);
+  WaitFor("the resizing of VPC");
+  if (spec_.format == PixelFormat::kYuv420sp) {
+    Download(outputs_[0].buffer.data, spec_.ImageBytes(), target);
+    return;
+  }
+  luma_.resize(spec_.Pixels());
+  colours_.resize(2 * spec_.Pixels());
+  Download(outputs_[0].buffer.data, luma_.size(), luma_.data());
+  // Of the picture of twice the size, the colours lie behind four times as many pixels.
+  const auto* doubled = static_cast<const std::uint8_t*>(outputs_[1].buffer.data);
+  Download(doubled + 4 * spec_.Pixels(), colours_.size(), colours_.data());
+  RgbFromYuv444sp(luma_.data(), colours_.data(), spec_.Pixels(), static_cast<std::uint8_t*>(target));
 }
 
 void DvppDecoder::OpenChannel(Releases* releases) {
@@ -105,18 +137,21 @@ void DvppDecoder::Reserve(std::size_t bytes, Buffer* buffer) const {
   buffer->bytes = bytes;
 }
 
-void DvppDecoder::DescribeOutput() {
+void DvppDecoder::OpenOutput(Releases* releases, Output* output) const {
   // The sides are multiples of 32, so that the strides, multiples of 16 and 2, equal them.
-  const auto width = static_cast<std::uint32_t>(input_size_.width);
-  const auto height = static_cast<std::uint32_t>(input_size_.height);
-  Reserve(BytesOfYuv420sp(width, height), &resized_buffer_);
-  Check(acldvppSetPicDescData(resized_, resized_buffer_.data), "acldvppSetPicDescData");
-  Check(acldvppSetPicDescFormat(resized_, PIXEL_FORMAT_YUV_SEMIPLANAR_420), "acldvppSetPicDescFormat");
-  Check(acldvppSetPicDescWidth(resized_, width), "acldvppSetPicDescWidth");
-  Check(acldvppSetPicDescHeight(resized_, height), "acldvppSetPicDescHeight");
-  Check(acldvppSetPicDescWidthStride(resized_, width), "acldvppSetPicDescWidthStride");
-  Check(acldvppSetPicDescHeightStride(resized_, height), "acldvppSetPicDescHeightStride");
-  Check(acldvppSetPicDescSize(resized_, static_cast<std::uint32_t>(resized_buffer_.bytes)), "acldvppSetPicDescSize");
+  const auto width = static_cast<std::uint32_t>(spec_.size.width * output->scale);
+  const auto height = static_cast<std::uint32_t>(spec_.size.height * output->scale);
+  AddBuffer(releases, &output->buffer.data);
+  Reserve(BytesOfYuv420sp(width, height), &output->buffer);
+  output->paste = CreateArea(releases);
+  acldvppPicDesc* picture = output->picture = CreatePicture(releases);
+  Check(acldvppSetPicDescData(picture, output->buffer.data), "acldvppSetPicDescData");
+  Check(acldvppSetPicDescFormat(picture, PIXEL_FORMAT_YUV_SEMIPLANAR_420), "acldvppSetPicDescFormat");
+  Check(acldvppSetPicDescWidth(picture, width), "acldvppSetPicDescWidth");
+  Check(acldvppSetPicDescHeight(picture, height), "acldvppSetPicDescHeight");
+  Check(acldvppSetPicDescWidthStride(picture, width), "acldvppSetPicDescWidthStride");
+  Check(acldvppSetPicDescHeightStride(picture, height), "acldvppSetPicDescHeightStride");
+  Check(acldvppSetPicDescSize(picture, static_cast<std::uint32_t>(output->buffer.bytes)), "acldvppSetPicDescSize");
 }
 
 void DvppDecoder::DecodeStored(const std::vector<std::uint8_t>& jpeg, const EvenArea& crop) {
@@ -151,36 +186,32 @@ void DvppDecoder::DecodeStored(const std::vector<std::uint8_t>& jpeg, const Even
   WaitFor("acldvppJpegDecodeAsync");
   // A code of the picture, where the decoder itself reports damaged data.
   Check(static_cast<aclError>(acldvppGetPicDescRetCode(decoded_)), "acldvppJpegDecodeAsync");
+  // VPC takes even sides only; the strides are those that JPEGD wrote.
+  Check(acldvppSetPicDescWidth(decoded_, static_cast<std::uint32_t>(crop.width)), "acldvppSetPicDescWidth");
+  Check(acldvppSetPicDescHeight(decoded_, static_cast<std::uint32_t>(crop.height)), "acldvppSetPicDescHeight");
 }
 
-void DvppDecoder::Resize(const DevicePlace& place) {
-  // VPC takes even sides only; the strides are those that JPEGD wrote.
-  Check(acldvppSetPicDescWidth(decoded_, static_cast<std::uint32_t>(place.crop.width)), "acldvppSetPicDescWidth");
-  Check(acldvppSetPicDescHeight(decoded_, static_cast<std::uint32_t>(place.crop.height)), "acldvppSetPicDescHeight");
-  if (place.paste.width == input_size_.width && place.paste.height == input_size_.height) {
-    Check(acldvppVpcResizeAsync(channel_, decoded_, resized_, resizing_, stream_), "acldvppVpcResizeAsync");
-    WaitFor("acldvppVpcResizeAsync");
+void DvppDecoder::Resize(const DevicePlace& place, const Output& output) const {
+  if (place.paste.width == spec_.size.width && place.paste.height == spec_.size.height) {
+    Check(acldvppVpcResizeAsync(channel_, decoded_, output.picture, resizing_, stream_), "acldvppVpcResizeAsync");
     return;
   }
-  Check(aclrtMemset(resized_buffer_.data, resized_buffer_.bytes, kCanvasGrey, resized_buffer_.bytes), "aclrtMemset");
-  Set(crop_, place.crop);
-  Set(paste_, place.paste);
-  Check(acldvppVpcCropResizePasteAsync(channel_, decoded_, resized_, crop_, paste_, resizing_, stream_),
+  const Buffer& buffer = output.buffer;
+  Check(aclrtMemset(buffer.data, buffer.bytes, kCanvasGrey, buffer.bytes), "aclrtMemset");
+  SetArea(crop_, place.crop, 1);
+  SetArea(output.paste, place.paste, output.scale);
+  Check(acldvppVpcCropResizePasteAsync(channel_, decoded_, output.picture, crop_, output.paste, resizing_, stream_),
         "acldvppVpcCropResizePasteAsync");
-  WaitFor("acldvppVpcCropResizePasteAsync");
 }
 
 void DvppDecoder::WaitFor(const char* function) const {
-  // The call that fails here is the one before, which only handed the task over.
+  // What fails here is the task, which the calls before only handed over.
   Check(aclrtSynchronizeStream(stream_), function);
 }
 
-void DvppDecoder::Set(acldvppRoiConfig* config, const EvenArea& area) {
-  // The last column and row belong to the area, so they are odd.
-  const auto edge = [](int first, int extent) { return static_cast<std::uint32_t>(first + extent - 1); };
-  Check(acldvppSetRoiConfig(config, static_cast<std::uint32_t>(area.left), edge(area.left, area.width),
-                            static_cast<std::uint32_t>(area.top), edge(area.top, area.height)),
-        "acldvppSetRoiConfig");
+void DvppDecoder::Download(const void* source, std::size_t bytes, void* target) const {
+  Check(aclrtMemcpy(target, bytes, source, bytes, is_host_ ? ACL_MEMCPY_DEVICE_TO_HOST : ACL_MEMCPY_DEVICE_TO_DEVICE),
+        "aclrtMemcpy");
 }
 
 }  // namespace native310

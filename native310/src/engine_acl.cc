@@ -60,8 +60,8 @@ class AclEngine : public Engine {
   }
 
   JpegDecoder* OpenJpegDecoder() override {
-    if (spec_.format != PixelFormat::kYuv420sp) return nullptr;
-    decoder_ = std::make_unique<DvppDecoder>(context_, is_host_, spec_.size);
+    if (!DvppDecoder::Writes(spec_)) return nullptr;
+    decoder_ = std::make_unique<DvppDecoder>(context_, is_host_, spec_);
     decoder_->Open(&releases_);
     return decoder_.get();
   }

@@ -38,4 +38,19 @@ void ToYuv420sp(const std::uint8_t* rgb, Layout layout, const InputSize& size, s
   }
 }
 
+void RgbFromYuv444sp(const std::uint8_t* luma, const std::uint8_t* colours, std::size_t pixels, std::uint8_t* rgb) {
+  // In 1/65536, as in libjpeg.
+  constexpr int kShift = 16;
+  constexpr int kHalf = 1 << (kShift - 1);
+  const auto to_byte = [](int value) { return static_cast<std::uint8_t>(std::clamp(value, 0, 255)); };
+  for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
+    const int y = luma[pixel];
+    const int u = colours[2 * pixel] - 128;
+    const int v = colours[2 * pixel + 1] - 128;
+    *rgb++ = to_byte(y + ((91881 * v + kHalf) >> kShift));
+    *rgb++ = to_byte(y + ((-22554 * u - 46802 * v + kHalf) >> kShift));
+    *rgb++ = to_byte(y + ((116130 * u + kHalf) >> kShift));
+  }
+}
+
 }  // namespace native310

@@ -318,3 +318,14 @@ def test_a_workflow_evaluates_as_it_trains(config, expected):
 def test_engines_are_compared_on_cpus_only(config, said):
     with pytest.raises(InputError, match=said):
         complete_config(config)
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [("infer", "engine"), ("quantize", "quant_backend")],
+)
+def test_engines_are_compared_on_bins_only(section, key):
+    with pytest.raises(InputError, match=f"{section}.{key} is auto but infer.input is jpeg .*: choose one"):
+        complete_config(
+            {section: {key: "auto"}, "infer": {"input": "jpeg"} | ({key: "auto"} if section == "infer" else {})}
+        )

@@ -32,6 +32,10 @@ def test_no_more_threads_than_cpus(asked, used):
     settings = NativeRunSettings(threads=asked, **SETTINGS)
     command = native_command(Path("native310"), Path("m.ms"), Path("bins"), Path("found"), settings)
     assert command[command.index("--threads") + 1] == str(used)
+    assert "--annotations" not in command
+    words = (Path("native310"), Path("m.om"), Path("images"), Path("found"), settings)
+    command = native_command(*words, annotations=Path("instances.json"))
+    assert command[command.index("--annotations") + 1] == "instances.json"
 
 
 @pytest.mark.parametrize(
