@@ -66,7 +66,7 @@ std::string WhyHostDecodes(const JpegHeader& header, const DevicePlace& place) {
   if (header.has_several_scans) return "several scans";
   const auto is_one_or_two = [](int step) { return step == 1 || step == 2; };
   if (!is_one_or_two(header.colour_step_x) || !is_one_or_two(header.colour_step_y)) return "unusual subsampling";
-  // DVPP turns images, too, but by the first orientation that it finds, whatever the annotations say.
+  // JPEGD would turn the image, too, but whatever the annotations say.
   if (header.orientation != 1) return "EXIF orientation";
   const auto [smaller, larger] = std::minmax({header.width, header.height});
   if (smaller < kMinDecodedSide || larger > kMaxResizedSide) {

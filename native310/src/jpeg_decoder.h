@@ -30,7 +30,7 @@ class JpegDecoder {
   virtual ~JpegDecoder() = default;
 
   // Writes the image to `target` as the network takes it, which is not normalised. `jpeg` is a complete file without
-  // EXIF, since devices apply its orientation by rules of their own. May be called by several threads. Throws UserError
+  // EXIF, by which a device might turn the image. May be called by several threads. Throws UserError
   // if the device fails.
   virtual void Decode(const std::vector<std::uint8_t>& jpeg, const DevicePlace& place, void* target) = 0;
 };
