@@ -83,6 +83,13 @@ def test_the_stages_give_what_the_float_path_gives(
     assert error(found, float_path) < MAX_ERROR
 
 
+def test_bins_are_asked_for(prepared, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    manifest, onnx = prepared
+    words = ["--program", "native310", "--model", onnx, "--manifest", manifest, "--output_dir", tmp_path / "out"]
+    assert run_script("infer_310", *words) == 1
+    assert "--bins is missing: give the folder of the prepared images, or --input jpeg" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("input_format", [RGB, YUV420SP])
 def test_colours_reach_the_network(
     float_path: np.ndarray, device: Path, prepared, tmp_path: Path, input_format: str

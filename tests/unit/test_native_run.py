@@ -57,6 +57,12 @@ def test_what_a_failed_run_becomes(tmp_path, text, sentence):
         run_program([str(write_program(tmp_path / "program", text))])
 
 
+def test_what_the_device_leaves_to_the_host_is_shown(tmp_path, caplog):
+    line = "1 of 9 JPEG files are decoded on the host because the device's decoder cannot: 1.jpg (progressive)"
+    run_program([str(write_program(tmp_path / "program", f"print({line!r})\nprint('9 of 9 images')"))])
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [line]
+
+
 def test_a_missing_program(tmp_path):
     with pytest.raises(InputError, match="is missing or not executable: build it"):
         run_program([str(tmp_path / "program")])

@@ -48,8 +48,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the program, evaluate its detections, and write acc.log and metrics.json."""
-    if (arguments.bins is None) != (arguments.input == "jpeg"):
-        raise InputError("--bins is the folder of the images for --input bins, and for no other: give it, or omit it")
+    if arguments.input == "bins" and arguments.bins is None:
+        raise InputError("--bins is missing: give the folder of the prepared images, or --input jpeg")
     settings, model, trial = settings_from(NativeRunSettings, arguments), arguments.model[0], {}
     manifest = manifest_of(arguments)
     if settings.engine == AUTO:

@@ -1,5 +1,6 @@
 """Run the native program on images."""
 
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from yolov3.process import available_cpus
 from yolov3.terminal import progress_bar
 
 PROGRESS = re.compile(r"(\d+) of (\d+) images")
+# What the device left to the host; images take longer then.
+LEFT_TO_HOST = re.compile(r"\d+ of \d+ JPEG files are decoded on the host")
 
 
 @dataclass(frozen=True)
@@ -84,5 +87,7 @@ def run_program(command: list[str]) -> None:
             if counts := PROGRESS.match(line):
                 bar.total = int(counts[2])
                 bar.update(int(counts[1]) - bar.n)
+            elif LEFT_TO_HOST.match(line):
+                logging.warning("%s", line)
 
         run_tool(command, on_line=show)
