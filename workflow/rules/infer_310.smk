@@ -10,11 +10,6 @@ BINS = [] if PLAN.reads_jpeg else rules.preprocess_bins.output.index
 IMAGES = rules.download_val.output.data if PLAN.reads_jpeg else rules.preprocess_bins.output.images
 
 
-def bins_option(wildcards, input):
-    """Return the option that names the folder of bins, empty if JPEG files are read."""
-    return file_option("bins", str(Path(input.bins).parent) if input.bins else "")
-
-
 rule infer_310:
     input:
         unpack(native_model),
