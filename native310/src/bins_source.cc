@@ -110,7 +110,7 @@ ImageInfo BinsSource::Read(std::size_t index, const InputSpec& spec, void* targe
   const Entry& entry = entries_[index];
   const std::string path = folder_ + "/" + entry.file;
   if (type_ == ElementType::kUint8) {
-    std::vector<std::uint8_t> pixels(spec.ImageElements());
+    std::vector<std::uint8_t> pixels(spec.Pixels() * kImageChannels);
     ReadBin(path, pixels.size(), pixels.data());
     ConvertPixels(pixels.data(), layout_, mean_std_, spec, target);
   } else if (spec.type == ElementType::kUint8) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "jpeg_decoder.h"
 #include "network_io.h"
 
 namespace native310 {
@@ -26,6 +27,10 @@ class Engine {
 
   // Runs the network once. `input` holds input().Bytes() bytes. Throws UserError if the engine fails.
   virtual std::vector<OutputView> Run(const void* input) = 0;
+
+  // Prepares the device to decode JPEG files into the network's input. Returns nullptr if it cannot or the network
+  // takes RGB images; else the decoder, which the engine owns. Throws UserError if the device fails.
+  virtual JpegDecoder* OpenJpegDecoder() { return nullptr; }
 
   // Releases the resources of the engine. Throws UserError if that fails, which a destructor could not report.
   virtual void Close() {}

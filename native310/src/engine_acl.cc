@@ -3,10 +3,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
-#include <utility>
+#include <memory>
 #include <vector>
 
+#include "acl_releases.h"
+#include "dvpp_decoder.h"
 #include "engine.h"
 #include "half.h"
 #include "model_file.h"
@@ -14,31 +15,6 @@
 
 namespace native310 {
 namespace {
-
-// The acquired resources in order, each with the call that releases it.
-class Releases {
- public:
-  Releases& operator=(Releases&&) = delete;  // neither copied nor moved
-  ~Releases() { RunAll(); }
-
-  void Add(const char* function, std::function<aclError()> release) {
-    steps_.emplace_back(function, std::move(release));
-  }
-
-  // Releases everything, last first, even after a failure. Returns the first call that failed, or nullptr.
-  const char* RunAll() {
-    const char* failed = nullptr;
-    while (!steps_.empty()) {
-      const auto [function, release] = std::move(steps_.back());
-      steps_.pop_back();
-      if (release() != ACL_SUCCESS && failed == nullptr) failed = function;
-    }
-    return failed;
-  }
-
- private:
-  std::vector<std::pair<const char*, std::function<aclError()>>> steps_;
-};
 
 struct DeviceBuffer {
   void* data = nullptr;
@@ -86,6 +62,13 @@ class AclEngine : public Engine {
     return views;
   }
 
+  JpegDecoder* OpenJpegDecoder() override {
+    if (!DvppDecoder::Writes(spec_)) return nullptr;
+    decoder_ = std::make_unique<DvppDecoder>(context_, is_host_, spec_);
+    decoder_->Open(&releases_);
+    return decoder_.get();
+  }
+
   void Close() override {
     if (const char* failed = releases_.RunAll()) {
       throw UserError(std::string("AscendCL failed in ") + failed + " while closing model " + path_ +
@@ -112,9 +95,8 @@ class AclEngine : public Engine {
     releases_.Add("aclFinalize", [] { return aclFinalize(); });
     Check(aclrtSetDevice(device_id), "aclrtSetDevice");
     releases_.Add("aclrtResetDevice", [device_id] { return aclrtResetDevice(device_id); });
-    aclrtContext context = nullptr;
-    Check(aclrtCreateContext(&context, device_id), "aclrtCreateContext");
-    releases_.Add("aclrtDestroyContext", [context] { return aclrtDestroyContext(context); });
+    Check(aclrtCreateContext(&context_, device_id), "aclrtCreateContext");
+    releases_.Add("aclrtDestroyContext", [this] { return aclrtDestroyContext(context_); });
     aclrtStream stream = nullptr;
     Check(aclrtCreateStream(&stream), "aclrtCreateStream");
     releases_.Add("aclrtDestroyStream", [stream] { return aclrtDestroyStream(stream); });
@@ -147,6 +129,7 @@ class AclEngine : public Engine {
     spec_ = InputSpecFrom(path_, Shape(dims),
                           aclmdlGetInputFormat(description_, 0) == ACL_FORMAT_NHWC ? Layout::kNhwc : Layout::kNchw,
                           type == ACL_UINT8 ? ElementType::kUint8 : ElementType::kFloat32);
+    ReadAipp();
     const std::size_t bytes = aclmdlGetInputSizeByIndex(description_, 0);
     if (bytes < spec_.Bytes()) {
       throw UserError("model " + path_ + " has an input of " + std::to_string(bytes) + " bytes but its shape needs " +
@@ -154,6 +137,26 @@ class AclEngine : public Engine {
     }
     input_ = Allocate(bytes);
     inputs_ = MakeDataset({input_});
+  }
+
+  // Finds out in which format a model with image preprocessing (AIPP) takes its pixels.
+  void ReadAipp() {
+    aclmdlInputAippType type = ACL_DATA_WITHOUT_AIPP;
+    std::size_t attached = 0;  // of dynamic AIPP only
+    Check(aclmdlGetAippType(model_id_, 0, &type, &attached), "aclmdlGetAippType");
+    if (type == ACL_DATA_WITHOUT_AIPP) return;
+    if (type != ACL_DATA_WITH_STATIC_AIPP) {
+      throw UserError("model " + path_ + " has a dynamic AIPP: convert it with a static one");
+    }
+    // Too large for the stack of some threads.
+    const auto aipp = std::make_unique<aclAippInfo>();
+    Check(aclmdlGetFirstAippInfo(model_id_, 0, aipp.get()), "aclmdlGetFirstAippInfo");
+    if (aipp->inputFormat != ACL_YUV420SP_U8 && aipp->inputFormat != ACL_RGB888_U8) {
+      throw UserError(
+          "model " + path_ +
+          " has an AIPP for another input_format than YUV420SP_U8 and RGB888_U8: convert it with one of these");
+    }
+    if (aipp->inputFormat == ACL_YUV420SP_U8) spec_.format = PixelFormat::kYuv420sp;
   }
 
   void DescribeOutputs() {
@@ -211,12 +214,14 @@ class AclEngine : public Engine {
   std::string path_;
   InputSpec spec_;
   bool is_host_ = true;
+  aclrtContext context_ = nullptr;
   std::uint32_t model_id_ = 0;
   aclmdlDesc* description_ = nullptr;
   aclmdlDataset* inputs_ = nullptr;
   aclmdlDataset* results_ = nullptr;
   DeviceBuffer input_;
   std::vector<AclOutput> outputs_;
+  std::unique_ptr<DvppDecoder> decoder_;
   // Declared last and so destroyed first, because it uses the members above.
   Releases releases_;
 };

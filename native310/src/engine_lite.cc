@@ -56,11 +56,16 @@ class LiteEngine : public Engine {
       throw UserError("model " + path_ + " has " + std::to_string(inputs_.size()) +
                       " inputs, not 1: export the network with raw outputs only");
     }
-    if (inputs_[0].DataType() != ms::DataType::kNumberTypeFloat32) {
-      throw UserError("model " + path_ + " does not take float32 images: convert it with float32 input");
+    const ms::DataType element = inputs_[0].DataType();
+    // uint8 if the model normalises the images itself (AIPP on Ascend).
+    if (element != ms::DataType::kNumberTypeFloat32 && element != ms::DataType::kNumberTypeUInt8) {
+      throw UserError(
+          "model " + path_ +
+          " takes neither float32 nor uint8 images: convert it with float32 input, or with AIPP for RGB888_U8");
     }
     // The converter writes .ms models with NHWC input. For .mindir, rely on the shape: the format field may be wrong.
-    spec_ = InputSpecFrom(path_, inputs_[0].Shape(), LayoutOf(inputs_[0]), ElementType::kFloat32);
+    spec_ = InputSpecFrom(path_, inputs_[0].Shape(), LayoutOf(inputs_[0]),
+                          element == ms::DataType::kNumberTypeUInt8 ? ElementType::kUint8 : ElementType::kFloat32);
   }
 
   const InputSpec& input() const override { return spec_; }

@@ -11,6 +11,7 @@
 
 namespace native310 {
 
+class Engine;
 struct ModelDescription;
 
 struct ImageInfo {
@@ -30,6 +31,10 @@ class ImageSource {
 
   // Whether several threads may call Read() at once.
   virtual bool allows_parallel_reads() const { return false; }
+
+  // Called once before the first image is read: lets the engine's device do what it can of the reading. Throws
+  // UserError if the engine fails or a file cannot be read.
+  virtual void UseDeviceOf(Engine*) {}
 
   // Writes image `index` to `target`, which holds spec.ImageBytes() bytes. Throws UserError if it cannot be read.
   virtual ImageInfo Read(std::size_t index, const InputSpec& spec, void* target) = 0;

@@ -77,20 +77,15 @@ struct Decoder {
   Decoder& operator=(const Decoder&) = delete;
 
   // Returns false after an error, with handler.message set, or if the image is too large.
+  bool ReadHeaderOnly(std::FILE* stream) {
+    if (setjmp(handler.resume) != 0) return false;
+    return ReadHeader(stream);
+  }
+
+  // Returns false after an error, with handler.message set, or if the image is too large.
   bool Decode(std::FILE* stream) {
     if (setjmp(handler.resume) != 0) return false;
-    jpeg_create_decompress(&info);
-    jpeg_stdio_src(&info, stream);
-    jpeg_save_markers(&info, JPEG_APP0 + 1, 0xFFFF);
-    jpeg_read_header(&info, TRUE);
-    if (std::int64_t{info.image_width} * info.image_height > kMaxPixels) {
-      is_too_large = true;
-      return false;
-    }
-    // OpenCV reads the first APP1 segment only, even if that holds something else.
-    if (info.marker_list != nullptr) {
-      orientation = ExifOrientation(info.marker_list->data, info.marker_list->data_length);
-    }
+    if (!ReadHeader(stream)) return false;
     const bool is_cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
     info.out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
     jpeg_start_decompress(&info);
@@ -109,14 +104,26 @@ struct Decoder {
     jpeg_finish_decompress(&info);
     return true;
   }
+
+ private:
+  bool ReadHeader(std::FILE* stream) {
+    jpeg_create_decompress(&info);
+    jpeg_stdio_src(&info, stream);
+    jpeg_save_markers(&info, JPEG_APP0 + 1, 0xFFFF);
+    jpeg_read_header(&info, TRUE);
+    if (std::int64_t{info.image_width} * info.image_height > kMaxPixels) {
+      is_too_large = true;
+      return false;
+    }
+    // OpenCV reads the first APP1 segment only, even if that holds something else.
+    if (info.marker_list != nullptr) {
+      orientation = ExifOrientation(info.marker_list->data, info.marker_list->data_length);
+    }
+    return true;
+  }
 };
 
-}  // namespace
-
-Image ReadJpeg(const std::string& path, int width, int height) {
-  const InputStream stream = OpenInput("image", path, "check the path");
-  Decoder decoder;
-  const bool is_decoded = decoder.Decode(stream.get());
+void RequireGood(const std::string& path, const Decoder& decoder, bool is_decoded) {
   if (decoder.is_too_large) {
     throw UserError("image " + path + " has " + std::to_string(decoder.info.image_width) + " x " +
                     std::to_string(decoder.info.image_height) + " pixels, more than " + std::to_string(kMaxPixels) +
@@ -127,6 +134,38 @@ Image ReadJpeg(const std::string& path, int width, int height) {
     throw UserError("image " + path + " cannot be read as JPEG (" + decoder.handler.message.data() +
                     "): restore it or convert it to JPEG");
   }
+}
+
+// Returns how many luma pixels a pixel of the colours covers; 0 if that is no whole number or not that of both colours.
+int ColourStep(int luma, int blue, int red) { return blue == red && luma % blue == 0 ? luma / blue : 0; }
+
+}  // namespace
+
+JpegHeader ReadJpegHeader(const std::string& path) {
+  const InputStream stream = OpenInput("image", path, "check the path");
+  Decoder decoder;
+  RequireGood(path, decoder, decoder.ReadHeaderOnly(stream.get()));
+  jpeg_decompress_struct& info = decoder.info;
+  JpegHeader header;
+  header.width = static_cast<int>(info.image_width);
+  header.height = static_cast<int>(info.image_height);
+  header.is_progressive = info.progressive_mode == TRUE;
+  header.is_arithmetic = info.arith_code == TRUE;
+  header.has_several_scans = jpeg_has_multiple_scans(&info) == TRUE;
+  header.is_ycc_or_grey = info.jpeg_color_space == JCS_YCbCr || info.jpeg_color_space == JCS_GRAYSCALE;
+  header.orientation = decoder.orientation;
+  if (info.num_components == kImageChannels) {
+    const jpeg_component_info* parts = info.comp_info;
+    header.colour_step_x = ColourStep(parts[0].h_samp_factor, parts[1].h_samp_factor, parts[2].h_samp_factor);
+    header.colour_step_y = ColourStep(parts[0].v_samp_factor, parts[1].v_samp_factor, parts[2].v_samp_factor);
+  }
+  return header;
+}
+
+Image ReadJpeg(const std::string& path, int width, int height) {
+  const InputStream stream = OpenInput("image", path, "check the path");
+  Decoder decoder;
+  RequireGood(path, decoder, decoder.Decode(stream.get()));
   Image& stored = decoder.image;
   const bool is_turned = SwapsSides(decoder.orientation);
   const int upright_width = is_turned ? stored.height : stored.width;

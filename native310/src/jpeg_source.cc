@@ -3,9 +3,12 @@
 #include <strings.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <unordered_map>
 
+#include "device_jpeg.h"
+#include "engine.h"
 #include "image_list.h"
 #include "input_file.h"
 #include "jpeg_reader.h"
@@ -60,7 +63,7 @@ JpegSource::JpegSource(const std::string& input, const std::string& annotations,
     RequireRegularFile("image", path, "check --input");
     const std::string name = fs::path(path).filename().string();
     if (annotations.empty()) {
-      entries_.push_back({path, {IdFromName(name), 0, 0}});
+      entries_.push_back({path, {IdFromName(name), 0, 0}, {}});
       continue;
     }
     const auto image = annotated.find(name);
@@ -68,7 +71,7 @@ JpegSource::JpegSource(const std::string& input, const std::string& annotations,
       throw UserError("image " + path + " is not in annotation file " + annotations +
                       ": remove it, or give the annotations of these images");
     }
-    entries_.push_back({path, image->second});
+    entries_.push_back({path, image->second, {}});
   }
   CheckNames();
 }
@@ -90,8 +93,54 @@ void JpegSource::CheckNames() const {
   }
 }
 
+void JpegSource::UseDeviceOf(Engine* engine) {
+  decoder_ = engine->OpenJpegDecoder();
+  if (decoder_ == nullptr) return;
+  std::size_t on_host = 0;
+  std::string first;
+  for (Entry& entry : entries_) {
+    const std::string reason = OfferToDevice(engine->input().size, &entry);
+    if (reason.empty()) continue;
+    if (on_host++ == 0) first = entry.path + " (" + reason + ")";
+  }
+  if (on_host > 0) {
+    std::fprintf(stderr, "%zu of %zu JPEG files are decoded on the host because the device's decoder cannot: %s%s\n",
+                 on_host, entries_.size(), first.c_str(), on_host > 1 ? " is the first" : "");
+  }
+}
+
+std::string JpegSource::OfferToDevice(const InputSize& input_size, Entry* entry) const {
+  const JpegHeader header = ReadJpegHeader(entry->path);
+  const AnnotatedImage& annotated = entry->image;
+  const DevicePlace place = PlaceOnDevice(header.width, header.height, input_size, letterbox_);
+  const std::string reason = WhyHostDecodes(header, place);
+  if (!reason.empty()) return reason;
+  // Throws, because the size is wrong.
+  if (annotated.width != 0 && (annotated.width != header.width || annotated.height != header.height)) {
+    ReadJpeg(entry->path, annotated.width, annotated.height);
+  }
+  entry->device_place = place;
+  return "";
+}
+
+void JpegSource::DecodeOnDevice(const std::vector<std::uint8_t>& jpeg, const Entry& entry, void* target) const {
+  try {
+    decoder_->Decode(jpeg, *entry.device_place, target);
+  } catch (const UserError& error) {
+    throw UserError("image " + entry.path + ": " + error.what());
+  }
+}
+
 ImageInfo JpegSource::Read(std::size_t index, const InputSpec& spec, void* target) {
   const Entry& entry = entries_[index];
+  if (entry.device_place) {
+    const std::vector<std::uint8_t> jpeg = ReadForDevice(entry.path);
+    // Of a file without an end, ReadJpeg says what is wrong.
+    if (!jpeg.empty()) {
+      DecodeOnDevice(jpeg, entry, target);
+      return {entry.image.id, fs::path(entry.path).stem().string(), entry.device_place->placement};
+    }
+  }
   const PlacedImage placed =
       PlaceImage(ReadJpeg(entry.path, entry.image.width, entry.image.height), spec.size, letterbox_);
   ConvertPixels(placed.image.pixels.data(), Layout::kNhwc, mean_std_, spec, target);

@@ -1,11 +1,13 @@
 // JPEG files as network input.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "image_ids.h"
 #include "image_source.h"
+#include "jpeg_decoder.h"
 #include "model_description.h"
 
 namespace native310 {
@@ -17,6 +19,8 @@ class JpegSource : public ImageSource {
   // UserError.
   JpegSource(const std::string& input, const std::string& annotations, const ModelDescription& model);
 
+  // Finds the files that the device's decoder reads; says on standard error which ones it leaves to the host, and why.
+  void UseDeviceOf(Engine* engine) override;
   std::size_t size() const override { return entries_.size(); }
   std::string Name(std::size_t index) const override;
   bool allows_parallel_reads() const override { return true; }
@@ -26,12 +30,17 @@ class JpegSource : public ImageSource {
   struct Entry {
     std::string path;
     AnnotatedImage image;
+    std::optional<DevicePlace> device_place;  // if the device decodes it
   };
 
   void CheckNames() const;
+  // Returns why the host has to decode the image, "" if the device does.
+  std::string OfferToDevice(const InputSize& input_size, Entry* entry) const;
+  void DecodeOnDevice(const std::vector<std::uint8_t>& jpeg, const Entry& entry, void* target) const;
 
   bool letterbox_;
   MeanStd mean_std_;
+  JpegDecoder* decoder_ = nullptr;  // of the device
   std::vector<Entry> entries_;
 };
 

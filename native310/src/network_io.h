@@ -15,6 +15,8 @@ constexpr std::array<int, 3> kStrides = {8, 16, 32};
 
 enum class Layout { kNchw, kNhwc };
 enum class ElementType { kUint8, kFloat32 };
+// kYuv420sp (NV12): a plane of Y, then a plane of U and V by turns, of half the width and height.
+enum class PixelFormat { kRgb, kYuv420sp };
 
 // Size of the network input in pixels; both are multiples of 32.
 struct InputSize {
@@ -37,16 +39,17 @@ inline std::string ToString(const std::vector<std::int64_t>& shape) {
 
 inline std::size_t BytesOf(ElementType type) { return type == ElementType::kUint8 ? 1 : sizeof(float); }
 
-// The one input tensor of a network: `batch` RGB images.
+// The one input tensor of a network: `batch` images.
 struct InputSpec {
   int batch = 1;
   InputSize size;
   Layout layout = Layout::kNchw;
   ElementType type = ElementType::kFloat32;
+  PixelFormat format = PixelFormat::kRgb;  // kYuv420sp only with kUint8
 
+  std::size_t Pixels() const { return static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width); }
   std::size_t ImageElements() const {
-    return static_cast<std::size_t>(kImageChannels) * static_cast<std::size_t>(size.height) *
-           static_cast<std::size_t>(size.width);
+    return format == PixelFormat::kYuv420sp ? Pixels() * 3 / 2 : Pixels() * kImageChannels;
   }
   std::size_t ImageBytes() const { return ImageElements() * BytesOf(type); }
   std::size_t Bytes() const { return ImageBytes() * static_cast<std::size_t>(batch); }

@@ -1,5 +1,7 @@
 #include "normalise.h"
 
+#include "yuv420sp.h"
+
 namespace native310 {
 namespace {
 
@@ -39,6 +41,10 @@ std::array<ValueTable, kImageChannels> MakeTables(const MeanStd& mean_std) {
 
 void ConvertPixels(const std::uint8_t* pixels, Layout layout, const MeanStd& mean_std, const InputSpec& spec,
                    void* target) {
+  if (spec.format == PixelFormat::kYuv420sp) {
+    ToYuv420sp(pixels, layout, spec.size, static_cast<std::uint8_t*>(target));
+    return;
+  }
   if (spec.type == ElementType::kUint8) {
     auto* values = static_cast<std::uint8_t*>(target);
     ForEachElement(spec.size, layout, spec.layout,

@@ -17,7 +17,7 @@ struct MeanStd {
 };
 
 // Converts a uint8 RGB image of `layout` to the input of `spec`: (x / 255 - mean) / std for a float32 input, the pixel
-// values themselves for a uint8 input (a model that normalises).
+// values themselves, as RGB or YUV420SP, for a uint8 input (a model that normalises).
 void ConvertPixels(const std::uint8_t* pixels, Layout layout, const MeanStd& mean_std, const InputSpec& spec,
                    void* target);
 

@@ -233,6 +233,7 @@ void RunPipeline(const Args& args) {
   const Stopwatch load_watch;
   const std::unique_ptr<Engine> engine = LoadEngine(args.engine, args.engine_options);
   report.load_seconds = load_watch.Seconds();
+  source->UseDeviceOf(engine.get());
   const InputSpec& spec = engine->input();
   if (spec.size != model.input_size) {
     throw UserError("model " + model_path + " expects " + ToString(spec.size) + " pixels but its description says " +

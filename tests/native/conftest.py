@@ -93,7 +93,8 @@ def sanitized_dir(cache_dir: Path, engine_options: list[str]) -> Path:
     options += ["-DCMAKE_CXX_FLAGS=-Werror", "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1"]
     targets = ["native310_with_fake_acl", "native310_engine_fake_acl", "unit_tests", "dump_image", "resize_images"]
     with _alone(cache_dir):
-        _cmake("-S", str(SOURCE), "-B", str(build), *options)
+        if "libjpeg is not found" in _cmake("-S", str(SOURCE), "-B", str(build), *options):
+            pytest.skip("libjpeg is not here")
         _cmake("--build", str(build), "-j2", "--target", *targets)
     return build / "tests"
 

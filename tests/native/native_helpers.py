@@ -151,11 +151,20 @@ def write_fake_model(
     input_type: str = "float32",
     output_type: str = "float32",
     layout: str = "NCHW",
+    aipp: str = "",
 ) -> Path:
-    """Write a model that the fake AscendCL runs: raw map + first input value - last input value."""
-    header = f"FAKEOM {batch} {size[0]} {size[1]} {raw_maps[0].shape[0]} {input_type} {output_type} {layout}\n"
+    """Write a model that the fake AscendCL runs: raw map + first input value - last input value, as AIPP gives them."""
+    header = f"FAKEOM {batch} {size[0]} {size[1]} {raw_maps[0].shape[0]} {input_type} {output_type} {layout}"
+    header += f" AIPP {len(aipp)}\n{aipp}" if aipp else "\n"
     path.write_bytes(header.encode() + b"".join(raw.tobytes() for raw in reversed(raw_maps)))
     return describe_model(path, size)
+
+
+def write_network_model(path: Path, onnx: Path, size: tuple[int, int], channels: int, aipp: str) -> Path:
+    """Write a model in which the fake AscendCL runs a real network after AIPP."""
+    header = f"FAKEOM 1 {size[0]} {size[1]} {channels} float32 float32 NCHW"
+    path.write_text(f"{header} AIPP {len(aipp)} NETWORK {onnx}\n{aipp}")
+    return path
 
 
 def read_raw_maps(output: Path, name: str, like: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:

@@ -355,3 +355,14 @@ def test_a_mapping_may_be_used_twice(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text("a: &x {b: 1}\nc: {<<: *x, b: 2}\nd: [*x, *x]\n")
     refuse_double_keys(path)
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [("infer", "engine"), ("quantize", "quant_backend")],
+)
+def test_engines_are_compared_on_bins_only(section, key):
+    with pytest.raises(InputError, match=f"{section}.{key} is auto but infer.input is jpeg .*: choose one"):
+        complete_config(
+            {section: {key: "auto"}, "infer": {"input": "jpeg"} | ({key: "auto"} if section == "infer" else {})}
+        )

@@ -1,4 +1,4 @@
-"""CANN's atc: its command line, and what its failures become."""
+"""The vendors' converters: their command lines, the configuration of AIPP, and what failures of atc become."""
 
 import json
 
@@ -6,13 +6,14 @@ import pytest
 from exported_samples import write_program
 
 from yolov3.errors import InputError
-from yolov3.native.converters import compile_om
+from yolov3.native.converters import compile_om, convert
 
 FAKE_ATC = """
 import json, os
 Path(os.environ["FAKE_RECORD"]).write_text(json.dumps(sys.argv[1:]))
 options = dict(word.removeprefix("--").split("=", 1) for word in sys.argv[1:])
-Path(options["output"] + ".om").write_bytes(b"OM of " + Path(options["model"]).read_bytes())
+aipp = Path(options["insert_op_conf"]).read_bytes() if "insert_op_conf" in options else b""
+Path(options["output"] + ".om").write_bytes(b"OM of " + Path(options["model"]).read_bytes() + aipp)
 """
 
 
@@ -30,17 +31,18 @@ def atc(tmp_path, monkeypatch):
 
 
 def test_command_line_is_the_documented_one(air, atc, tmp_path):
-    compile_om(air, tmp_path / "out" / "net.om", "Ascend310", atc, insert_op_conf="aipp.cfg")
-    assert (tmp_path / "out" / "net.om").read_bytes() == b"OM of air"
+    compile_om(air, tmp_path / "out" / "net.om", "Ascend310", atc, aipp=" with AIPP")
+    assert (tmp_path / "out" / "net.om").read_bytes() == b"OM of air with AIPP"
     words = json.loads((tmp_path / "record.json").read_text())
-    output = next(word for word in words if word.startswith("--output="))
+    output, aipp = (
+        next(word for word in words if word.startswith(name)) for name in ("--output=", "--insert_op_conf=")
+    )
     assert not output.endswith(".om")
-    assert set(words) - {output} == {
+    assert set(words) - {output, aipp} == {
         "--input_format=NCHW",
         "--framework=1",
         f"--model={air}",
         "--soc_version=Ascend310",
-        "--insert_op_conf=aipp.cfg",
     }
     compile_om(air, tmp_path / "out" / "net.om", "Ascend310P3", atc)
     words = json.loads((tmp_path / "record.json").read_text())
@@ -67,3 +69,22 @@ def test_failures_are_one_sentence_and_leave_nothing(air, atc, tmp_path):
         with pytest.raises(InputError, match=sentence):
             compile_om(model, target, "Ascend310", program)
     assert not (tmp_path / "out").exists()
+
+
+FAKE_LITE = """
+options = dict(word.removeprefix("--").split("=", 1) for word in sys.argv[1:])
+text = Path(options["configFile"]).read_text()
+files = {line.split("=", 1)[1] for line in text.splitlines() if line.startswith("insert_op_config_file_path=")}
+Path(options["outputFile"] + ".mindir").write_text(text + "".join(Path(file).read_text() for file in files))
+"""
+
+
+def test_lite_gets_aipp_in_the_sections_of_its_releases(tmp_path):
+    (tmp_path / "net.onnx").write_text("onnx")
+    program = write_program(tmp_path / "converter_lite", FAKE_LITE)
+    convert(program, tmp_path / "net.onnx", tmp_path / "net.mindir", "[common_quant_param]\nbit_num=8\n", aipp="AIPP")
+    lines = (tmp_path / "net.mindir").read_text().splitlines()
+    assert lines[:2] == ["[common_quant_param]", "bit_num=8"] and lines[-1] == "AIPP"
+    path = lines[3]
+    assert path.startswith("insert_op_config_file_path=/")
+    assert lines[2:6] == ["[acl_option_cfg_param]", path, "[ascend_context]", path]

@@ -33,15 +33,17 @@ CHAIN = {
     "data_report",
 }
 LITE = {"build_converter", "convert_model"}
+JPEG = ["--config", 'infer={"engine": "acl", "input": "jpeg"}']
 
 
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory):
-    """Rule -> words of its command, for each config."""
+    """Rule -> words of its command, for each config, and for that of Ascend with JPEG files."""
     found = {}
-    for name in ("ascend", "gpu", "cpu"):
+    for name, config in (("ascend", "ascend"), ("gpu", "gpu"), ("cpu", "cpu"), ("jpeg", "ascend")):
         words = [sys.executable, "-m", "snakemake", "--dry-run", "--printshellcmds", "report", "--cores", "8"]
-        words += ["--snakefile", ROOT / "Snakefile", "--configfile", ROOT / "config" / f"coco2014_{name}.yaml"]
+        words += ["--snakefile", ROOT / "Snakefile", "--configfile", ROOT / "config" / f"coco2014_{config}.yaml"]
+        words += JPEG if name == "jpeg" else []
         words += ["--directory", tmp_path_factory.mktemp(name), "--workflow-profile", "none"]
         done = subprocess.run(words, capture_output=True, text=True, check=True)
         found[name], rule = {}, ""
@@ -244,6 +246,18 @@ def test_int8_for_ascend_310_by_amct(planned):
     }.items() <= words.items()
     inference = [options_of(planned["ascend"][stage]) for stage in ("infer_310", "quant_infer_310")]
     assert [(words["--engine"], words["--device"]) for words in inference] == [("lite", "ascend"), ("acl", "ascend")]
+
+
+def test_the_published_inference_reads_jpeg_files(planned):
+    """Both models normalise by AIPP, and no bins are prepared but those that calibrate."""
+    assert set(planned["jpeg"]) - {"all"} == CHAIN - {"preprocess_bins"} | {"convert_model", "rank_table"}
+    for stage in ("convert_model", "post_quant", "infer_310", "quant_infer_310"):
+        assert options_of(planned["jpeg"][stage])["--input"] == "jpeg"
+        assert options_of(planned["ascend"][stage])["--input"] == "bins"
+    for stage in ("infer_310", "quant_infer_310"):
+        words = options_of(planned["jpeg"][stage])
+        assert (words["--engine"], words["--device"]) == ("acl", "ascend") and "--bins" not in words
+        assert options_of(planned["ascend"][stage])["--bins"] == "results/bins"
 
 
 def write_model(path: Path) -> None:

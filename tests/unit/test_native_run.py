@@ -32,6 +32,10 @@ def test_no_more_threads_than_cpus(asked, used):
     settings = NativeRunSettings(threads=asked, **SETTINGS)
     command = native_command(Path("native310"), Path("m.ms"), Path("bins"), Path("found"), settings)
     assert command[command.index("--threads") + 1] == str(used)
+    assert "--annotations" not in command
+    words = (Path("native310"), Path("m.om"), Path("images"), Path("found"), settings)
+    command = native_command(*words, annotations=Path("instances.json"))
+    assert command[command.index("--annotations") + 1] == "instances.json"
 
 
 @pytest.mark.parametrize(
@@ -51,6 +55,12 @@ def test_no_more_threads_than_cpus(asked, used):
 def test_what_a_failed_run_becomes(tmp_path, text, sentence):
     with pytest.raises(InputError, match=sentence):
         run_program([str(write_program(tmp_path / "program", text))])
+
+
+def test_what_the_device_leaves_to_the_host_is_shown(tmp_path, caplog):
+    line = "1 of 9 JPEG files are decoded on the host because the device's decoder cannot: 1.jpg (progressive)"
+    run_program([str(write_program(tmp_path / "program", f"print({line!r})\nprint('9 of 9 images')"))])
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [line]
 
 
 def test_a_missing_program(tmp_path):

@@ -12,13 +12,16 @@ from exported_samples import SCRIPTS, SIZE, run_script, write_program, write_sam
 from mindspore import Tensor
 from processes import FORKING, assert_stage_ends_its_tool
 
+from yolov3.export.description import ModelDescription
+from yolov3.native.aipp import RGB, aipp_config
 from yolov3.weights.checkpoint import load_network
 
 FAKES = Path(__file__).parents[1] / "fakes"
 FAKE_ATC = """
 options = dict(word.removeprefix("--").split("=", 1) for word in sys.argv[1:])
 assert Path(options["model"]).read_bytes() == b"AIR of the fake"
-Path(options["output"] + ".om").write_bytes(b"OM")
+aipp = Path(options["insert_op_conf"]).read_bytes() if "insert_op_conf" in options else b""
+Path(options["output"] + ".om").write_bytes(b"OM" + aipp)
 print("ATC run success, welcome to the next use.")
 """
 
@@ -67,6 +70,14 @@ def test_amct_is_called_as_documented_with_the_trained_network(prepared, tools, 
     assert json.loads(report["amct_configuration"]) == {"activation_offset": True}
     assert report["atc_output"] == ["ATC run success, welcome to the next use."]
     assert json.loads((output.parent / "int8.om.json").read_text())["batch_size"] == 2
+
+
+def test_a_model_for_jpeg_files_normalises_them(prepared, tools, tmp_path):
+    output = tmp_path / "int8.om"
+    assert quantize(prepared, output, "--input", "jpeg") == 0
+    description = ModelDescription.read(output)
+    expected = aipp_config(RGB, (SIZE, SIZE), description.mean_std)
+    assert output.read_text() == f"OM{expected}"
 
 
 @pytest.mark.parametrize("step", ["create_quant_config", "quantize_model", "save_model"])

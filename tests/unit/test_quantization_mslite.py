@@ -89,6 +89,11 @@ def test_int8_for_ascend(prepared, converter, tmp_path):
     assert (record["saveType"], record["optimize"]) == ("MINDIR", "ascend_oriented")
     assert record["full_quant_param"]["target_device"] == "ASCEND"
     assert json.loads((tmp_path / "quant.json").read_text())["tensors"] == {}
+    assert "acl_option_cfg_param" not in record
+    # For JPEG files, it normalises them itself.
+    assert quantize(prepared, tmp_path / "int8.mindir", converter, "--input", "jpeg") == 0
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert set(record["acl_option_cfg_param"]) == {"insert_op_config_file_path"} and record["input"] == "images"
 
 
 def test_result_is_readable_described_and_reported(prepared, converter, tmp_path):

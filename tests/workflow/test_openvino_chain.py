@@ -1,4 +1,4 @@
-"""The other way of deployment on a host: OpenVINO, int8 ONNX and uint8 bins, over what the first way left behind."""
+"""The other way of deployment on a host: OpenVINO, int8 ONNX and JPEG files, over what the first way left behind."""
 
 import json
 import shutil
@@ -7,8 +7,8 @@ import pytest
 from conftest import SMALL, Project, changed
 
 CHANGES = {
-    "bins.bins_dtype": "uint8",
     "infer.engine": "openvino",
+    "infer.input": "jpeg",
     "infer.precision": "bfloat16",
     "quantize.quant_backend": "qdq",
     "quantize.skip_layers": "branch_*.head",
@@ -18,7 +18,7 @@ CHANGES = {
 @pytest.fixture(scope="module")
 def project(finished, tmp_path_factory):
     folder = tmp_path_factory.mktemp("openvino") / "run"
-    shutil.copytree(finished.folder, folder, symlinks=True)
+    shutil.copytree(finished.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("bins"))
     copy = Project(finished.root, folder)
     copy.write_config(changed(SMALL, CHANGES))
     copy.snakemake("report")
@@ -34,9 +34,8 @@ def test_openvino_ran_the_model(project, stage, suffix):
     assert timings["model"].endswith(suffix)
 
 
-def test_bins_are_of_bytes(project):
-    sizes = {path.stat().st_size for path in (project.folder / "results" / "bins" / "images").glob("*.bin")}
-    assert sizes == {3 * 64 * 64}
+def test_the_image_files_are_read_instead_of_bins(project):
+    assert not (project.folder / "results" / "bins").exists()
 
 
 def test_the_heads_stay_in_float(project):

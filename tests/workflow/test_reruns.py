@@ -54,6 +54,7 @@ SETTINGS = [
     ({"quantize.skip_layers": "backbone.root"}, QUANT),
     ({"infer.warmup": 1}, INFER),
     ({"infer.raw_maps": False}, INFER),
+    ({"infer.input": "jpeg"}, INFER),
     ({"infer.engine": "openvino", "infer.precision": "bfloat16"}, {"infer_310"} | REPORT),
     ({"report.gallery_images": 1}, REPORT),
     ({"report.title": "Other"}, REPORT),

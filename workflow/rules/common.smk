@@ -94,6 +94,11 @@ def file_option(name, file):
     return option_words({name: file}) if file else ""
 
 
+def bins_option(wildcards, input):
+    """Return the option that names the folder of a rule's bins, empty if it reads JPEG files."""
+    return file_option("bins", str(Path(input.bins).parent) if input.bins else "")
+
+
 def timed(stage, takes_part=True):
     """Register a stage for the report and return its benchmark file."""
     TIMED_STAGES[stage] = takes_part

@@ -1,6 +1,9 @@
 # The exported float model, converted for the engine that runs it.
 
 OPTIMIZATION = "ascend_oriented" if PLAN.device == "ascend" else "general"
+CONVERSION = [section("quantize", "soc_version")] if PLAN.engine == "acl" else []
+# On Ascend, the model normalises JPEG files itself.
+CONVERSION += [section("infer", "input")] if PLAN.device == "ascend" else []
 
 
 rule convert_model:
@@ -17,7 +20,7 @@ rule convert_model:
         "../../envs/main.yaml"
     threads: 4
     params:
-        run=command("convert_model", *([section("quantize", "soc_version")] if PLAN.engine == "acl" else [])),
+        run=command("convert_model", *CONVERSION),
         optimize="" if PLAN.engine == "acl" else f"--optimize {OPTIMIZATION}",
         converter=lambda wildcards, input: file_option("converter", input.converter),
     shell:

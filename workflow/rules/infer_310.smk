@@ -5,14 +5,17 @@ THRESHOLDS = section("eval", "eval_ignore_threshold", "nms_thresh", "max_detecti
 INT8_INFERENCE = {"engine": PLAN.int8_engine, "device": PLAN.int8_device}
 if PLAN.int8_engine != "openvino":
     INT8_INFERENCE["precision"] = "float32"
+# JPEG files are those of the data set.
+BINS = [] if PLAN.reads_jpeg else rules.preprocess_bins.output.index
+IMAGES = rules.download_val.output.data if PLAN.reads_jpeg else rules.preprocess_bins.output.images
 
 
 rule infer_310:
     input:
         unpack(native_model),
         program=rules.build_native310.output.program,
-        bins=rules.preprocess_bins.output.index,
-        images=present(rules.preprocess_bins.output.images),
+        bins=BINS,
+        images=present(IMAGES),
         manifest=rules.download_val.output.manifest,
     output:
         log=report(
@@ -37,9 +40,10 @@ rule infer_310:
         runtime="12h",
     params:
         run=command("infer_310", section("infer"), THRESHOLDS),
+        bins=bins_option,
     shell:
         "{params.run} --threads {threads} --program {input.program:q} --model {input.model:q}"
-        ' --bins "$(dirname {input.bins:q})" --manifest {input.manifest:q}'
+        " {params.bins} --manifest {input.manifest:q}"
         ' --output_dir "$(dirname {output.metrics:q})" --log_file {log:q}'
 
 
@@ -48,8 +52,8 @@ use rule infer_310 as quant_infer_310 with:
         model=INT8_MODELS["model"],
         description=INT8_MODELS["description"],
         program=rules.build_native310.output.program,
-        bins=rules.preprocess_bins.output.index,
-        images=present(rules.preprocess_bins.output.images),
+        bins=BINS,
+        images=present(IMAGES),
         manifest=rules.download_val.output.manifest,
     output:
         log=report(
@@ -71,3 +75,4 @@ use rule infer_310 as quant_infer_310 with:
         runtime="12h",
     params:
         run=command("infer_310", ("infer", {**config["infer"], **INT8_INFERENCE}), THRESHOLDS),
+        bins=bins_option,

@@ -4,6 +4,8 @@ AMCT_KEYS = ("soc_version", "amct_python") if PLAN.backend == "amct" else ()
 HAS_BOUND = config["quantize"]["max_ap_drop"] is not None and PLAN.int8_suffix in ("ms", "onnx")
 KEYS = ("quant_backend", "quant_method", "skip_layers", *(("max_ap_drop", "search_images") if HAS_BOUND else ()))
 QUANTIZATION = ("quantize", {**section("quantize", *KEYS, *AMCT_KEYS)[1], "quant_backend": PLAN.backend})
+# On Ascend, the model normalises JPEG files itself.
+INT8_INPUT = [section("infer", "input")] if PLAN.int8_device == "ascend" else []
 QDQ = ("quantize", {**QUANTIZATION[1], "quant_backend": "qdq"})
 USER = f"quantize.quant_backend {config['quantize']['quant_backend']}"
 
@@ -31,7 +33,7 @@ rule post_quant:
     resources:
         runtime="4h",
     params:
-        run=command("post_quant", QUANTIZATION, section("calibration"), top_level("device_target")),
+        run=command("post_quant", QUANTIZATION, section("calibration"), top_level("device_target"), *INT8_INPUT),
         manifest=lambda wildcards, input: file_option("manifest", input.manifest),
         program=lambda wildcards, input: file_option("program", input.program),
         converter=lambda wildcards, input: file_option("converter", input.converter),

@@ -14,7 +14,7 @@ rule preprocess_bins:
     log:
         "logs/preprocess_bins.log",
     benchmark:
-        timed("preprocess_bins")
+        timed("preprocess_bins", not PLAN.reads_jpeg)
     conda:
         "../../envs/main.yaml"
     threads: threads_of(on_cluster=8)

@@ -11,8 +11,10 @@ import logging
 import sys
 from pathlib import Path
 
+from yolov3.config.options import add_options
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.export.description import ModelDescription
+from yolov3.native.aipp import model_aipp
 from yolov3.native.converters import compile_om, convert
 
 
@@ -27,17 +29,19 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--atc", default="atc", help="CANN's atc")
     parser.add_argument("--soc_version", default="Ascend310", help="chip that an .om is compiled for")
+    add_options(parser, "infer", only=("input",))
     return run_stage(run, parser.parse_args(argv))
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the converted model and its description."""
     description = ModelDescription.read(arguments.model)
+    aipp = model_aipp(arguments.output, arguments.input, description)
     if arguments.output.suffix == ".om":
-        compile_om(arguments.model, arguments.output, arguments.soc_version, arguments.atc)
+        compile_om(arguments.model, arguments.output, arguments.soc_version, arguments.atc, aipp)
     else:
         optimize = (f"--optimize={arguments.optimize}",) if arguments.optimize != "general" else ()
-        convert(arguments.converter, arguments.model, arguments.output, more_arguments=optimize)
+        convert(arguments.converter, arguments.model, arguments.output, more_arguments=optimize, aipp=aipp)
     description.write(arguments.output)
     logging.info("%s: %d bytes", arguments.output, arguments.output.stat().st_size)
 

@@ -25,6 +25,7 @@ from yolov3.data.manifest import Manifest
 from yolov3.errors import InputError
 from yolov3.export.description import ModelDescription
 from yolov3.files import sha256_of, write_json
+from yolov3.native.aipp import model_aipp
 from yolov3.quantization.accuracy import SearchImages
 from yolov3.quantization.amct import AmctTools, quantize_amct
 from yolov3.quantization.bound import Bound, quantize_within_bound
@@ -49,6 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--manifest", type=Path, help="data set, to keep the loss of AP below max_ap_drop")
     parser.add_argument("--program", type=Path, help="mslite: native310, which measures the models")
     add_options(parser, "calibration")
+    add_options(parser, "infer", only=("input",))
     parser.add_argument("--atc", default="atc", help="amct: CANN's atc")
     add_options(parser, "", only=("device_target",))
     return run_stage(run, parser.parse_args(argv))
@@ -66,6 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
     description = ModelDescription.read(model)
     calibration = CalibrationFolder.read(arguments.calibration_dir, description.input_size, description.mean_std)
     images = search_images(arguments) if arguments.max_ap_drop is not None else None
+    aipp = model_aipp(output, arguments.input, description)
 
     def quantize(
         source: Path, calibration: CalibrationFolder, output: Path, settings: Int8Settings, skip_layers: str
@@ -79,10 +82,11 @@ def run(arguments: argparse.Namespace) -> None:
                 skip_layers,
                 arguments.converter,
                 settings.bias_correction,
+                aipp,
             )
         if backend == "qdq":
             return quantize_qdq(source, output, calibration, settings.method, skip_layers)
-        return quantize_checkpoint(arguments, description, calibration, output, skip_layers)
+        return quantize_checkpoint(arguments, description, calibration, output, skip_layers, aipp)
 
     method, skip_layers = arguments.quant_method, arguments.skip_layers
     if images is None:
@@ -140,12 +144,13 @@ def quantize_checkpoint(
     calibration: CalibrationFolder,
     output: Path,
     skip_layers: str,
+    aipp: str,
 ) -> dict[str, Any]:
     """Write an int8 model by AMCT and return its details for the report."""
     if arguments.ckpt_file is None:
         raise InputError("quant_backend amct quantizes a checkpoint but none is given: add --ckpt_file")
     tools = AmctTools(arguments.amct_python, arguments.atc, arguments.soc_version, arguments.device_target)
-    return quantize_amct(arguments.ckpt_file, description, output, calibration, skip_layers, tools)
+    return quantize_amct(arguments.ckpt_file, description, output, calibration, skip_layers, tools, aipp)
 
 
 if __name__ == "__main__":

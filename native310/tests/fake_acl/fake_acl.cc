@@ -1,86 +1,28 @@
-// A libascendcl without a device: runs a model with a known result; records calls out of order, leaks and overruns.
-//
-// A model file is the line "FAKEOM <batch> <height> <width> <channels> <input type> <output type> <NCHW|NHWC>" (types:
-// float32, uint8; float32, float16), then the float32 raw maps [channels, height, width] of strides 32, 16 and 8, in
-// this order. Output of an image = these values + its first input value - its last.
+// A libascendcl without a device: runs a model with a known result; records calls out of order, leaks and overruns. The
+// file that FAKE_ACL_INPUT names receives the model's input of the last run.
 #include <acl/acl.h>
 
-#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <memory>
-#include <sstream>
-#include <string>
 #include <vector>
 
+#include "fake_device.h"
+#include "fake_model.h"
 #include "fake_state.h"
 
+using fake_acl::FakeModel;
+using fake_acl::HasContext;
+using fake_acl::IsOnDevice;
+using fake_acl::kFailure;
+using fake_acl::Result;
 using fake_acl::State;
 
 namespace {
 
-constexpr aclError kFailure = 507018;
-constexpr int kOutputs = 3;
-
-struct FakeModel {
-  std::int64_t batch = 0, height = 0, width = 0, channels = 0;
-  bool input_is_uint8 = false, output_is_half = false, input_is_nhwc = false;
-  std::vector<float> values[kOutputs];
-
-  std::int64_t Stride(std::size_t index) const { return 32 >> index; }
-  std::size_t ImageElements() const { return static_cast<std::size_t>(3 * height * width); }
-  std::size_t InputBytes() const {
-    return static_cast<std::size_t>(batch) * ImageElements() * (input_is_uint8 ? 1 : sizeof(float));
-  }
-  std::size_t OutputBytes(std::size_t index) const {
-    return static_cast<std::size_t>(batch) * values[index].size() * (output_is_half ? 2 : sizeof(float));
-  }
-};
-
 std::unique_ptr<FakeModel> g_model;
-aclrtRunMode RunMode() {
-  const char* mode = std::getenv("FAKE_ACL_RUN_MODE");
-  return mode != nullptr && std::strcmp(mode, "device") == 0 ? ACL_DEVICE : ACL_HOST;
-}
-
-std::unique_ptr<FakeModel> ReadModel(const char* path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::string line, magic, input_type, output_type, layout;
-  std::getline(stream, line);
-  std::istringstream fields(line);
-  auto model = std::make_unique<FakeModel>();
-  fields >> magic >> model->batch >> model->height >> model->width >> model->channels >> input_type >> output_type >>
-      layout;
-  if (!fields || magic != "FAKEOM") return nullptr;
-  model->input_is_uint8 = input_type == "uint8";
-  model->output_is_half = output_type == "float16";
-  model->input_is_nhwc = layout == "NHWC";
-  for (std::size_t index = 0; index < kOutputs; ++index) {
-    const std::int64_t stride = model->Stride(index);
-    model->values[index].resize(
-        static_cast<std::size_t>(model->channels * (model->height / stride) * (model->width / stride)));
-    stream.read(reinterpret_cast<char*>(model->values[index].data()),
-                static_cast<std::streamsize>(model->values[index].size() * sizeof(float)));
-  }
-  return stream ? std::move(model) : nullptr;
-}
-
-// Rounds to nearest, ties to even; for finite values only.
-std::uint16_t ToHalf(float value) {
-  const std::uint16_t sign = std::signbit(value) ? 0x8000 : 0;
-  const float magnitude = std::fabs(value);
-  if (magnitude < std::ldexp(1.0F, -14)) {
-    return static_cast<std::uint16_t>(sign | static_cast<int>(std::nearbyint(std::ldexp(magnitude, 24))));
-  }
-  int exponent = 0;
-  const float fraction = std::frexp(magnitude, &exponent);  // 0.5 <= fraction < 1
-  const int mantissa = static_cast<int>(std::nearbyint(std::ldexp(fraction, 11)));
-  return static_cast<std::uint16_t>(sign | (((exponent + 14) << 10) + (mantissa - 0x400)));
-}
-
-aclError Result(bool is_right) { return is_right ? ACL_SUCCESS : kFailure; }
 
 }  // namespace
 
@@ -95,60 +37,6 @@ struct aclmdlDataset {
   std::vector<aclDataBuffer*> buffers;
 };
 
-namespace {
-
-struct Allocation {
-  std::unique_ptr<unsigned char[]> memory;
-  std::size_t size;
-};
-std::vector<Allocation>& Allocations() {
-  static std::vector<Allocation> allocations;
-  return allocations;
-}
-
-// Whether `count` bytes from `start` lie in one live device allocation.
-bool IsOnDevice(const void* start, std::size_t count) {
-  const auto* first = static_cast<const unsigned char*>(start);
-  for (const Allocation& allocation : Allocations()) {
-    const unsigned char* memory = allocation.memory.get();
-    if (first >= memory && first < memory + allocation.size) {
-      return count <= static_cast<std::size_t>(memory + allocation.size - first);
-    }
-  }
-  return false;
-}
-
-void Compute(const unsigned char* input, const aclmdlDataset& output) {
-  const FakeModel& model = *g_model;
-  for (std::size_t image = 0; image < static_cast<std::size_t>(model.batch); ++image) {
-    const auto value = [&](std::size_t element) {
-      const std::size_t position = image * model.ImageElements() + element;
-      if (model.input_is_uint8) return static_cast<float>(input[position]);
-      float number = 0;
-      std::memcpy(&number, input + position * sizeof number, sizeof number);
-      return number;
-    };
-    const float first = value(0);
-    const float last = value(model.ImageElements() - 1);
-    for (std::size_t index = 0; index < kOutputs; ++index) {
-      const std::vector<float>& values = model.values[index];
-      auto* target = static_cast<unsigned char*>(output.buffers[index]->data);
-      for (std::size_t element = 0; element < values.size(); ++element) {
-        const float result = values[element] + first - last;
-        const std::size_t position = image * values.size() + element;
-        if (model.output_is_half) {
-          const std::uint16_t half = ToHalf(result);
-          std::memcpy(target + position * sizeof half, &half, sizeof half);
-        } else {
-          std::memcpy(target + position * sizeof result, &result, sizeof result);
-        }
-      }
-    }
-  }
-}
-
-}  // namespace
-
 extern "C" {
 
 aclError aclInit(const char*) {
@@ -162,7 +50,8 @@ aclError aclInit(const char*) {
 aclError aclFinalize() {
   State& state = State::Get();
   const bool fails = state.Enter("aclFinalize");
-  state.Remove("acl", &state, {"device", "context", "stream", "model", "desc", "dataset", "buffer", "memory"});
+  state.Remove("acl", &state,
+               {"device", "context", "stream", "model", "desc", "dataset", "buffer", "memory", "dvpp memory"});
   return Result(!fails);
 }
 
@@ -178,95 +67,29 @@ aclError aclrtSetDevice(int32_t device) {
 aclError aclrtResetDevice(int32_t device) {
   State& state = State::Get();
   const bool fails = state.Enter("aclrtResetDevice");
-  state.Remove("device", reinterpret_cast<void*>(static_cast<std::intptr_t>(device)), {"context", "stream", "memory"});
-  return Result(!fails);
-}
-
-aclError aclrtCreateContext(aclrtContext* context, int32_t) {
-  State& state = State::Get();
-  if (state.Enter("aclrtCreateContext")) return kFailure;
-  const bool is_right = state.Require(state.HasAny("device"), "aclrtCreateContext before aclrtSetDevice");
-  *context = new char;
-  state.Add("context", *context);
-  return Result(is_right);
-}
-
-aclError aclrtDestroyContext(aclrtContext context) {
-  State& state = State::Get();
-  const bool fails = state.Enter("aclrtDestroyContext");
-  state.Remove("context", context, {"stream"});
-  delete static_cast<char*>(context);
-  return Result(!fails);
-}
-
-aclError aclrtCreateStream(aclrtStream* stream) {
-  State& state = State::Get();
-  if (state.Enter("aclrtCreateStream")) return kFailure;
-  const bool is_right = state.Require(state.HasAny("context"), "aclrtCreateStream before aclrtCreateContext");
-  *stream = new char;
-  state.Add("stream", *stream);
-  return Result(is_right);
-}
-
-aclError aclrtDestroyStream(aclrtStream stream) {
-  State& state = State::Get();
-  const bool fails = state.Enter("aclrtDestroyStream");
-  state.Remove("stream", stream);
-  delete static_cast<char*>(stream);
+  state.Remove("device", reinterpret_cast<void*>(static_cast<std::intptr_t>(device)),
+               {"context", "stream", "memory", "dvpp memory"});
   return Result(!fails);
 }
 
 aclError aclrtGetRunMode(aclrtRunMode* mode) {
   State& state = State::Get();
   if (state.Enter("aclrtGetRunMode")) return kFailure;
-  *mode = RunMode();
+  *mode = fake_acl::RunMode();
   return Result(state.Require(state.HasAny("device"), "aclrtGetRunMode before aclrtSetDevice"));
 }
 
-aclError aclrtMalloc(void** data, size_t size, aclrtMemMallocPolicy) {
-  State& state = State::Get();
-  if (state.Enter("aclrtMalloc")) return kFailure;
-  if (!state.Require(state.HasAny("context") && size > 0, "aclrtMalloc without context or of size 0")) return kFailure;
-  Allocations().push_back({std::make_unique<unsigned char[]>(size), size});
-  *data = Allocations().back().memory.get();
-  state.Add("memory", *data);
-  return ACL_SUCCESS;
-}
-
-aclError aclrtFree(void* data) {
-  State& state = State::Get();
-  const bool fails = state.Enter("aclrtFree");
-  state.Remove("memory", data);
-  std::vector<Allocation>& allocations = Allocations();
-  for (auto allocation = allocations.begin(); allocation != allocations.end(); ++allocation) {
-    if (allocation->memory.get() == data) {
-      allocations.erase(allocation);
-      break;
-    }
-  }
-  return Result(!fails);
-}
-
-aclError aclrtMemcpy(void* target, size_t room, const void* source, size_t count, aclrtMemcpyKind kind) {
-  State& state = State::Get();
-  if (state.Enter("aclrtMemcpy")) return kFailure;
-  const bool to_device = IsOnDevice(target, count);
-  const bool from_device = IsOnDevice(source, count);
-  const aclrtMemcpyKind expected = RunMode() == ACL_DEVICE ? ACL_MEMCPY_DEVICE_TO_DEVICE
-                                   : to_device             ? ACL_MEMCPY_HOST_TO_DEVICE
-                                                           : ACL_MEMCPY_DEVICE_TO_HOST;
-  const bool is_right = state.Require(kind == expected, "aclrtMemcpy of the wrong kind") &&
-                        state.Require(to_device != from_device, "aclrtMemcpy outside of device memory") &&
-                        state.Require(count <= room, "aclrtMemcpy beyond its target");
-  if (is_right) std::memcpy(target, source, count);
-  return Result(is_right);
+const char* aclrtGetSocName() {
+  if (State::Get().Enter("aclrtGetSocName")) return nullptr;
+  const char* name = std::getenv("FAKE_ACL_SOC");
+  return name == nullptr ? "Ascend310" : name;
 }
 
 aclError aclmdlLoadFromFile(const char* path, uint32_t* id) {
   State& state = State::Get();
   if (state.Enter("aclmdlLoadFromFile")) return kFailure;
   if (!state.Require(state.HasAny("stream"), "aclmdlLoadFromFile before aclrtCreateStream")) return kFailure;
-  g_model = ReadModel(path);
+  g_model = FakeModel::Read(path);
   if (g_model == nullptr) return kFailure;
   *id = 1;
   state.Add("model", g_model.get());
@@ -310,7 +133,7 @@ aclError aclmdlGetDesc(aclmdlDesc* desc, uint32_t id) {
 
 size_t aclmdlGetNumInputs(aclmdlDesc*) { return State::Get().Enter("aclmdlGetNumInputs") ? 0 : 1; }
 
-size_t aclmdlGetNumOutputs(aclmdlDesc*) { return State::Get().Enter("aclmdlGetNumOutputs") ? 0 : kOutputs; }
+size_t aclmdlGetNumOutputs(aclmdlDesc*) { return State::Get().Enter("aclmdlGetNumOutputs") ? 0 : FakeModel::kOutputs; }
 
 size_t aclmdlGetInputSizeByIndex(aclmdlDesc* desc, size_t) {
   return State::Get().Enter("aclmdlGetInputSizeByIndex") ? 0 : desc->model->InputBytes();
@@ -322,10 +145,7 @@ size_t aclmdlGetOutputSizeByIndex(aclmdlDesc* desc, size_t index) {
 
 aclError aclmdlGetInputDims(const aclmdlDesc* desc, size_t, aclmdlIODims* dims) {
   if (State::Get().Enter("aclmdlGetInputDims")) return kFailure;
-  const FakeModel& model = *desc->model;
-  const std::vector<std::int64_t> shape = model.input_is_nhwc
-                                              ? std::vector<std::int64_t>{model.batch, model.height, model.width, 3}
-                                              : std::vector<std::int64_t>{model.batch, 3, model.height, model.width};
+  const std::vector<std::int64_t> shape = desc->model->InputShape();
   dims->dimCount = shape.size();
   std::memcpy(dims->dims, shape.data(), shape.size() * sizeof shape[0]);
   return ACL_SUCCESS;
@@ -345,17 +165,36 @@ aclError aclmdlGetOutputDims(const aclmdlDesc* desc, size_t index, aclmdlIODims*
 
 aclFormat aclmdlGetInputFormat(const aclmdlDesc* desc, size_t) {
   if (State::Get().Enter("aclmdlGetInputFormat")) return ACL_FORMAT_UNDEFINED;
-  return desc->model->input_is_nhwc ? ACL_FORMAT_NHWC : ACL_FORMAT_NCHW;
+  return desc->model->aipp || desc->model->input_is_nhwc ? ACL_FORMAT_NHWC : ACL_FORMAT_NCHW;
 }
 
 aclDataType aclmdlGetInputDataType(const aclmdlDesc* desc, size_t) {
   if (State::Get().Enter("aclmdlGetInputDataType")) return ACL_DT_UNDEFINED;
-  return desc->model->input_is_uint8 ? ACL_UINT8 : ACL_FLOAT;
+  return desc->model->aipp || desc->model->input_is_uint8 ? ACL_UINT8 : ACL_FLOAT;
 }
 
 aclDataType aclmdlGetOutputDataType(const aclmdlDesc* desc, size_t) {
   if (State::Get().Enter("aclmdlGetOutputDataType")) return ACL_DT_UNDEFINED;
   return desc->model->output_is_half ? ACL_FLOAT16 : ACL_FLOAT;
+}
+
+aclError aclmdlGetAippType(uint32_t id, size_t, aclmdlInputAippType* type, size_t*) {
+  State& state = State::Get();
+  if (state.Enter("aclmdlGetAippType")) return kFailure;
+  if (!state.Require(id == 1 && g_model != nullptr, "aclmdlGetAippType without model")) return kFailure;
+  *type = g_model->aipp ? ACL_DATA_WITH_STATIC_AIPP : ACL_DATA_WITHOUT_AIPP;
+  return ACL_SUCCESS;
+}
+
+aclError aclmdlGetFirstAippInfo(uint32_t id, size_t, aclAippInfo* info) {
+  State& state = State::Get();
+  if (state.Enter("aclmdlGetFirstAippInfo")) return kFailure;
+  const bool has_aipp = id == 1 && g_model != nullptr && g_model->aipp;
+  if (!state.Require(has_aipp, "aclmdlGetFirstAippInfo of a model without AIPP")) return kFailure;
+  info->inputFormat = g_model->aipp->is_yuv420sp ? ACL_YUV420SP_U8 : ACL_RGB888_U8;
+  info->srcImageSizeW = static_cast<int32_t>(g_model->width);
+  info->srcImageSizeH = static_cast<int32_t>(g_model->height);
+  return ACL_SUCCESS;
 }
 
 aclmdlDataset* aclmdlCreateDataset() {
@@ -403,14 +242,21 @@ aclError aclmdlAddDatasetBuffer(aclmdlDataset* dataset, aclDataBuffer* buffer) {
 aclError aclmdlExecute(uint32_t id, const aclmdlDataset* input, aclmdlDataset* output) {
   State& state = State::Get();
   if (state.Enter("aclmdlExecute")) return kFailure;
-  bool is_right = state.Require(id == 1 && g_model != nullptr, "aclmdlExecute without model") &&
-                  state.Require(input->buffers.size() == 1 && output->buffers.size() == kOutputs,
+  bool is_right = state.Require(HasContext(), "aclmdlExecute without context") &&
+                  state.Require(id == 1 && g_model != nullptr, "aclmdlExecute without model") &&
+                  state.Require(input->buffers.size() == 1 && output->buffers.size() == FakeModel::kOutputs,
                                 "aclmdlExecute with the wrong number of buffers") &&
                   state.Require(input->buffers[0]->size == g_model->InputBytes(), "input buffer of the wrong size");
-  for (std::size_t index = 0; is_right && index < kOutputs; ++index) {
+  for (std::size_t index = 0; is_right && index < FakeModel::kOutputs; ++index) {
     is_right = state.Require(output->buffers[index]->size == g_model->OutputBytes(index), "output of the wrong size");
   }
-  if (is_right) Compute(static_cast<const unsigned char*>(input->buffers[0]->data), *output);
+  std::vector<unsigned char*> targets;
+  for (const aclDataBuffer* buffer : output->buffers) targets.push_back(static_cast<unsigned char*>(buffer->data));
+  if (is_right && std::getenv("FAKE_ACL_INPUT") != nullptr) {
+    std::ofstream(std::getenv("FAKE_ACL_INPUT"), std::ios::binary)
+        .write(static_cast<const char*>(input->buffers[0]->data), static_cast<std::streamsize>(g_model->InputBytes()));
+  }
+  if (is_right) g_model->Compute(static_cast<const unsigned char*>(input->buffers[0]->data), targets);
   return Result(is_right);
 }
 

@@ -1,8 +1,9 @@
-// What the fake AscendCL records: calls, live handles, and violations of the interface by the caller.
+// What the fake AscendCL records, from all threads: calls, live handles, and violations of the interface by the caller.
 #pragma once
 
 #include <cstddef>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -31,6 +32,7 @@ class State {
   ~State();
 
  private:
+  mutable std::recursive_mutex mutex_;
   std::map<std::string, int> calls_;
   std::vector<std::string> order_;
   std::map<std::string, std::set<const void*>> alive_;

@@ -1,4 +1,4 @@
-/* The part of AscendCL that engine_acl.cc calls, declared as CANN documents it, for a build without CANN. */
+/* The part of AscendCL that engine acl calls, declared as CANN documents it, for a build without CANN. */
 #ifndef FAKE_ACL_ACL_H
 #define FAKE_ACL_ACL_H
 
@@ -27,6 +27,13 @@ typedef enum {
   ACL_MEMCPY_DEVICE_TO_DEVICE = 3
 } aclrtMemcpyKind;
 typedef enum { ACL_DT_UNDEFINED = -1, ACL_FLOAT = 0, ACL_FLOAT16 = 1, ACL_UINT8 = 4 } aclDataType;
+typedef enum {
+  ACL_DATA_WITHOUT_AIPP = 0,
+  ACL_DATA_WITH_STATIC_AIPP,
+  ACL_DATA_WITH_DYNAMIC_AIPP,
+  ACL_DYNAMIC_AIPP_NODE
+} aclmdlInputAippType;
+typedef enum { ACL_YUV420SP_U8 = 1, ACL_XRGB8888_U8, ACL_RGB888_U8, ACL_YUV400_U8 } aclAippInputFormat;
 typedef enum { ACL_FORMAT_UNDEFINED = -1, ACL_FORMAT_NCHW = 0, ACL_FORMAT_NHWC = 1, ACL_FORMAT_ND = 2 } aclFormat;
 
 #define ACL_MAX_DIM_CNT 128
@@ -37,6 +44,13 @@ typedef struct aclmdlIODims {
   int64_t dims[ACL_MAX_DIM_CNT];
 } aclmdlIODims;
 
+/* Without the members that follow, which describe the original model. */
+typedef struct aclAippInfo {
+  aclAippInputFormat inputFormat;
+  int32_t srcImageSizeW;
+  int32_t srcImageSizeH;
+} aclAippInfo;
+
 aclError aclInit(const char* configPath);
 aclError aclFinalize();
 
@@ -44,12 +58,16 @@ aclError aclrtSetDevice(int32_t deviceId);
 aclError aclrtResetDevice(int32_t deviceId);
 aclError aclrtCreateContext(aclrtContext* context, int32_t deviceId);
 aclError aclrtDestroyContext(aclrtContext context);
+aclError aclrtSetCurrentContext(aclrtContext context);
 aclError aclrtCreateStream(aclrtStream* stream);
 aclError aclrtDestroyStream(aclrtStream stream);
+aclError aclrtSynchronizeStream(aclrtStream stream);
 aclError aclrtGetRunMode(aclrtRunMode* runMode);
+const char* aclrtGetSocName();
 aclError aclrtMalloc(void** devPtr, size_t size, aclrtMemMallocPolicy policy);
 aclError aclrtFree(void* devPtr);
 aclError aclrtMemcpy(void* dst, size_t destMax, const void* src, size_t count, aclrtMemcpyKind kind);
+aclError aclrtMemset(void* devPtr, size_t maxCount, int32_t value, size_t count);
 
 aclError aclmdlLoadFromFile(const char* modelPath, uint32_t* modelId);
 aclError aclmdlUnload(uint32_t modelId);
@@ -65,6 +83,8 @@ aclError aclmdlGetOutputDims(const aclmdlDesc* modelDesc, size_t index, aclmdlIO
 aclFormat aclmdlGetInputFormat(const aclmdlDesc* modelDesc, size_t index);
 aclDataType aclmdlGetInputDataType(const aclmdlDesc* modelDesc, size_t index);
 aclDataType aclmdlGetOutputDataType(const aclmdlDesc* modelDesc, size_t index);
+aclError aclmdlGetAippType(uint32_t modelId, size_t index, aclmdlInputAippType* type, size_t* dynamicAttachedDataIndex);
+aclError aclmdlGetFirstAippInfo(uint32_t modelId, size_t index, aclAippInfo* aippInfo);
 aclmdlDataset* aclmdlCreateDataset();
 aclError aclmdlDestroyDataset(const aclmdlDataset* dataset);
 aclDataBuffer* aclCreateDataBuffer(void* data, size_t size);

@@ -221,6 +221,11 @@ def _check_across_fields(config: dict[str, Any]) -> None:
     if infer["device"] != only_device:
         remedy = f"set infer.device to {only_device}, or choose another engine"
         refuse("infer.device", f"infer.engine {infer['engine']} runs on {only_device} only: {remedy}")
+    if infer["input"] == "jpeg":
+        for key in ("infer.engine", "quantize.quant_backend"):
+            section, name = key.split(".")
+            remedy = "infer.input is jpeg but the trial of engines runs on bins: choose one, or set infer.input to bins"
+            refuse(key, remedy, config[section][name] == AUTO)
     if config["quantize"]["quant_backend"] == AUTO:
         remedy = "infer.device is ascend but auto compares engines of a CPU: use mslite or amct"
         refuse("quantize.quant_backend", remedy, infer["device"] == "ascend")

@@ -25,6 +25,7 @@ class Plan:
         formats: exported formats, in lower case.
         float_source: exported format that the engine runs or that is converted for it.
         converts_model: whether the exported model is converted for the engine.
+        reads_jpeg: whether the native program reads JPEG files instead of bins.
         float_suffix, int8_suffix: file name extensions of the two models.
         uses_cann: whether the native program is built with CANN.
         uses_mslite_converter: whether MindSpore Lite's converter is needed.
@@ -46,6 +47,7 @@ class Plan:
     formats: tuple[str, ...]
     float_source: str
     converts_model: bool
+    reads_jpeg: bool
     float_suffix: str
     int8_suffix: str
     uses_cann: bool
@@ -81,6 +83,7 @@ class Plan:
             formats=tuple(config["export"]["file_format"].lower().split(",")),
             float_source={"lite": lite_source, AUTO: lite_source, "openvino": "onnx", "acl": "air"}[engine],
             converts_model=engine != "openvino",
+            reads_jpeg=config["infer"]["input"] == "jpeg",
             float_suffix=suffixes[engine],
             int8_suffix=suffixes[int8_engine],
             uses_cann="acl" in (engine, int8_engine),

@@ -14,7 +14,12 @@ SAVE_TYPES = {".ms": "MINDIR_LITE", ".mindir": "MINDIR"}
 
 
 def convert(
-    converter: str, model: Path, output: Path, config_text: str = "", more_arguments: tuple[str, ...] = ()
+    converter: str,
+    model: Path,
+    output: Path,
+    config_text: str = "",
+    more_arguments: tuple[str, ...] = (),
+    aipp: str = "",
 ) -> list[str]:
     """Convert a model for MindSpore Lite.
 
@@ -24,6 +29,7 @@ def convert(
         output: .ms (runs on CPUs, input NHWC) or .mindir file (input NCHW); appears when complete.
         config_text: content of the converter's config file; empty for none.
         more_arguments: further arguments, such as "--optimize=ascend_oriented".
+        aipp: configuration of image preprocessing to include (Ascend only); empty for none.
 
     Returns:
         The lines that the converter printed.
@@ -49,6 +55,8 @@ def convert(
             f"--saveType={SAVE_TYPES[output.suffix]}",
             *more_arguments,
         ]
+        if aipp:
+            config_text += _aipp_sections(work, aipp)
         if config_text:
             config = work / "config.ini"
             config.write_text(config_text, encoding="utf-8")
@@ -57,7 +65,7 @@ def convert(
         return _compile(command, model, work / f"converted{output.suffix}", output, remedy)
 
 
-def compile_om(air: Path, output: Path, soc_version: str, atc: str = "atc", insert_op_conf: str = "") -> list[str]:
+def compile_om(air: Path, output: Path, soc_version: str, atc: str = "atc", aipp: str = "") -> list[str]:
     """Compile an AIR file to an offline model.
 
     Args:
@@ -65,7 +73,7 @@ def compile_om(air: Path, output: Path, soc_version: str, atc: str = "atc", inse
         output: .om file; appears when complete.
         soc_version: chip, such as Ascend310.
         atc: path or name of the program.
-        insert_op_conf: file of image preprocessing steps (AIPP) to include; empty for none.
+        aipp: configuration of image preprocessing to include; empty for none.
 
     Returns:
         The lines that atc printed.
@@ -85,10 +93,27 @@ def compile_om(air: Path, output: Path, soc_version: str, atc: str = "atc", inse
             f"--model={air.absolute()}",
             f"--output={compiled}",
             f"--soc_version={soc_version}",
-            *([f"--insert_op_conf={insert_op_conf}"] if insert_op_conf else []),
+            *([f"--insert_op_conf={_aipp_file(Path(folder), aipp)}"] if aipp else []),
         ]
         remedy = f"check that {air} is a complete AIR file and soc_version is that of the chip"
         return _compile(command, air, compiled.with_suffix(".om"), output, remedy)
+
+
+def _aipp_file(folder: Path, aipp: str) -> Path:
+    path = folder / "aipp.cfg"
+    path.write_text(aipp, encoding="utf-8")
+    return path
+
+
+def _aipp_sections(folder: Path, aipp: str) -> str:
+    """Return the sections of the converter's config file that include an AIPP configuration.
+
+    Source: MindSpore Lite's documentation, "Integrated Ascend" (acl_option_cfg_param) and "Ascend Conversion Tool
+    Description" (ascend_context), between which the name of the section changed.
+    """
+    path = _aipp_file(folder, aipp)
+    names = ("acl_option_cfg_param", "ascend_context")
+    return "".join(f"[{name}]\ninsert_op_config_file_path={path}\n" for name in names)
 
 
 def _require_file(model: Path, remedy: str) -> None:

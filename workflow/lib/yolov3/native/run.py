@@ -1,5 +1,6 @@
-"""Run the native program on prepared images."""
+"""Run the native program on images."""
 
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from yolov3.process import available_cpus
 from yolov3.terminal import progress_bar
 
 PROGRESS = re.compile(r"(\d+) of (\d+) images")
+# What the device left to the host; images take longer then.
+LEFT_TO_HOST = re.compile(r"\d+ of \d+ JPEG files are decoded on the host")
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,27 @@ class NativeRunSettings:
     multi_label: bool = False
 
 
-def native_command(program: Path, model: Path, bins: Path, output_dir: Path, settings: NativeRunSettings) -> list[str]:
-    """Return the command line of the native program."""
+def native_command(
+    program: Path,
+    model: Path,
+    images: Path,
+    output_dir: Path,
+    settings: NativeRunSettings,
+    annotations: Path | None = None,
+) -> list[str]:
+    """Return the command line of the native program.
+
+    Args:
+        program: the program.
+        model: model, with its description beside it.
+        images: folder of bins or of JPEG files.
+        output_dir: folder of the results.
+        settings: see `NativeRunSettings`.
+        annotations: COCO annotations with the ids of JPEG files; None takes them from the names.
+    """
     options = {
         "model": model,
-        "input": bins,
+        "input": images,
         "output": output_dir,
         "engine": settings.engine,
         "device": settings.device,
@@ -50,6 +69,8 @@ def native_command(program: Path, model: Path, bins: Path, output_dir: Path, set
         "max_detections": settings.max_detections,
         "multi_label": int(settings.multi_label),
     }
+    if annotations:
+        options["annotations"] = annotations
     return [str(program), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
 
 
@@ -66,5 +87,7 @@ def run_program(command: list[str]) -> None:
             if counts := PROGRESS.match(line):
                 bar.total = int(counts[2])
                 bar.update(int(counts[1]) - bar.n)
+            elif LEFT_TO_HOST.match(line):
+                logging.warning("%s", line)
 
         run_tool(command, on_line=show)

@@ -16,9 +16,8 @@ from yolov3.evaluation.coco_results import CocoIds, detections_of, read_results
 from yolov3.export.description import ModelDescription
 from yolov3.external_tool import ToolError
 from yolov3.native.bins import BinsSettings, write_bins
+from yolov3.native.jpegs import is_jpeg
 from yolov3.native.run import NativeRunSettings, native_command, run_program
-
-JPEG_BEGINNING = b"\xff\xd8\xff"
 
 
 def native_detections(
@@ -50,7 +49,7 @@ def native_detections(
             )
 
         rows = np.zeros((0, 7))
-        prepared = {index for index, path in enumerate(files) if not _is_jpeg(path)}
+        prepared = {index for index, path in enumerate(files) if not is_jpeg(path)}
         jpegs = [index for index in range(len(files)) if index not in prepared]
         if jpegs:
             _link(files, jpegs, folder / "jpeg")
@@ -66,14 +65,6 @@ def native_detections(
             rows = np.concatenate([rows, rows_of(folder / "bins")])
     index_of = {path: index for index, path in enumerate(files)}
     return lambda path, image: detections_of(rows[rows[:, 0] == index_of[path]])
-
-
-def _is_jpeg(path: Path) -> bool:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(len(JPEG_BEGINNING)) == JPEG_BEGINNING
-    except OSError:
-        return False
 
 
 def _link(files: list[Path], indices: Sequence[int], folder: Path) -> None:
@@ -106,7 +97,8 @@ def _write(
     ]
     dataset = {"images": images, "annotations": [], "categories": []}
     split = split_of(dataset, annotation_rows(dataset, ()), Path.cwd())
-    settings = BinsSettings(description.input_size[0], description.letterbox, description.mean_std)
+    # Of bytes, which models that normalise themselves (AIPP) take, too.
+    settings = BinsSettings(description.input_size[0], description.letterbox, description.mean_std, "uint8")
     if images:
         write_bins(split, range(len(split)), settings, folder)
     return bool(images)

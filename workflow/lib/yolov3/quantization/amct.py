@@ -46,6 +46,7 @@ def quantize_amct(
     calibration: CalibrationFolder,
     skip_layers: str,
     tools: AmctTools,
+    aipp: str = "",
 ) -> dict[str, Any]:
     """Quantize the network of a checkpoint to an int8 model for Ascend.
 
@@ -56,6 +57,7 @@ def quantize_amct(
         calibration: images on which the activations' ranges are measured.
         skip_layers: see `layers_kept_float`.
         tools: see `AmctTools`.
+        aipp: configuration of image preprocessing to include; empty for none.
 
     Returns:
         For the report: the layers kept in float, AMCT's configuration, and the last lines of atc's output.
@@ -91,7 +93,7 @@ def quantize_amct(
         if not air.is_file():
             last_line = amct_lines[-1] if amct_lines else "it printed nothing"
             raise InputError(f"AMCT wrote no AIR model ({last_line}): see the log above")
-        atc_lines = compile_om(air, output, tools.soc_version, tools.atc)
+        atc_lines = compile_om(air, output, tools.soc_version, tools.atc, aipp)
         config = folder / "quant_config.json"
         configuration = config.read_text(encoding="utf-8") if config.is_file() else ""
     return {"layers_kept_float": skipped, "amct_configuration": configuration, "atc_output": atc_lines[-3:]}

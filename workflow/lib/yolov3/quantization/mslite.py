@@ -24,6 +24,7 @@ def quantize_mslite(
     skip_layers: str,
     converter: str,
     bias_correction: bool = True,
+    aipp: str = "",
 ) -> dict[str, Any]:
     """Quantize an exported ONNX file to an int8 model.
 
@@ -35,6 +36,7 @@ def quantize_mslite(
         skip_layers: see `layers_kept_float`.
         converter: path or name of the converter.
         bias_correction: correct biases for the mean error of the quantized weights.
+        aipp: configuration of image preprocessing to include (Ascend only); empty for none.
 
     Returns:
         For the report: the layers kept in float, the last lines of the converter's output, and `quantized_tensors`
@@ -68,7 +70,7 @@ def quantize_mslite(
         config = config_text(
             description.input_name, links_dir, len(calibration), method, float_nodes, debug_dir, bias_correction
         )
-        lines = convert(converter, model, output, config, ("--optimize=ascend_oriented",) if is_ascend else ())
+        lines = convert(converter, model, output, config, ("--optimize=ascend_oriented",) if is_ascend else (), aipp)
         tensors = quantized_tensors(debug_dir / TENSORS_NAME) if debug_dir else {}
     return {"layers_kept_float": skipped, "converter_output": lines[-3:], "tensors": tensors}
 
