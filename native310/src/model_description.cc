@@ -5,8 +5,12 @@
 namespace native310 {
 namespace {
 
-// The maximum is that of the config (network.anchor_scales).
-bool IsAnchorSide(double pixels) { return pixels >= 0.01 && pixels <= 4096; }
+bool IsAnchorSide(double pixels) {
+  constexpr double kMinPixels = 0.01;
+  // As in the config (network.anchor_scales).
+  constexpr double kMaxPixels = 4096;
+  return pixels >= kMinPixels && pixels <= kMaxPixels;
+}
 
 }  // namespace
 

@@ -22,6 +22,8 @@ constexpr char kBenchmarkName[] = "benchmark.json";
 constexpr char kDetectionsName[] = "detections.json";
 constexpr char kRawFolderName[] = "result_Files";
 constexpr char kRawExtension[] = ".bin";
+// Written by Snakemake to a folder that is the output of a rule; not removed.
+constexpr char kSnakemakeMark[] = ".snakemake_timestamp";
 
 bool IsRawMapName(const fs::path& name) {
   const std::string stem = name.stem().string();
@@ -82,7 +84,8 @@ void RequireOwnRawFolder(const std::string& folder) {
   }
   for (const fs::directory_entry& entry : EntriesOf(folder)) {
     const fs::path name = entry.path().filename();
-    if (fs::is_regular_file(entry.symlink_status()) && (IsRawMapName(name) || IsTemporaryName(name.string()))) continue;
+    const bool is_own = IsRawMapName(name) || IsTemporaryName(name.string()) || name == kSnakemakeMark;
+    if (is_own && fs::is_regular_file(entry.symlink_status())) continue;
     throw UserError("output folder " + folder + " would be emptied but has " + name.string() +
                     ", which is no raw map of an earlier run: " + kRemedy);
   }

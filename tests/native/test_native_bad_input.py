@@ -339,6 +339,14 @@ def test_a_linked_folder_of_raw_maps_is_not_emptied(case: Case, tmp_path: Path) 
     assert (elsewhere / "a_0.bin").read_text() == "precious"
 
 
+def test_snakemakes_mark_in_the_raw_folder_stays(case: Case) -> None:
+    assert_ran(case.run(), case.output)
+    mark = case.output / "result_Files" / ".snakemake_timestamp"
+    mark.touch()
+    assert case.run().returncode == 0
+    assert mark.is_file()
+
+
 @pytest.mark.parametrize("name", ["notes.bin", "a_0.txt", "a_0.bin/"])
 def test_another_programs_raw_folder_is_not_emptied(case: Case, name: str) -> None:
     assert_ran(case.run(), case.output)
