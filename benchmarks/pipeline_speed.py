@@ -5,14 +5,15 @@
 OLD is a checkout of the version to compare with, such as one by `git worktree add OLD v0.1.0`. Both programs are built
 with an engine that returns the same outputs for every image at once, so what is measured is reading, resizing,
 normalising, post-processing and writing. Prints the medians of images/s, from the first image to the last result, their
-ratio, and whether both versions give the same results. Results go to the temporary folder (TMPDIR): name one in memory,
-for raw maps are written faster than most disks take them.
+ratio, the time of all CPUs, and whether both versions give the same results. Those go to the temporary folder (TMPDIR):
+name one in memory, for raw maps are written faster than most disks take them.
 """
 
 import argparse
 import filecmp
 import json
 import os
+import resource
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -143,13 +144,18 @@ def write_images(images: int, work: Path) -> None:
     (work / "bins" / "index.json").write_text(json.dumps(index), encoding="utf-8")
 
 
-def images_per_second(program: Path, case: Case, work: Path, output: Path) -> float:
+def run(program: Path, case: Case, work: Path, output: Path) -> tuple[float, float]:
+    """Return images/s, and the time of all CPUs in ms per image, which other load on the host changes less."""
     options = {"model": work / "model.ms", "input": work / case.input, "output": output}
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         [program, *words, *case.options.split()], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    return float(read_json(output / "benchmark.json", "timings")["images_per_second"])
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    timings = read_json(output / "benchmark.json", "timings")
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return float(timings["images_per_second"]), 1000 * seconds / timings["images"]
 
 
 def are_equal(first: Path, second: Path) -> bool:
@@ -157,10 +163,10 @@ def are_equal(first: Path, second: Path) -> bool:
     if read_json(first / "detections.json", "detections") != read_json(second / "detections.json", "detections"):
         return False
     folders = [folder / "result_Files" for folder in (first, second)]
-    if not all(folder.is_dir() for folder in folders):
+    names, others = (sorted(path.name for path in folder.glob("*.bin")) for folder in folders)
+    if not names or not others:
         return True
-    names = sorted(path.name for path in folders[0].iterdir())
-    return filecmp.cmpfiles(*map(str, folders), names, shallow=False)[0] == names
+    return names == others and filecmp.cmpfiles(*map(str, folders), names, shallow=False)[0] == names
 
 
 def main() -> None:
@@ -178,18 +184,18 @@ def main() -> None:
         write_images(arguments.images, work)
         print(f"{arguments.rounds} rounds of {arguments.images} images, {len(os.sched_getaffinity(0))} CPUs, images/s")
         for case in CASES:
-            rates: dict[str, list[float]] = {name: [] for name in programs}
+            runs: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
             for _ in range(arguments.rounds):
                 for name, program in programs.items():
-                    rates[name].append(images_per_second(program, case, work, work / f"output_{name}"))
-            old, new = (float(np.median(rates[name])) for name in ("old", "new"))
-            ratios = np.divide(rates["new"], rates["old"])
+                    runs[name].append(run(program, case, work, work / f"output_{name}"))
+            (old, old_cpu), (new, new_cpu) = (np.median(runs[name], axis=0) for name in ("old", "new"))
+            ratios = np.divide(runs["new"], runs["old"])[:, 0]
             verdict = "reached" if new / old >= TARGET_RATIO else "MISSED"
             equal = "equal" if are_equal(work / "output_old", work / "output_new") else "DIFFERENT"
             print(
                 f"{case!s:14s} old {old:7.1f}   new {new:7.1f}   ratio {new / old:.2f} "
                 f"(rounds {ratios.min():.2f} to {ratios.max():.2f}), at least {TARGET_RATIO}: {verdict}; "
-                f"results {equal}",
+                f"CPU {old_cpu:.2f} -> {new_cpu:.2f} ms per image; results {equal}",
                 flush=True,
             )
 
