@@ -4,7 +4,10 @@ from snakemake.logging import logger
 
 from yolov3.run_lock import RunLock
 
-if workflow.is_main_process:
+# Whether a run is dead is seen in Linux' /proc.
+SEES_RUNS = workflow.is_main_process and Path("/proc/self/ns/pid").exists()
+
+if SEES_RUNS:
     RUN_LOCK = RunLock(Path(".snakemake").resolve())
     for process in RUN_LOCK.remove_dead():
         logger.info(f"The lock of a run that was killed (process {process}) is removed.")
@@ -13,5 +16,5 @@ if workflow.is_main_process:
 def record_run_lock():
     """Record that Snakemake's locks are those of this run; called when it has them, before its first job."""
     # Jobs on a cluster may outlive the run, and cannot be seen from here.
-    if workflow.is_main_process and workflow.local_exec:
+    if SEES_RUNS and workflow.local_exec:
         RUN_LOCK.record(getattr(workflow.persistence, "_lockfile", {}).values())
