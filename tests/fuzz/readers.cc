@@ -10,6 +10,7 @@
 #include <string>
 
 #include "bins_source.h"
+#include "device_jpeg.h"
 #include "exif.h"
 #include "image_ids.h"
 #include "image_list.h"
@@ -122,6 +123,14 @@ BinsSource OpenBin(const InputFile& index, const InputFile& bin, unsigned kind) 
   static const InputFile file("1.jpg");
   file.Fill(data, size);
   ReadJpeg(file.path(), 0, 0);
+}
+
+[[maybe_unused]] void fuzz_device(const std::uint8_t* data, std::size_t size) {
+  static const InputFile file("1.jpg");
+  file.Fill(data, size);
+  WithoutExif({data, data + size});
+  const JpegHeader header = ReadJpegHeader(file.path());
+  WhyHostDecodes(header, PlaceOnDevice(header.width, header.height, {416, 416}, true));
 }
 
 [[maybe_unused]] void fuzz_list(const std::uint8_t* data, std::size_t size) {

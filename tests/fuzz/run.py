@@ -22,9 +22,18 @@ from PIL import Image
 from yolov3.native.build import json_include_dirs
 
 FOLDER = Path(__file__).parent
-READERS = ("annotations", "bins", "description", "exif", "index", "jpeg", "list", "checkpoints")
+READERS = ("annotations", "bins", "description", "device", "exif", "index", "jpeg", "list", "checkpoints")
 # Longer files find nothing that these do not, and take longer.
-MAX_BYTES = {"annotations": 600, "bins": 80, "description": 900, "exif": 200, "index": 700, "jpeg": 1000, "list": 200}
+MAX_BYTES = {
+    "annotations": 600,
+    "bins": 80,
+    "description": 900,
+    "device": 1000,
+    "exif": 200,
+    "index": 700,
+    "jpeg": 1000,
+    "list": 200,
+}
 ORIENTATION = 0x0112
 COMPILERS = ("clang++", *(f"clang++-{version}" for version in range(25, 12, -1)))
 
@@ -61,6 +70,7 @@ def seeds_of(reader: str) -> list[bytes]:
         "description": lambda: [_json(description)],
         "exif": lambda: [b"Exif\0\0" + _exif(orientation)[6:] for orientation in (1, 6)],
         "index": lambda: [_json(index), _json({**index, "dtype": "float32", "layout": "NCHW"})],
+        "device": _jpegs,
         "jpeg": _jpegs,
         "list": lambda: [b"images/1.jpg\r\n\n2.jpeg \nCOCO_000000000042.jpg", b"\xef\xbb\xbf007.jpg\n"],
     }[reader]()
