@@ -9,13 +9,17 @@ CORES ?= 8
 PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: report test test-slow mutants fuzz lint docs lock setup clean
+.PHONY: report test test-long test-slow mutants fuzz lint docs lock setup clean
 
 report: setup
 	@$(BIN)/snakemake --cores $(CORES) report
 
 test: setup
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+
+# Trainings in several processes, and whole chains in rarer forms; the CI runs them too.
+test-long: setup
+	$(BIN)/python -m pytest -n 4 --dist loadfile -m long
 
 # What waits for time-outs: killed workers and hosts.
 test-slow: setup

@@ -1,4 +1,6 @@
-"""The order of the test files."""
+"""The order of the test files, and how MindSpore runs in them."""
+
+import sys
 
 # Files that run beside the build of the native program and the small run, which the other files of their folders need.
 UNITS_FIRST = 55
@@ -14,3 +16,9 @@ def pytest_collection_modifyitems(items):
     first = [*folders["native"][:1], *folders["workflow"][:1], *folders["unit"][:UNITS_FIRST]]
     place = {path: number for number, path in enumerate(dict.fromkeys([*first, *files]))}
     items.sort(key=lambda item: place[item.path])
+
+
+def pytest_collection_finish():
+    """Run eager operators one after the other: MindSpore's threads wait busily, and would take the cores of others."""
+    if "mindspore" in sys.modules:
+        sys.modules["mindspore"].set_context(pynative_synchronize=True)

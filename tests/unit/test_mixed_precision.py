@@ -56,6 +56,7 @@ def direction(net, start):
     return moves / np.linalg.norm(moves)
 
 
+@pytest.mark.long
 def test_losses_and_updates_are_close_to_those_of_float32():
     # All layers, through which the rounding grows.
     (exact_net, exact), (mixed_net, mixed) = new_step(of=YOLOv3), new_step("O2", mode=GRAPH, of=YOLOv3)

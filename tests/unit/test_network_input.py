@@ -91,6 +91,7 @@ def stage_results(samples, folder, *words):
     return json.loads((folder / "eval" / "detections.json").read_text()), description, predictions
 
 
+@pytest.mark.long
 def test_stages_run_a_checkpoint_as_it_was_trained(samples, tmp_path, capfd):
     own = stage_results(samples, tmp_path / "own")
     assert "as given" not in capfd.readouterr().err

@@ -11,6 +11,7 @@ import mindspore
 
 if __name__ == "__main__":
     mindspore.GRAPH_MODE = mindspore.PYNATIVE_MODE
+    mindspore.set_context(pynative_synchronize=True)
     del sys.argv[0]
     sys.path[0] = str(Path(sys.argv[0]).parent)
     runpy.run_path(sys.argv[0], run_name="__main__")

@@ -9,6 +9,8 @@ import tarfile
 import pytest
 from conftest import SMALL, changed, copy_of_a_run
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def packed(finished, tmp_path_factory):

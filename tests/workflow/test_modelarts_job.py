@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from conftest import ROOT
 
 from yolov3.data.shapes.dataset import ShapesSettings, prepare_shapes
@@ -19,6 +20,8 @@ network:
 train: {training_shape: 64, per_batch_size: 4, max_epoch: 3, loss_scale: 1, lr_epochs: "1", log_interval: 1}
 eval: {testing_shape: 64}
 """
+
+pytestmark = pytest.mark.long
 
 
 def job(tmp_path, *words):

@@ -8,6 +8,8 @@ import sys
 import pytest
 from conftest import SMALL, Project, changed
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def project(finished, tmp_path_factory):

@@ -124,6 +124,7 @@ def one_process(tmp_path_factory):
 
 
 # The fused all-reduce of a step in one graph has faults of its own; only a step in several leaves one out.
+@pytest.mark.long
 @pytest.mark.parametrize("options", [[], ["--parts", "1", "--overflow_on", "1"]])
 def test_two_ranks_with_synchronised_batch_norm_are_as_one_and_leave_out_a_step_together(
     one_process, tmp_path, options

@@ -83,6 +83,7 @@ def wait_for_steps(metrics, running, count=4):
         time.sleep(0.1)
 
 
+@pytest.mark.long
 def test_weights_are_equal_on_both_hosts_and_those_of_one_process(namespaces, tmp_path):
     words = [STEP_DIGESTS, str(tmp_path / "two"), "--hosts", HOSTS, "--group_size", "2"]
     parts = [on_host(name, words, tmp_path) for name in namespaces]
