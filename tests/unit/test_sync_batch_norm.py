@@ -43,6 +43,7 @@ def ranks(tmp_path_factory):
     return [dict(np.load(folder / f"rank_{number}.npz")) for number in range(RANKS)]
 
 
+@pytest.mark.long
 def test_ranks_normalise_as_one_with_the_whole_batch(ranks):
     arrays = inputs()
     mindspore.set_context(mode=mindspore.PYNATIVE_MODE)
@@ -71,6 +72,7 @@ def test_ranks_normalise_as_one_with_the_whole_batch(ranks):
             np.testing.assert_allclose(rank[name], getattr(layer, name).asnumpy(), rtol=1e-5)
 
 
+@pytest.mark.long
 def test_inference_uses_the_running_statistics(ranks):
     arrays = inputs()
     for number, rank in enumerate(ranks):
