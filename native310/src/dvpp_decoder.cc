@@ -103,9 +103,15 @@ void DvppDecoder::Decode(const std::vector<std::uint8_t>& jpeg, const DevicePlac
   const std::lock_guard<std::mutex> lock(mutex_);
   // The context is that of the thread which opened the device, until another one takes it.
   Check(aclrtSetCurrentContext(context_), "aclrtSetCurrentContext");
-  DecodeStored(jpeg, place.crop);
-  for (const Output& output : outputs_) Resize(place, output);
-  WaitFor("the resizing of VPC");
+  try {
+    DecodeStored(jpeg, place.crop);
+    for (const Output& output : outputs_) Resize(place, output);
+    WaitFor("the resizing of VPC");
+  } catch (const UserError&) {
+    // What is left in the stream uses the buffers, which the image of another reader may replace.
+    aclrtSynchronizeStream(stream_);
+    throw;
+  }
   if (spec_.format == PixelFormat::kYuv420sp) {
     Download(outputs_[0].buffer.data, spec_.ImageBytes(), target);
     return;
