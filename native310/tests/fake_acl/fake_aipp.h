@@ -21,7 +21,7 @@ struct Aipp {
   std::array<float, 3> min{};
   std::array<float, 3> reciprocal{};
 
-  // Returns nothing if the text is no such configuration, or lacks or has other keys than those used here.
+  // Returns nothing if the text is no such configuration, or if its keys are not exactly those used here.
   static std::optional<Aipp> Parse(const std::string& text);
 
   bool Fits(std::int64_t model_width, std::int64_t model_height) const {

@@ -1,5 +1,6 @@
 #include "fake_device.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -101,6 +102,11 @@ bool HasContext() { return State::Get().Has("context", g_context); }
 void Enqueue(aclrtStream stream, std::function<void()> task) {
   const std::lock_guard<std::mutex> lock(g_mutex);
   Tasks()[stream].push_back(std::move(task));
+}
+
+bool HasPendingTasks() {
+  const std::lock_guard<std::mutex> lock(g_mutex);
+  return std::any_of(Tasks().begin(), Tasks().end(), [](const auto& entry) { return !entry.second.empty(); });
 }
 
 }  // namespace fake_acl

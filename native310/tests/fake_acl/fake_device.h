@@ -29,4 +29,7 @@ bool HasContext();
 // Hands a task over to a stream; it runs when the caller waits for the stream.
 void Enqueue(aclrtStream stream, std::function<void()> task);
 
+// Whether a stream has tasks that no call has waited for.
+bool HasPendingTasks();
+
 }  // namespace fake_acl

@@ -139,6 +139,7 @@ aclError acldvppMalloc(void** data, size_t size) {
 
 aclError acldvppFree(void* data) {
   const bool fails = State::Get().Enter("acldvppFree");
+  State::Get().Require(!fake_acl::HasPendingTasks(), "acldvppFree of memory that a task in a stream may use");
   fake_acl::FreeOnDevice("dvpp memory", data);
   return Result(!fails);
 }
