@@ -115,18 +115,14 @@ def _quantization(search: dict[str, Any], float_layers: list[str]) -> Quantizati
 def _draw_attempts(axes: Axes, quantization: Quantization) -> None:
     """Draw the settings that were tried with several numbers of layers as a line, all others as points."""
     attempts = quantization.attempts
-    counts = Counter(attempt.settings for attempt in attempts)
-    lines = [settings for settings, count in counts.items() if count > 1]
-    for colour, settings in zip(COLOURS[1:], lines, strict=False):
-        points = sorted((tried.float_layers, tried.AP) for tried in attempts if tried.settings == settings)
-        axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=4, label=settings)
-    others = [(tried.float_layers, tried.AP) for tried in attempts if counts[tried.settings] == 1]
-    if others:
-        axes.plot(
-            *zip(*others, strict=True), color=COLOURS[0], linestyle="", marker="o", markersize=4, label="other settings"
-        )
+    (best, _), *_ = Counter(attempt.settings for attempt in attempts).most_common(1)
+    line = sorted((tried.float_layers, tried.AP) for tried in attempts if tried.settings == best)
+    axes.plot(*zip(*line, strict=True), color=COLOURS[1], marker="o", markersize=4, label="best settings")
+    if others := [(tried.float_layers, tried.AP) for tried in attempts if tried.settings != best]:
+        label = "other settings"
+        axes.plot(*zip(*others, strict=True), color=COLOURS[0], linestyle="", marker="o", markersize=4, label=label)
     bound = quantization.float_AP - quantization.max_drop
     axes.axhline(bound, color=INK, linewidth=1, linestyle=":", label="bound")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="layers in float", ylabel="AP")
-    axes.figure.legend(**LEGEND, ncols=2, handlelength=1.4, columnspacing=1)
+    axes.figure.legend(**LEGEND, ncols=3, handlelength=1.4, columnspacing=1)
