@@ -1,11 +1,9 @@
-import os
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from yolov3.data.read_ahead import LOWEST_PRIORITY, background_thread, read_ahead
+from yolov3.data.read_ahead import read_ahead
 
 
 def executor_is_shut_down(executor):
@@ -72,19 +70,3 @@ def test_closing_cancels_what_has_not_begun():
     results.close()
     assert executor_is_shut_down(executor)
     assert set(begun) <= {0, 1}
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
-def test_the_background_thread_leaves_the_processor_to_others():
-    own_priority = os.getpriority(os.PRIO_PROCESS, 0)
-    priorities = list(read_ahead(background_thread("test"), os.getpriority, [(os.PRIO_PROCESS, 0)] * 2, 1))
-    assert priorities == [LOWEST_PRIORITY] * 2
-    assert os.getpriority(os.PRIO_PROCESS, 0) == own_priority
-
-
-def test_a_background_thread_works_where_priorities_are_not_allowed(monkeypatch):
-    def refuse(*arguments):
-        raise PermissionError
-
-    monkeypatch.setattr(os, "setpriority", refuse)
-    assert list(read_ahead(background_thread("test"), int, [("1",), ("2",)], 1)) == [1, 2]

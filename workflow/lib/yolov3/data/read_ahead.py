@@ -1,32 +1,11 @@
 """Prepare items in an executor ahead of their use."""
 
-import os
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
-LOWEST_PRIORITY = 19
-
-
-def background_thread(name: str) -> ThreadPoolExecutor:
-    """Return an executor with one thread, which on Linux takes the processor time that others leave.
-
-    MindSpore divides an operator evenly among its threads, one per core, and each waits for all. A thread of equal
-    priority that takes one of the cores for a while therefore stops all of them: on two cores, the preparation of
-    batches cost three times its own time.
-    """
-    return ThreadPoolExecutor(1, thread_name_prefix=name, initializer=_give_way)
-
-
-def _give_way() -> None:
-    # On Linux the priority belongs to the thread, elsewhere to the process.
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, LOWEST_PRIORITY)
 
 
 def read_ahead(

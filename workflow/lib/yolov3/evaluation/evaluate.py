@@ -3,6 +3,7 @@
 import argparse
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +12,7 @@ import numpy as np
 from yolov3.config.options import settings_from
 from yolov3.data.annotations import CocoSplit
 from yolov3.data.images import read_image_rgb
-from yolov3.data.read_ahead import background_thread, read_ahead
+from yolov3.data.read_ahead import read_ahead
 from yolov3.evaluation.coco_results import coco_rows
 from yolov3.evaluation.postprocess import PostprocessSettings, detect, detect_decoded
 from yolov3.network.grid import RawMaps
@@ -122,7 +123,7 @@ def _input_batches(
 
     first_of_batches = range(share[0] * size, len(split), share[1] * size)
     batches = ((np.arange(first, min(first + size, len(split))),) for first in first_of_batches)
-    return read_ahead(background_thread("images"), build, batches, BATCHES_AHEAD)
+    return read_ahead(ThreadPoolExecutor(1, thread_name_prefix="images"), build, batches, BATCHES_AHEAD)
 
 
 def evaluation_settings_from(arguments: argparse.Namespace, network_input: dict[str, Any]) -> EvaluationSettings:

@@ -4,7 +4,7 @@ import argparse
 import logging
 import math
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -18,7 +18,7 @@ from yolov3.config.options import settings_from
 from yolov3.data.annotations import CocoSplit, load_split
 from yolov3.data.images import read_image_rgb
 from yolov3.data.manifest import Manifest
-from yolov3.data.read_ahead import background_thread, read_ahead
+from yolov3.data.read_ahead import read_ahead
 from yolov3.errors import InputError
 from yolov3.network.grid import InputSize
 from yolov3.network.settings import AnchorSize
@@ -208,7 +208,7 @@ def batches(source: BatchSource, first_step: int, last_step: int, loaders: int) 
         )
         build = _build_in_loader
     else:
-        executor = background_thread("batches")
+        executor = ThreadPoolExecutor(1, thread_name_prefix="batches")
         build = source.build
     steps = ((step, *sampler.batch(step), sampler.input_size(step)) for step in range(first_step, last_step))
     try:
