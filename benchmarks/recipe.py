@@ -40,12 +40,14 @@ ELEMENTS = {
 FURTHER_ELEMENTS: dict[str, dict[str, Any]] = {
     "several anchors": {"assignment_iou": 0.4},
     "IoU as objectness": {"objectness_target": "iou"},
-    "mosaic": {"mosaic": 1, "plain_epochs": 5},
-    "mixup": {"mixup": 0.5, "plain_epochs": 5},
+    "mosaic": {"mosaic": 1},
+    "mixup": {"mixup": 0.5},
     "accumulation": {"accumulation": 2},
     "gradient clip": {"gradient_clip": 10},
     "cosine to 5 %": {"eta_min_share": 0.05},
 }
+# Share of the epochs at the end that show whole images, where others are composed ones.
+PLAIN_SHARE = 1 / 6
 
 
 def merged(config: dict[str, Any], **sections: dict[str, Any]) -> dict[str, Any]:
@@ -55,25 +57,30 @@ def merged(config: dict[str, Any], **sections: dict[str, Any]) -> dict[str, Any]
 
 def variants_of(config: dict[str, Any], has_ablation: bool) -> dict[str, dict[str, Any]]:
     """Return the configs to compare, by name."""
-    complete = complete_config(config)
+    complete, schema = complete_config(config), section_schema("train")
+    # What a config sets by itself belongs to its own recipe, not to the published one.
+    baselines = {key: schema[key]["baseline"] for keys in ELEMENTS.values() for key in keys}
+    shared = {key: complete["train"][key] for key in ("per_batch_size", "lr_scheduler", "T_max", "warmup_epochs")}
     published = merged(
         {**config, "recipe": "published"},
         network={"anchor_scales": "auto", "batch_norm_momentum": complete["network"]["batch_norm_momentum"]},
-        train={key: complete["train"][key] for key in ("per_batch_size", "lr_scheduler", "T_max", "warmup_epochs")},
+        train={**baselines, **shared},
         eval={"letterbox": complete["eval"]["letterbox"] or complete["recipe"] == "modern"},
     )
     rate = config.get("train", {}).get("lr") or complete["train"]["lr"]
     variants = {"as given": config, "as given, half the rate": merged(config, train={"lr": rate / 2})}
     variants |= {f"published, lr {lr:g}": merged(published, train={"lr": lr}) for lr in PUBLISHED_RATES}
     if has_ablation:
-        schema = section_schema("train")
         for name, keys in ELEMENTS.items():
-            baseline = {key: schema[key]["baseline"] for key in keys}
+            baseline = {key: baselines[key] for key in keys}
             if any(complete["train"][key] != value for key, value in baseline.items()):
                 variants[f"without {name}"] = merged(config, train=baseline)
                 own = {key: complete["train"][key] for key in keys}
                 variants[f"published and {name}"] = merged(published, train={"lr": PUBLISHED_RATES[-1], **own})
-        for name, values in FURTHER_ELEMENTS.items():
+        plain_epochs = round(complete["train"]["max_epoch"] * PLAIN_SHARE)
+        for name, further in FURTHER_ELEMENTS.items():
+            is_composed = "mosaic" in further or "mixup" in further
+            values = {**further, "plain_epochs": plain_epochs} if is_composed else further
             if any(complete["train"][key] == schema[key]["baseline"] for key in values):
                 variants[f"with {name}"] = merged(config, train=values)
                 variants[f"published and {name}"] = merged(published, train={"lr": PUBLISHED_RATES[-1], **values})
