@@ -129,19 +129,29 @@ class YoloLoss(nn.Cell):
         return box_overlap(center * grid_wh, size * grid_wh, offset_xy + cells_xy, true_size * grid_wh, self.measure)
 
     def _not_ignored(self, predictions: Tensor, grid: Tensor, boxes_xyxy: Tensor) -> Tensor:
-        """Return float32 [N, P], without gradient: 1 where the decoded box overlaps no ground truth by IoU >= 0.7."""
+        """Return float32 [N, P], without gradient: 1 where the decoded box overlaps no ground truth by IoU >= 0.7.
+
+        One tensor per coordinate, with the many predictions in the last axis: a last axis of two coordinates is slow.
+        """
         encoded = ops.stop_gradient(predictions[:, :, 0:4])
         center, size = decode_boxes(encoded, grid[:, 0:2], grid[:, 2:4], grid[:, 4:6])
         half_size = size * 0.5
-        top_left = (center - half_size).expand_dims(2)
-        bottom_right = (center + half_size).expand_dims(2)
-        truth_top_left = boxes_xyxy[:, :, 0:2].expand_dims(1)
-        truth_bottom_right = boxes_xyxy[:, :, 2:4].expand_dims(1)
+        left, top = [value.expand_dims(1) for value in ops.unbind(center - half_size, 2)]
+        right, bottom = [value.expand_dims(1) for value in ops.unbind(center + half_size, 2)]
+        truth_left, truth_top, truth_right, truth_bottom = [value.expand_dims(2) for value in ops.unbind(boxes_xyxy, 2)]
 
-        overlap = ops.relu(ops.minimum(bottom_right, truth_bottom_right) - ops.maximum(top_left, truth_top_left))
-        intersection = overlap[..., 0] * overlap[..., 1]
-        size = bottom_right - top_left
-        truth_size = truth_bottom_right - truth_top_left
-        union = size[..., 0] * size[..., 1] + truth_size[..., 0] * truth_size[..., 1] - intersection
-        best_iou = (intersection / ops.maximum(union, 1e-10)).max(axis=-1)
+        areas = (right - left) * (bottom - top) + (truth_right - truth_left) * (truth_bottom - truth_top)
+        width = self._overlap_of_intervals(left, right, truth_left, truth_right)
+        height = self._overlap_of_intervals(top, bottom, truth_top, truth_bottom)
+        intersection = width * height
+        best_iou = (intersection / ops.maximum(areas - intersection, 1e-10)).max(axis=1)
         return ops.cast(best_iou < IGNORE_IOU, predictions.dtype)
+
+    def _overlap_of_intervals(self, low: Tensor, high: Tensor, true_low: Tensor, true_high: Tensor) -> Tensor:
+        """Return the lengths, [N, K, P], that intervals [N, 1, P] share with true ones [N, K, 1].
+
+        MindSpore's minimum and maximum of unequal shapes take five times as long on a CPU as those of equal ones.
+        """
+        shape = (*true_low.shape[:2], low.shape[2])
+        low, high, true_low, true_high = [ops.broadcast_to(value, shape) for value in (low, high, true_low, true_high)]
+        return ops.relu(ops.minimum(high, true_high) - ops.maximum(low, true_low))
