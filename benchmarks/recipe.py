@@ -48,6 +48,8 @@ FURTHER_ELEMENTS: dict[str, dict[str, Any]] = {
 }
 # Share of the epochs at the end that show whole images, where others are composed ones.
 PLAIN_SHARE = 1 / 6
+# What the published recipe takes from the config: equal batches and an equal course of the rate.
+SHARED = ("per_batch_size", "accumulation", "lr_scheduler", "T_max", "warmup_epochs")
 
 
 def merged(config: dict[str, Any], **sections: dict[str, Any]) -> dict[str, Any]:
@@ -59,8 +61,10 @@ def variants_of(config: dict[str, Any], has_ablation: bool) -> dict[str, dict[st
     """Return the configs to compare, by name."""
     complete, schema = complete_config(config), section_schema("train")
     # What a config sets by itself belongs to its own recipe, not to the published one.
-    baselines = {key: schema[key]["baseline"] for keys in ELEMENTS.values() for key in keys}
-    shared = {key: complete["train"][key] for key in ("per_batch_size", "lr_scheduler", "T_max", "warmup_epochs")}
+    baselines = {
+        key: schema[key]["baseline"] for keys in (*ELEMENTS.values(), *FURTHER_ELEMENTS.values()) for key in keys
+    }
+    shared = {key: complete["train"][key] for key in SHARED}
     published = merged(
         {**config, "recipe": "published"},
         network={"anchor_scales": "auto", "batch_norm_momentum": complete["network"]["batch_norm_momentum"]},
@@ -81,7 +85,7 @@ def variants_of(config: dict[str, Any], has_ablation: bool) -> dict[str, dict[st
         for name, further in FURTHER_ELEMENTS.items():
             is_composed = "mosaic" in further or "mixup" in further
             values = {**further, "plain_epochs": plain_epochs} if is_composed else further
-            if any(complete["train"][key] == schema[key]["baseline"] for key in values):
+            if any(complete["train"][key] == baselines[key] for key in further):
                 variants[f"with {name}"] = merged(config, train=values)
                 variants[f"published and {name}"] = merged(published, train={"lr": PUBLISHED_RATES[-1], **values})
     return variants
