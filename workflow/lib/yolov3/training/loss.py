@@ -141,17 +141,18 @@ class YoloLoss(nn.Cell):
         truth_left, truth_top, truth_right, truth_bottom = [value.expand_dims(2) for value in ops.unbind(boxes_xyxy, 2)]
 
         areas = (right - left) * (bottom - top) + (truth_right - truth_left) * (truth_bottom - truth_top)
-        width = self._overlap_of_intervals(left, right, truth_left, truth_right)
-        height = self._overlap_of_intervals(top, bottom, truth_top, truth_bottom)
+        width = _shared_length(left, right, truth_left, truth_right)
+        height = _shared_length(top, bottom, truth_top, truth_bottom)
         intersection = width * height
         best_iou = (intersection / ops.maximum(areas - intersection, 1e-10)).max(axis=1)
         return ops.cast(best_iou < IGNORE_IOU, predictions.dtype)
 
-    def _overlap_of_intervals(self, low: Tensor, high: Tensor, true_low: Tensor, true_high: Tensor) -> Tensor:
-        """Return the lengths, [N, K, P], that intervals [N, 1, P] share with true ones [N, K, 1].
 
-        MindSpore's minimum and maximum of unequal shapes take five times as long on a CPU as those of equal ones.
-        """
-        shape = (*true_low.shape[:2], low.shape[2])
-        low, high, true_low, true_high = [ops.broadcast_to(value, shape) for value in (low, high, true_low, true_high)]
-        return ops.relu(ops.minimum(high, true_high) - ops.maximum(low, true_low))
+def _shared_length(low: Tensor, high: Tensor, true_low: Tensor, true_high: Tensor) -> Tensor:
+    """Return the lengths, [N, K, P], that intervals [N, 1, P] share with true ones [N, K, 1].
+
+    MindSpore's minimum and maximum of unequal shapes take five times as long on a CPU as those of equal ones.
+    """
+    shape = (*true_low.shape[:2], low.shape[2])
+    low, high, true_low, true_high = [ops.broadcast_to(value, shape) for value in (low, high, true_low, true_high)]
+    return ops.relu(ops.minimum(high, true_high) - ops.maximum(low, true_low))
