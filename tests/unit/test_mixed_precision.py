@@ -142,9 +142,10 @@ def test_a_step_that_overflows_is_left_out_and_the_next_goes_on():
     assert step.update.update.optimizer.global_step.asnumpy() == 2
     set_scale(step, 8.0)
     # A validation sets the parameters; graphs must not go on with the former ones.
-    with averaged_weights(step.update.update.average):
+    with averaged_weights(step.average):
         pass
     run(step)
+    step.average.follow(2)
     assert step.guard.skipped.asnumpy() == 1
     after = values_of(step, COUNTERS)
     assert all(np.isfinite(value).all() for value in after.values())

@@ -11,7 +11,6 @@ from shallow_network import ShallowNetwork
 
 from yolov3.network.grid import prediction_grid
 from yolov3.network.settings import NetworkSettings
-from yolov3.training.average import WeightAverage
 from yolov3.training.loss import LossSettings, YoloLoss
 from yolov3.training.optimizer import OptimizerSettings, new_optimizer, parameter_groups
 from yolov3.training.step import ForwardLoss, TrainStep, freeze_backbone, set_objectness_prior, set_training
@@ -48,9 +47,8 @@ def trained(steps=1, rate=0.01, mode=mindspore.PYNATIVE_MODE, **changes):
     net = network(mode)
     settings = published(OptimizerSettings, **{"weight_decay": 0.0, "loss_scale": 1.0, **changes})
     optimizer = new_optimizer(net, np.full(10, rate, np.float32), settings)
-    average = WeightAverage(net, settings.ema_epochs) if settings.ema_epochs else None
     forward = ForwardLoss(net, published_loss(), settings.loss_scale)
-    step = TrainStep(forward, optimizer, 1, settings.gradient_clip, average)
+    step = TrainStep(forward, optimizer, 1, settings.gradient_clip)
     step.set_train(True)
     losses = [step(*batch()).asnumpy().sum() for _ in range(steps)]
     return net, losses
@@ -137,23 +135,6 @@ def test_the_norm_of_the_gradients_is_limited(mode):
     assert np.linalg.norm(moves[1]) == pytest.approx(2, rel=0.01)
     np.testing.assert_allclose(moves[1] / 2, moves[0] / np.linalg.norm(moves[0]), atol=1e-3)
     np.testing.assert_allclose(moves[2], moves[0], atol=1e-2)
-
-
-def test_the_average_follows_the_weights_after_each_step():
-    net = network(mindspore.GRAPH_MODE)
-    average = WeightAverage(net, 3.0)
-    optimizer = new_optimizer(net, np.full(10, 0.01, np.float32), published(OptimizerSettings))
-    step = TrainStep(ForwardLoss(net, published_loss(), 1.0), optimizer, 1, average=average)
-    step.set_train(True)
-    expected = {parameter.name: parameter.asnumpy().copy() for parameter in net.get_parameters()}
-    for update in (1, 2):
-        step(*batch())
-        share = 1 - np.exp(-1 / 3) * (1 - np.exp(-update / 0.6))
-        for parameter in net.get_parameters():
-            expected[parameter.name] = expected[parameter.name] * (1 - share) + share * parameter.asnumpy()
-    for mean in average.averages:
-        np.testing.assert_allclose(mean.asnumpy(), expected[mean.name.removeprefix("average.")], rtol=1e-4, atol=1e-6)
-    assert any("moving_mean" in name for name in expected)
 
 
 @pytest.mark.parametrize(

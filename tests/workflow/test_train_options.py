@@ -170,10 +170,11 @@ def test_further_anchors_and_the_iou_as_target(plain, train):
 
 
 def test_averaged_weights_are_the_result_of_the_same_training(plain, train):
-    averaged = train(ema_epochs=1)
+    averaged, start = train(ema_epochs=1), weights(train("start", lr=1e-9))
     assert column(averaged, "loss") == column(plain, "loss")
     name = "branch_8.head.weight"
-    assert not np.array_equal(weights(averaged)[name], weights(plain)[name])
+    moves = [np.abs(weights(folder)[name] - start[name]).max() for folder in (averaged, plain)]
+    assert 0.1 * moves[1] < moves[0] < 0.95 * moves[1]
 
 
 def test_clipped_gradients_move_the_weights_less(plain, train):

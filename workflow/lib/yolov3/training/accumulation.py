@@ -26,8 +26,8 @@ class AccumulatedStep(nn.Cell):
 
     Takes little more memory than a `TrainStep` of a part. BatchNorm normalises by the statistics of a part, and moves
     its running statistics with each. With a dynamic loss scale, a step with a gradient that is not finite on any rank
-    is left out on all: weights, moments, averages and statistics of BatchNorm stay as they are, and the scale is
-    halved; only the learning rate moves on, which is that of the step.
+    is left out on all: weights, moments and statistics of BatchNorm stay as they are, and the scale is halved; only
+    the learning rate moves on, which is that of the step, and the average of the weights.
 
     Parts and update are graphs; this cell itself is not compiled.
 
@@ -57,7 +57,7 @@ class AccumulatedStep(nn.Cell):
         else:
             self.guard = OverflowGuard(forward.network, forward.scaler, optimizer, sums, group_size)
             divisor, dynamic_scale = parts, self.guard.scale
-        update = ParameterUpdate(divisor, optimizer, group_size, gradient_clip, average, dynamic_scale)
+        update = ParameterUpdate(divisor, optimizer, group_size, gradient_clip, dynamic_scale)
         self.update = _UpdateFromSums(update, sums)
         self.no_terms = Tensor(np.zeros(len(forward.loss.term_names), np.float32))
 

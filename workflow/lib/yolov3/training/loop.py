@@ -281,6 +281,8 @@ class _Loop:
                     self.train_step.optimizer.momentum.set_data(Tensor(self.momenta[step]))
                 targets = map(Tensor, batch.targets)
                 loss_terms = self.train_step(Tensor(batch.images), self._grid(batch.input_size), *targets)
+                if self.train_step.average is not None:
+                    self.train_step.average.follow(step + 1)
                 if self.overflows is not None:
                     self.overflows.check(step, self.rank.is_master)
                 if step == first_step:

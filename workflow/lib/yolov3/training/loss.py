@@ -122,11 +122,10 @@ class YoloLoss(nn.Cell):
 
     def _overlap(self, encoded: Tensor, grid: Tensor, offset_xy: Tensor, log_size_wh: Tensor) -> tuple[Tensor, Tensor]:
         """Return IoU and loss of responsible predictions, see `box_overlap`; rows are those of the predictions."""
-        cells_xy, grid_wh, anchors_wh = grid[:, 0:2], grid[:, 2:4], grid[:, 4:6]
-        center, size = decode_boxes(encoded[:, 0:4], cells_xy, grid_wh, anchors_wh)
-        true_size = ops.exp(log_size_wh) * anchors_wh
-        # Cells are square, unlike inputs of width and height 1.
-        return box_overlap(center * grid_wh, size * grid_wh, offset_xy + cells_xy, true_size * grid_wh, self.measure)
+        # In cells, which are square, unlike inputs of width and height 1; both boxes from the corner of the same cell.
+        anchors_wh = grid[:, 4:6] * grid[:, 2:4]
+        center, size = ops.sigmoid(encoded[:, 0:2]), ops.exp(encoded[:, 2:4]) * anchors_wh
+        return box_overlap(center, size, offset_xy, ops.exp(log_size_wh) * anchors_wh, self.measure)
 
     def _not_ignored(self, predictions: Tensor, grid: Tensor, boxes_xyxy: Tensor) -> Tensor:
         """Return float32 [N, P], without gradient: 1 where the decoded box overlaps no ground truth by IoU >= 0.7.

@@ -8,9 +8,10 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from yolov3.network.yolo import YOLOv3
-from yolov3.weights.checkpoint import HEAD_MARK, quiet_mindspore
+from yolov3.weights.checkpoint import HEAD_MARK
 
 ADAMW_BETA2 = 0.999
+ADAMW_EPSILON = 1e-8
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class OptimizerSettings:
     head_lr_factor: float
 
 
-class AdamW(nn.Adam):
+class AdamW(nn.Optimizer):
     """Adam with decoupled weight decay (arXiv:1711.05101, algorithm 2).
 
     A step at rate r moves a parameter p by -r * (m / (sqrt(v) + epsilon) + decay * p), where the moments m and v are
@@ -41,24 +42,44 @@ class AdamW(nn.Adam):
     """
 
     def __init__(self, groups: list[dict], rates: Tensor, beta1: float) -> None:
-        super().__init__(groups, rates, beta1=beta1, beta2=ADAMW_BETA2)
+        super().__init__(rates, groups)
+        self.beta1 = beta1
         self.decays = tuple(float(decay) for decay in self.weight_decay)
-        # nn.Adam would add the decay to the gradients.
-        self.exec_weight_decay = False
+        self.moments1 = self._parameters.clone(prefix="adam_m", init="zeros")
+        self.moments2 = self._parameters.clone(prefix="adam_v", init="zeros")
+        # One kernel for a parameter. It lacks the correction, which therefore is in the rate and out of the decay.
+        self.kernel = ops.AdamWeightDecay()
 
     @mindspore.jit
     def construct(self, gradients: tuple[Tensor, ...]) -> tuple:
-        """Shrink the parameters, then update them as Adam does."""
+        """Update the parameters."""
+        rates = self.get_lr()
+        self.assignadd(self.global_step, self.global_step_increase_tensor)
+        step = ops.cast(self.global_step, mindspore.float32)
+        correction = ops.sqrt(1 - ops.pow(ADAMW_BETA2, step)) / (1 - ops.pow(self.beta1, step))
+        # hyper_map takes neither a partial of a partial nor unpacked arguments.
+        decays, weights, moments1, moments2 = self.decays, self._parameters, self.moments1, self.moments2
         if self.is_group_lr:
-            shrunk = self.hyper_map(_shrink, self.get_lr(), self.decays, self._parameters)
-        else:
-            shrunk = self.hyper_map(ops.partial(_shrink, self.get_lr()), self.decays, self._parameters)
-        return super().construct(ops.depend(gradients, shrunk))
+            update = ops.partial(_update, self.kernel, self.beta1, correction)
+            return self.hyper_map(update, rates, decays, weights, moments1, moments2, gradients)
+        update = ops.partial(_update, self.kernel, self.beta1, correction, rates)
+        return self.hyper_map(update, decays, weights, moments1, moments2, gradients)
 
 
-def _shrink(rate: Tensor, decay: float, parameter: Parameter) -> Tensor:
-    # Left out of the graph where it would change nothing, which is three quarters of the parameters.
-    return ops.assign(parameter, parameter * (1 - rate * decay)) if decay else rate
+def _update(
+    kernel: ops.Primitive,
+    beta1: float,
+    correction: Tensor,
+    rate: Tensor,
+    decay: float,
+    parameter: Parameter,
+    moment1: Parameter,
+    moment2: Parameter,
+    gradient: Tensor,
+) -> tuple:
+    own_decay = decay / correction if decay else 0.0
+    rate = rate * correction
+    return kernel(parameter, moment1, moment2, rate, beta1, ADAMW_BETA2, ADAMW_EPSILON, own_decay, gradient)
 
 
 def new_optimizer(
@@ -75,9 +96,7 @@ def new_optimizer(
     groups = parameter_groups(network, rates, settings, bias_rates)
     step_rates = Tensor(rates)
     if settings.optimizer == "adamw":
-        # It warns of a deprecated operator for sparse gradients, which do not occur here.
-        with quiet_mindspore():
-            return AdamW(groups, step_rates, settings.momentum)
+        return AdamW(groups, step_rates, settings.momentum)
     if settings.nesterov:
         # nn.Momentum ignores use_nesterov on CPU (MindSpore 2.10).
         return nn.SGD(groups, step_rates, settings.momentum, nesterov=True)

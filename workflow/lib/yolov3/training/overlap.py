@@ -24,27 +24,23 @@ def box_overlap(
         true_center, true_size: those of the ground truth.
         measure: "giou" or "ciou".
     """
-    low, high = center - size * 0.5, center + size * 0.5
-    true_low, true_high = true_center - true_size * 0.5, true_center + true_size * 0.5
-    shared = ops.relu(ops.minimum(high, true_high) - ops.maximum(low, true_low))
-    around = ops.maximum(high, true_high) - ops.minimum(low, true_low)
+    difference, half, true_half = center - true_center, size * 0.5, true_size * 0.5
+    # Along each axis the overlap, negative for a gap. Few operations: on a CPU each costs more than its arithmetic.
+    overlap = ops.minimum(difference + half, true_half) - ops.maximum(difference - half, -true_half)
+    around = size + true_size - overlap
 
-    intersection = _area(shared)
-    union = _area(size) + _area(true_size) - intersection
+    width, height = ops.unbind(size, 1)
+    true_width, true_height = ops.unbind(true_size, 1)
+    shared_width, shared_height = ops.unbind(ops.relu(overlap), 1)
+    intersection = shared_width * shared_height
+    union = width * height + true_width * true_height - intersection
     iou = intersection / (union + EPSILON)
     if measure == GIOU:
-        enclosing = _area(around)
+        around_width, around_height = ops.unbind(around, 1)
+        enclosing = around_width * around_height
         return iou, 1 - iou + (enclosing - union) / (enclosing + EPSILON)
-    distance = ops.square(center - true_center).sum(axis=-1) / (ops.square(around).sum(axis=-1) + EPSILON)
-    difference = _angle(true_size) - _angle(size)
-    aspect = (2 / math.pi) ** 2 * ops.square(difference)
+    distance = ops.square(difference).sum(axis=-1) / (ops.square(around).sum(axis=-1) + EPSILON)
+    angle = ops.atan(width / (height + EPSILON)) - ops.atan(true_width / (true_height + EPSILON))
+    aspect = (2 / math.pi) ** 2 * ops.square(angle)
     alpha = ops.stop_gradient(aspect / (1 - iou + aspect + EPSILON))
     return iou, 1 - iou + distance + alpha * aspect
-
-
-def _area(size: Tensor) -> Tensor:
-    return size[:, 0] * size[:, 1]
-
-
-def _angle(size: Tensor) -> Tensor:
-    return ops.atan(size[:, 0] / (size[:, 1] + EPSILON))

@@ -59,7 +59,7 @@ class TrainStep(nn.Cell):
         optimizer: optimizer of the trained parameters.
         group_size: number of ranks whose gradients are averaged.
         gradient_clip: maximum of the global norm of the gradients; 0 for none.
-        average: moving average of the weights, updated after them; None for none.
+        average: moving average of the weights, which is saved with the step and follows it; None for none.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class TrainStep(nn.Cell):
     ) -> None:
         super().__init__(auto_prefix=False)
         self.forward, self.optimizer, self.average = forward, optimizer, average
-        self.update = ParameterUpdate(forward.loss_scale, optimizer, group_size, gradient_clip, average)
+        self.update = ParameterUpdate(forward.loss_scale, optimizer, group_size, gradient_clip)
         self.gradients_of = mindspore.value_and_grad(forward, None, optimizer.parameters, has_aux=True)
 
     def construct(self, images: Tensor, grid: Tensor, *targets: Tensor) -> Tensor:

@@ -2,8 +2,6 @@
 
 from mindspore import Parameter, Tensor, nn, ops
 
-from yolov3.training.average import WeightAverage
-
 
 class ParameterUpdate(nn.Cell):
     """Average the gradients over ranks, divide them, limit their norm, and update the parameters.
@@ -13,7 +11,6 @@ class ParameterUpdate(nn.Cell):
         optimizer: optimizer of the trained parameters.
         group_size: number of ranks whose gradients are averaged.
         gradient_clip: maximum of the global norm of the gradients; 0 for none.
-        average: moving average of the weights, updated after them; None for none.
         dynamic_scale: what the gradients are divided by as well; None for nothing.
     """
 
@@ -23,12 +20,10 @@ class ParameterUpdate(nn.Cell):
         optimizer: nn.Optimizer,
         group_size: int,
         gradient_clip: float,
-        average: WeightAverage | None,
         dynamic_scale: Parameter | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.optimizer = optimizer
-        self.average = average
         self.gradient_clip = gradient_clip
         self.factor = 1.0 / divisor
         self.dynamic_scale = dynamic_scale
@@ -46,10 +41,7 @@ class ParameterUpdate(nn.Cell):
             gradients = ops.HyperMap()(ops.Partial()(_scale, self.factor), gradients)
         if self.gradient_clip:
             gradients = ops.clip_by_global_norm(gradients, self.gradient_clip)
-        gradients = ops.depend(gradients, self.optimizer(gradients))
-        if self.average is not None:
-            gradients = ops.depend(gradients, self.average())
-        return gradients
+        return ops.depend(gradients, self.optimizer(gradients))
 
 
 def _scale(factor: float | Tensor, gradient: Tensor) -> Tensor:
