@@ -55,7 +55,7 @@ class AdamW(nn.Optimizer):
         """Update the parameters."""
         rates = self.get_lr()
         self.assignadd(self.global_step, self.global_step_increase_tensor)
-        step = ops.cast(self.global_step, mindspore.float32)
+        step = ops.cast(self.global_step, mindspore.float32).reshape(())
         correction = ops.sqrt(1 - ops.pow(ADAMW_BETA2, step)) / (1 - ops.pow(self.beta1, step))
         # hyper_map takes neither a partial of a partial nor unpacked arguments.
         decays, weights, moments1, moments2 = self.decays, self._parameters, self.moments1, self.moments2
