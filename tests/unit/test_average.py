@@ -52,13 +52,18 @@ def test_equals_the_formula(mode, time_constant, interval):
     means = [weight.copy(), np.array([5.0])]
     for updates, change in enumerate(changes, 1):
         weight = weight + change
-        if updates % interval == 0:
+        if updates % interval == 0 or updates < interval:
             decay = math.exp(-1 / time_constant) * (1 - math.exp(-updates / (0.2 * time_constant)))
             for mean, value in zip(means, (weight, change[:1]), strict=True):
-                mean += (1 - decay**interval) * (value - mean)
+                mean += (1 - decay ** (interval if updates >= interval else 1)) * (value - mean)
     for parameter, mean in zip(average.averages, means, strict=True):
         np.testing.assert_allclose(parameter.asnumpy(), mean, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(network.weight.asnumpy(), weight, rtol=1e-5)
+
+
+def test_a_training_shorter_than_the_interval_moves_the_average():
+    network, average = moved(mindspore.PYNATIVE_MODE, 9999, np.ones((3, 2)))
+    np.testing.assert_allclose(average.averages[0].asnumpy(), network.weight.asnumpy(), rtol=0.01)
 
 
 def test_an_interval_changes_little():

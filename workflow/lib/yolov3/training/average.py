@@ -18,8 +18,10 @@ class WeightAverage(nn.Cell):
     """Average of all parameters of a network and of the statistics of its BatchNorm layers.
 
     After n updates of the network, if n is a multiple of the interval k, each average moves by (1 - decay_n^k) of the
-    way to its parameter, where decay_n = decay * (1 - exp(-n / (RAMP * T))), decay = exp(-1 / T). With k = 1, moving
-    three tensors for each parameter would take a tenth of a small network's step on a CPU.
+    way to its parameter, where decay_n = decay * (1 - exp(-n / (RAMP * T))), decay = exp(-1 / T). In the first k - 1
+    updates it moves after each, by (1 - decay_n), so that a shorter training does not end with initial weights.
+
+    On a CPU, moving the averages after every update would take several percent of a small network's step.
 
     Args:
         network: the network that is trained.
@@ -38,10 +40,11 @@ class WeightAverage(nn.Cell):
 
     def follow(self, updates: int) -> None:
         """Move the averages after `updates` updates of the network, unless it is not yet time."""
-        if updates % self.interval == 0:
+        interval = self.interval if updates >= self.interval else 1
+        if updates % interval == 0:
             ramp = 1 - math.exp(-updates / (RAMP * self.time_constant))
             decay = math.exp(-1 / self.time_constant) * ramp
-            self(Tensor(1 - decay**self.interval, mindspore.float32))
+            self(Tensor(1 - decay**interval, mindspore.float32))
 
     def construct(self, share: Tensor) -> tuple[Tensor, ...]:
         """Move each average by `share`, 0..1, of the way to its parameter."""
