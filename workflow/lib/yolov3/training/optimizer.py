@@ -47,7 +47,7 @@ class AdamW(nn.Optimizer):
         self.decays = tuple(float(decay) for decay in self.weight_decay)
         self.moments1 = self._parameters.clone(prefix="adam_m", init="zeros")
         self.moments2 = self._parameters.clone(prefix="adam_v", init="zeros")
-        # One kernel for a parameter. It lacks the correction, which therefore is in the rate and out of the decay.
+        # One fused operation updates a parameter, but without the correction of the moments: see _update.
         self.kernel = ops.AdamWeightDecay()
 
     @mindspore.jit
@@ -77,6 +77,7 @@ def _update(
     moment2: Parameter,
     gradient: Tensor,
 ) -> tuple:
+    # The correction is a factor of the rate; the decay, which the rate multiplies too, is divided by it.
     own_decay = decay / correction if decay else 0.0
     rate = rate * correction
     return kernel(parameter, moment1, moment2, rate, beta1, ADAMW_BETA2, ADAMW_EPSILON, own_decay, gradient)
