@@ -71,6 +71,17 @@ def test_the_schedule_follows_the_number_of_epochs(epochs, warm_up, averaged):
     assert (own()["train"]["T_max"], own()["train"]["warmup_epochs"]) == (own()["train"]["max_epoch"], 4)
 
 
+@pytest.mark.parametrize(("epochs", "milestones"), [(320, "220,250"), (64, "44,50"), (3, "2"), (2, "1"), (1, "")])
+def test_the_published_schedule_follows_the_number_of_epochs(epochs, milestones):
+    train = complete_config({"train": {"max_epoch": epochs}})["train"]
+    assert train == {**published("train"), "max_epoch": epochs, "lr_epochs": milestones}
+    cosine = {"max_epoch": epochs, "lr_scheduler": "cosine_annealing"}
+    assert complete_config({"train": cosine})["train"] == {**published("train"), **cosine, "T_max": epochs}
+    assert own(train={"max_epoch": epochs, "lr_scheduler": "exponential"})["train"]["lr_epochs"] == milestones
+    given = {"max_epoch": epochs, "lr_scheduler": "cosine_annealing", "T_max": 7}
+    assert complete_config({"train": given})["train"]["T_max"] == 7
+
+
 def test_finetuning_keeps_the_batch_normalisation():
     config = own(train={"resume_yolov3": "yolov3.ckpt"})
     assert config["train"]["lr"] == 0.001

@@ -83,6 +83,17 @@ def test_found_box_is_not_named_twice(tmp_path):
     assert drawing.true_marks[0].label is None
 
 
+def test_a_box_of_several_classes_is_drawn_with_its_best(tmp_path):
+    box = (10, 10, 60, 60)
+    split = small_split(tmp_path, 100, 100, [(10, 10, 50, 50)])
+    several = found((*box, 0, 0.5), (0, 0, 9, 9, 1, 0.45), (*box, 1, 0.4))
+    (picture,) = gallery(split, [0], NAMES, [("float", {0: several})])
+    (drawing,) = picture.drawings
+    assert drawing.caption == "1 of 1 found, 1 extra"
+    # The best is drawn last, on top.
+    assert [mark.title for mark in drawing.predicted_marks] == ["square 0.45", "round 0.50"]
+
+
 def test_every_program_has_its_drawing_of_the_same_picture(tmp_path):
     split = small_split(tmp_path, 100, 100)
     programs = [("float", {0: found()}), ("int8", {0: found((0, 0, 9, 9, 0, 0.5))})]

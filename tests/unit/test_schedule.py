@@ -31,6 +31,11 @@ def test_exponential_drops_at_each_milestone():
     np.testing.assert_allclose(rates, [0.1] * 4 + [0.05] * 2 + [0.025] * 2, rtol=1e-6)
 
 
+def test_exponential_without_a_milestone_keeps_the_rate():
+    rates = learning_rates(ScheduleSettings(**{**BASE, "lr_epochs": ""}), 2)
+    np.testing.assert_allclose(rates, [0.1] * 8, rtol=1e-6)
+
+
 def test_cosine_by_whole_epochs():
     settings = ScheduleSettings(**{**BASE, "lr_scheduler": "cosine_annealing", "eta_min": 0.02})
     expected = [0.02 + 0.08 * (1 + np.cos(np.pi * epoch / 4)) / 2 for epoch in range(4)]

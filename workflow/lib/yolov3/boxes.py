@@ -30,6 +30,12 @@ class Detections:
         count = int((self.scores >= min_score).sum())
         return Detections(self.boxes_xyxy[:count], self.scores[:count], self.labels[:count])
 
+    def best_of_equal_boxes(self) -> "Detections":
+        """Return the detections without those whose box has another class with a higher score."""
+        _, first = np.unique(self.boxes_xyxy, axis=0, return_index=True)
+        kept = np.sort(first)
+        return Detections(self.boxes_xyxy[kept], self.scores[kept], self.labels[kept])
+
 
 def xywh_to_xyxy(boxes_xywh: np.ndarray) -> np.ndarray:
     """Convert [..., 4] (left, top, width, height) to (left, top, right, bottom)."""

@@ -202,8 +202,8 @@ def _check_across_fields(config: dict[str, Any]) -> None:
     remedy = "train.amp_level is O0, in which gradients do not overflow: set amp_level to O2 or auto, or this to static"
     refuse("train.loss_scaler", remedy, train["loss_scaler"] == "dynamic" and train["amp_level"] == "O0")
     if train["lr_scheduler"] == "exponential":
-        milestones = [int(epoch) for epoch in train["lr_epochs"].split(",")]
-        is_ascending = milestones == sorted(set(milestones)) and milestones[-1] < train["max_epoch"]
+        milestones = [int(epoch) for epoch in train["lr_epochs"].split(",") if epoch]
+        is_ascending = milestones == sorted(set(milestones)) and max(milestones, default=0) < train["max_epoch"]
         rule = f"must be in ascending order and below train.max_epoch, which is {train['max_epoch']}"
         refuse("train.lr_epochs", rule, not is_ascending)
     if not train["is_distributed"]:

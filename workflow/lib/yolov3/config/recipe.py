@@ -33,6 +33,8 @@ _START = {"objectness_prior": 0.01}
 _AUGMENTATION = {"jitter": 0.1, "scale_min": 0.8, "scale_max": 1.3, "hue": 0.05, "saturation": 1.2, "value": 1.2}
 # Share of the epochs in which the learning rate rises, and the largest number of them.
 _WARMUP_SHARE, _MAX_WARMUP = 0.125, 4
+# The published epochs at which the rate falls, as shares of its 320 epochs.
+_MILESTONE_SHARES = (220 / 320, 250 / 320)
 # Darknet's 0.99 averages over too many steps for a short training.
 _BATCH_NORM_FROM_SCRATCH = {"batch_norm_momentum": 0.95}
 
@@ -51,11 +53,15 @@ def situation_defaults(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """
     network, train = config.get("network", {}), config.get("train", {})
     defaults = {"network": dict(NETWORK_SIZES[network.get("size", "full")]), "train": {}}
+    schema = section_schema("train")
+    epochs = train.get("max_epoch", schema["max_epoch"]["default"])
     if recipe_of(config) == PUBLISHED:
+        if epochs != schema["max_epoch"]["default"]:
+            scheduler = train.get("lr_scheduler", schema["lr_scheduler"]["default"])
+            defaults["train"] = _course_of_rate(scheduler, epochs)
         return defaults
-    epochs = train.get("max_epoch", section_schema("train")["max_epoch"]["default"])
     schedule = {
-        "T_max": epochs,
+        **_course_of_rate(train.get("lr_scheduler", _OPTIMIZER["lr_scheduler"]), epochs),
         "warmup_epochs": min(_WARMUP_SHARE * epochs, _MAX_WARMUP),
         "ema_epochs": min(_AVERAGED_SHARE * epochs, _MAX_AVERAGED),
     }
@@ -66,6 +72,14 @@ def situation_defaults(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         if not train.get("resume_yolov3"):
             defaults["network"] |= _BATCH_NORM_FROM_SCRATCH
     return defaults
+
+
+def _course_of_rate(scheduler: str, epochs: int) -> dict[str, Any]:
+    """Return the setting by which a scheduler's learning rate falls within a number of epochs."""
+    if scheduler == "cosine_annealing":
+        return {"T_max": epochs}
+    milestones = sorted({int(share * epochs) for share in _MILESTONE_SHARES} - {0})
+    return {"lr_epochs": ",".join(map(str, milestones))}
 
 
 def recipe_text(config: dict[str, Any]) -> str:

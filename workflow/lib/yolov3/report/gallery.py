@@ -117,7 +117,8 @@ def gallery(
 ) -> list[Picture]:
     """Return pictures of the images at `indices` of a split, each with one drawing per program.
 
-    A program is given by its name and its detections by image index, of which those with `min_score` are drawn.
+    A program is given by its name and its detections by image index, of which those with `min_score` are drawn, each
+    box with its best class only.
 
     Raises:
         InputError: an image cannot be read.
@@ -130,7 +131,9 @@ def gallery(
         view_height = max(height * scale, MIN_VIEW_HEIGHT)
         view_box = ((width * scale - VIEW_WIDTH) / 2, (height * scale - view_height) / 2, VIEW_WIDTH, view_height)
         drawings = tuple(
-            _drawing(name, split, index, by_image[index].with_score(min_score), class_names, scale)
+            _drawing(
+                name, split, index, by_image[index].with_score(min_score).best_of_equal_boxes(), class_names, scale
+            )
             for name, by_image in programs
         )
         data_uri = _data_uri(read_image_rgb(split.path(index), (width, height)), max_bytes)

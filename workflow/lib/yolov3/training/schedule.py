@@ -49,7 +49,7 @@ def learning_rates(settings: ScheduleSettings, steps_per_epoch: int, first_rate:
         minimum = max(settings.eta_min, settings.eta_min_share * settings.lr)
         rates = minimum + (settings.lr - minimum) * cosine
     else:
-        milestones = [int(epoch) for epoch in settings.lr_epochs.split(",")]
+        milestones = [int(epoch) for epoch in settings.lr_epochs.split(",") if epoch]
         rates = settings.lr * settings.lr_gamma ** np.searchsorted(milestones, epochs, side="right")
     warmup_steps = _warmup_steps(settings, steps_per_epoch)
     warmup_rates = first_rate + (settings.lr - first_rate) * (steps + 1) / max(warmup_steps, 1)
