@@ -5,7 +5,7 @@ python benchmarks/recipe.py CONFIG.yaml [--seeds 1 2] [--only NAME ...] [--folde
 CONFIG is a config of the workflow, such as that of docs/training.md. Compared are its own recipe, the published recipe
 with two learning rates, clustered anchors and the same geometry and batches, and, with --ablation, the recipe without
 each of its elements and with each of the others, and the published recipe with each element alone. Results are kept in
-FOLDER, where a stopped comparison goes on; the table has means over the seeds.
+FOLDER, where a stopped comparison goes on; the table has means over the seeds, and the reason of a run that failed.
 """
 
 import argparse
@@ -19,11 +19,14 @@ from typing import Any
 import yaml
 
 from yolov3.config.config import complete_config
+from yolov3.config.consistency import CUSTOM_PATHS
 from yolov3.config.schema import section_schema
 
 ROOT = Path(__file__).parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 METRICS = ("AP", "AP50", "AP75")
+# Keys, by section, that name files of the user.
+PATHS = (*(("custom", key) for key in ("folder", *CUSTOM_PATHS)), ("backbone", "source"), ("train", "resume_yolov3"))
 # Learning rates of the published recipe; single elements are added to it at the last one.
 PUBLISHED_RATES = (0.001, 0.0003)
 # Elements of a recipe by the keys of `train` that turn them off when they have the published values.
@@ -55,6 +58,16 @@ SHARED = ("per_batch_size", "accumulation", "lr_scheduler", "T_max", "warmup_epo
 def merged(config: dict[str, Any], **sections: dict[str, Any]) -> dict[str, Any]:
     """Return a config with keys of sections replaced."""
     return {**config, **{name: {**config.get(name, {}), **values} for name, values in sections.items()}}
+
+
+def with_absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a config whose files of data and weights are found from any folder."""
+    absolute = config
+    for section, key in PATHS:
+        value = config.get(section, {}).get(key)
+        if value and Path(value).exists():
+            absolute = merged(absolute, **{section: {key: str(Path(value).resolve())}})
+    return absolute
 
 
 def variants_of(config: dict[str, Any], has_ablation: bool) -> dict[str, dict[str, Any]]:
@@ -92,7 +105,11 @@ def variants_of(config: dict[str, Any], has_ablation: bool) -> dict[str, dict[st
 
 
 def accuracy_of(config: dict[str, Any], folder: Path) -> dict[str, float]:
-    """Train and evaluate a config in a folder, unless that is done, and return its metrics."""
+    """Train and evaluate a config in a folder, unless that is done, and return its metrics.
+
+    Raises:
+        RuntimeError: a stage failed, such as a training that diverged; the message is that of the stage.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -100,11 +117,12 @@ def accuracy_of(config: dict[str, Any], folder: Path) -> dict[str, float]:
     command = [str(SNAKEMAKE), *files, "--cores", "all", "--", "eval_coco"]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if process.returncode != 0:
-        sys.exit(process.stderr)
+        lines = process.stderr.strip().splitlines() or ["no message"]
+        raise RuntimeError(next((line for line in lines if ": failed after" in line), lines[-1]))
     return json.loads((folder / "results" / "eval_coco" / "metrics.json").read_text())
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
@@ -114,19 +132,26 @@ def main() -> None:
     arguments = parser.parse_args()
     config = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
     # The variants run in folders of their own, where relative paths would lead elsewhere.
-    config["custom"] = {key: str(Path(path).resolve()) for key, path in config.get("custom", {}).items()}
+    config = with_absolute_paths(config)
+    has_failed = False
     print(f"| {'variant':34} | AP | AP50 | AP75 | seeds |\n|---|---|---|---|---|")
     for name, variant in variants_of(config, arguments.ablation).items():
         if arguments.only and name not in arguments.only:
             continue
-        results = [
-            accuracy_of({**variant, "seed": seed}, arguments.folder.resolve() / f"{name} {seed}")
-            for seed in arguments.seeds
-        ]
+        try:
+            results = [
+                accuracy_of({**variant, "seed": seed}, arguments.folder.resolve() / f"{name} {seed}")
+                for seed in arguments.seeds
+            ]
+        except RuntimeError as error:
+            print(f"| {name:34} | {error} |", flush=True)
+            has_failed = True
+            continue
         means = " | ".join(f"{statistics.mean(result[metric] for result in results):.3f}" for metric in METRICS)
         each = ", ".join(f"{result['AP']:.3f}" for result in results)
         print(f"| {name:34} | {means} | {each} |", flush=True)
+    return int(has_failed)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -90,6 +90,12 @@ def test_more_boxes_than_max_box(tmp_path, caplog):
     ]
 
 
+def test_the_advice_for_many_boxes_is_a_value_that_is_allowed(tmp_path, caplog):
+    for max_box, advice in ((50, "set it to 1000, its maximum"), (1000, "more are not possible")):
+        source_of(tmp_path / str(max_box), images=1, boxes_per_image=1001, batch_size=1, max_box=max_box)
+        assert f"because train.max_box is {max_box}: {advice}" in caplog.text
+
+
 def test_an_image_repeated_within_a_step_is_augmented_each_time(tmp_path):
     alone = next(batches(source_of(tmp_path / "one", images=1, batch_size=1), 0, 1, loaders=0)).images
     images = next(batches(source_of(tmp_path / "three", images=1, batch_size=3), 0, 1, loaders=0)).images
@@ -188,7 +194,7 @@ def test_a_warning_of_boxes_that_come_together(tmp_path, caplog, max_box, is_war
     source_of(tmp_path / "mosaic", max_box=max_box, composed={"mosaic": 0.5})
     expected = (
         "training images made of up to 4 can have more boxes than train.max_box, 7, of which the others count as "
-        "background: an image has 2.0 on average, so set it to 8"
+        "background: an image has 2.0 on average: set it to 8 to train all"
     )
     assert [record.getMessage() for record in caplog.records] == ([expected] if is_warned else [])
 

@@ -117,6 +117,8 @@ def test_file_that_is_no_checkpoint_is_refused(
 def test_missing_file_and_wrong_name_are_refused(tmp_path: Path, network: YOLOv3) -> None:
     with pytest.raises(InputError, match="does not exist"):
         load_into(tmp_path / "none.ckpt", network)
+    with pytest.raises(InputError, match="is a Darknet weight file: convert it with"):
+        load_into(tmp_path / "yolov3.weights", network)
     with pytest.raises(InputError, match=r"ends in \.ckpt"):
         save_checkpoint(tmp_path / "name.weights", network, SETTINGS)
 

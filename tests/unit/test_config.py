@@ -112,6 +112,12 @@ def test_every_key_has_a_description_and_a_default():
             ["train.freeze_backbone is 1", "random weights", "train.resume_yolov3"],
         ),
         (
+            {"train": {"freeze_backbone": 1}, "backbone": {"source": "fresh"}},
+            ["train.freeze_backbone is 1", "random weights", "train.resume_yolov3"],
+        ),
+        ({"train": {"resume_yolov3": "yolov3.weights"}}, ["train.resume_yolov3 is yolov3.weights", "docs/weights.md"]),
+        ({"train": {"nesterov": 1, "momentum": 0}}, ["train.momentum is 0", "train.nesterov is 1"]),
+        (
             {"weights": {"pretrained": "yolov3.weights"}, "network": {"anchor_scales": "auto"}},
             ["network.anchor_scales", "weights.pretrained", "nine anchors"],
         ),

@@ -19,8 +19,9 @@ MODERN = {"recipe": "modern", "eval": {"letterbox": True, "testing_shape": 320}}
 
 @pytest.fixture
 def training(tmp_path):
-    """1,234 updates, with losses from 100 down to 100 / 60."""
-    return read_training(write_steps(tmp_path / "metrics.csv"), write_json(tmp_path / "train.json", summary()))
+    """1,234 updates of size slim, with losses from 100 down to 100 / 60."""
+    written = write_json(tmp_path / "train.json", {**summary(), "parameters": 3_900_000})
+    return read_training(write_steps(tmp_path / "metrics.csv"), written)
 
 
 def of_losses(training, losses):
@@ -66,6 +67,9 @@ def test_each_symptom_is_told(tmp_path, training):
     found = symptoms_of(accuracy_of(tmp_path), of_losses(training, losses))
     assert found == ["the loss ends at 75% of its start"]
     assert symptoms_of(accuracy_of(tmp_path), of_losses(training, [*losses[:-2], 60, 60])) == []
+    # A trained network begins where the loss has fallen already.
+    assert symptoms_of(accuracy_of(tmp_path), of_losses(training, losses), is_finetuned=True) == []
+    assert symptoms_of(accuracy_of(tmp_path, 0.049), training, is_finetuned=True) == ["AP is 0.049"]
     never = [("dog", {"AP": 0.0, "boxes": 20})]
     assert symptoms_of(accuracy_of(tmp_path, by_class=never), training) == ["no correct detection of dog"]
     rare = [("dog", {"AP": 0.0, "boxes": 19})]
@@ -80,7 +84,7 @@ def test_nothing_is_blamed_that_is_right(training):
     ("images", "config", "sentence"),
     [
         (split(), {**MODERN, "eval": {"letterbox": False, "testing_shape": 320}}, "1.33 : 1, but the evaluation squ"),
-        (split(image_wh=(240, 320)), {**MODERN, "eval": {"letterbox": False}}, "0.75 : 1, but the evaluation squeezes"),
+        (split(image_wh=(240, 320)), {**MODERN, "eval": {"letterbox": False}}, "1.33 : 1, but the evaluation squeezes"),
         (
             split(box_wh=(200, 8)),
             {**MODERN, "network": {"anchor_scales": [[60, 60]] * 9}},
@@ -103,3 +107,57 @@ def test_short_trainings_come_first(training):
     first, last = causes(short, split(), MODERN)
     assert first.startswith("999 updates are few: raise train.max_epoch")
     assert last == "the learning rate may not fit: try train.lr 0.003 and 0.00033"
+
+
+def test_pictures_of_both_orientations_are_squeezed_too(training):
+    one = split()
+    both = dataclasses.replace(
+        one,
+        image_ids=(1, 2),
+        file_names=("a.jpg", "b.jpg"),
+        sizes_wh=np.array([(320, 240), (240, 320)], np.int32),
+        first_box=np.array([0, 30, 60]),
+    )
+    config = {**MODERN, "eval": {"letterbox": False, "testing_shape": 320}}
+    (cause,) = causes(training, both, config)
+    assert "1.33 : 1, but the evaluation squeezes" in cause
+
+
+@pytest.mark.parametrize(
+    ("parameters", "updates", "start", "said"),
+    [
+        (
+            62_000_000,
+            1240,
+            {"backbone": {"source": "none"}},
+            "for a network of 62.0 million random weights: raise train",
+        ),
+        (62_000_000, 4000, {"backbone": {"source": "none"}}, ""),
+        (62_000_000, 1240, {"backbone": {"source": "darknet53.conv.74"}}, ""),
+        (
+            62_000_000,
+            999,
+            {"backbone": {"source": "darknet53.conv.74"}},
+            "few: raise train.max_epoch, lower train.per_b",
+        ),
+        (3_900_000, 1000, {"backbone": {"source": "fresh"}}, ""),
+        (1_000_000, 999, {"backbone": {"source": "fresh"}}, "few for a network of 1.0 million random weights: raise"),
+        (62_000_000, 1240, {"train": {"resume_yolov3": "yolov3.ckpt"}, "backbone": {"source": "none"}}, ""),
+    ],
+)
+def test_how_many_updates_are_few_depends_on_network_and_start(training, parameters, updates, start, said):
+    trained = dataclasses.replace(training, parameters=parameters, updates=updates)
+    found = causes(trained, split(), {**MODERN, **start})
+    assert len(found) == bool(said)
+    assert not said or said in found[0]
+
+
+def test_a_finetuning_is_not_sent_to_trained_weights(training):
+    short = dataclasses.replace(training, updates=10)
+    (cause,) = causes(short, split(), {**MODERN, "train": {"resume_yolov3": "yolov3.ckpt"}})
+    assert cause == "10 updates are few: raise train.max_epoch, lower train.per_batch_size"
+
+
+def test_boxes_that_the_input_does_not_show_are_the_cause(training):
+    (cause,) = causes(training, split(box_wh=(0.5, 0.5)), MODERN)
+    assert cause.startswith("no box of the images in images is at least 1 pixel wide and high at an input of 320 x 320")

@@ -135,7 +135,10 @@ def test_the_stage_writes_a_picture(tmp_path):
     spec = importlib.util.spec_from_file_location("preview", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    output = tmp_path / "a" / "batches.jpg"
+    output, of_two_ranks = tmp_path / "a" / "batches.jpg", tmp_path / "of_two_ranks.jpg"
     words = ["--manifest", str(write_manifest(tmp_path)), "--training_shape", "64", "--per_batch_size", "5"]
     assert module.main([*words, "--output", str(output)]) == 0
     assert cv2.imread(str(output)).shape[:2] == size_of(3, 4, 512, 512)
+    # Rank 0 of two trains every other image.
+    assert module.main([*words, "--group_size", "2", "--output", str(of_two_ranks)]) == 0
+    assert of_two_ranks.read_bytes() != output.read_bytes()

@@ -204,12 +204,12 @@ def test_what_is_left_out_is_said_until_the_scale_is_at_its_minimum(caplog):
     guard = SimpleNamespace(skipped=Tensor([0]), scale=Tensor(4.0))
     overflows = _Overflows(guard)
     with caplog.at_level(logging.WARNING):
-        overflows.check(0, True)
+        assert not overflows.check(0, True)
         assert not caplog.messages
         guard.skipped, guard.scale = Tensor([1]), Tensor(2.0)
-        overflows.check(7, True)
+        assert overflows.check(7, True)
         guard.skipped, guard.scale = Tensor([2]), Tensor(1.0)
-        overflows.check(8, False)
+        assert overflows.check(8, False)
     (message,) = caplog.messages
     assert "iteration 7 is left out" in message and "the loss scale is now 2" in message
     guard.skipped = Tensor([3])

@@ -96,6 +96,8 @@ def test_ascend_host_with_all(host, monkeypatch):
         assert ["group_size needs 16" in sentence for sentence in look(host, two_hosts)] == [True]
         allocation.setenv("SLURM_JOB_NUM_NODES", "2")
         assert look(host, two_hosts) == []
+        allocation.setenv("SLURM_JOB_NUM_NODES", "3")
+        assert "train.group_size is 16 but the training has 3 hosts: set it to a multiple of 3" in look(host, two_hosts)
     half = settings("coco2014_ascend.yaml", amct_python=wanted.amct_python, device_num="[0,4)")
     assert ["gives 4 devices" in sentence for sentence in look(host, half)] == [True]
     crossing = settings("coco2014_ascend.yaml", amct_python=wanted.amct_python, device_num="[2,6)")

@@ -82,6 +82,30 @@ def test_the_published_schedule_follows_the_number_of_epochs(epochs, milestones)
     assert complete_config({"train": given})["train"]["T_max"] == 7
 
 
+def test_another_optimizer_or_loss_has_its_own_defaults():
+    schema = published("train")
+    momentum = own(train={"optimizer": "momentum"})["train"]
+    assert (momentum["lr"], momentum["weight_decay"]) == (schema["lr"], schema["weight_decay"])
+    squared = own(train={"box_loss": "published"})["train"]
+    assert (squared["box_weight"], own(train={"box_loss": "giou"})["train"]["box_weight"]) == (1, 4)
+    for train in (momentum, squared):
+        assert (train["objectness_prior"], train["per_batch_size"]) == (0.01, 4)
+
+
+@pytest.mark.parametrize(
+    ("network", "rate"),
+    [
+        ({}, 0.001),
+        ({"size": "slim"}, 0.004),
+        ({"size": "tiny"}, 0.004),
+        ({"backbone_shape": [16, 32, 64, 128, 256]}, 0.004),
+        ({"size": "slim", "backbone_shape": [32, 64, 128, 256, 512]}, 0.002),
+    ],
+)
+def test_the_rate_follows_the_width_of_the_network(network, rate):
+    assert own(network=network)["train"]["lr"] == rate
+
+
 def test_finetuning_keeps_the_batch_normalisation():
     config = own(train={"resume_yolov3": "yolov3.ckpt"})
     assert config["train"]["lr"] == 0.001

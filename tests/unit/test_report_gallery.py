@@ -22,12 +22,17 @@ def found(*rows):
     return Detections(values[:, :4], values[:, 5], values[:, 4].astype(np.int64))
 
 
-def small_split(folder: Path, width, height, boxes_xywh=()):
-    """Return a split of one image with id 7 and boxes of class "round"."""
+def small_split(folder: Path, width, height, boxes_xywh=(), categories=()):
+    """Return a split of one image with id 7 and boxes, of class "round" unless `categories` has their ids."""
     dataset = {
         "images": [{"id": 7, "file_name": "a.jpg", "width": width, "height": height}],
         "categories": [{"id": row + 1, "name": name} for row, name in enumerate(NAMES)],
-        "annotations": [annotation(row, 7, 1, list(box)) for row, box in enumerate(boxes_xywh, start=1)],
+        "annotations": [
+            annotation(row, 7, category, list(box))
+            for row, (box, category) in enumerate(
+                zip(boxes_xywh, categories or [1] * len(boxes_xywh), strict=True), start=1
+            )
+        ],
     }
     image_dir, file = write_dataset(folder, dataset)
     dataset = read_annotations(file)
@@ -92,6 +97,15 @@ def test_a_box_of_several_classes_is_drawn_with_its_best(tmp_path):
     assert drawing.caption == "1 of 1 found, 1 extra"
     # The best is drawn last, on top.
     assert [mark.title for mark in drawing.predicted_marks] == ["square 0.45", "round 0.50"]
+
+
+def test_two_classes_that_are_both_right_are_both_drawn(tmp_path):
+    split = small_split(tmp_path, 100, 100, [(0, 0, 100, 100), (0, 0, 100, 100)], categories=[1, 2])
+    both = found((0, 0, 100, 100, 1, 0.5), (0, 0, 100, 100, 0, 0.4))
+    (picture,) = gallery(split, [0], NAMES, [("float", {0: both})])
+    (drawing,) = picture.drawings
+    assert drawing.caption == "2 of 2 found"
+    assert [mark.title for mark in drawing.predicted_marks] == ["round 0.40", "square 0.50"]
 
 
 def test_every_program_has_its_drawing_of_the_same_picture(tmp_path):

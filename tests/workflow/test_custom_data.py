@@ -51,7 +51,7 @@ def test_one_image_and_one_class(finished, tmp_path):
     page = (project.folder / "results" / "report" / "report.html").read_text(encoding="utf-8")
     assert "Kiste &lt;b&gt;" in page
     assert "The first batch" in page
-    assert "2 updates are few: raise train.max_epoch" in page
+    assert "2 updates are few for a network of" in page
     assert "Kiste <b>" not in page
     # The images are used in place.
     assert not (project.folder / "dataset").exists()

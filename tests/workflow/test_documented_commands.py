@@ -76,6 +76,8 @@ def folder(finished, tmp_path_factory):
         shutil.copy(ROOT / name, folder)
     for name in ("results", "logs", "dataset", ".snakemake"):
         shutil.copytree(finished.folder / name, folder / name, symlinks=True)
+    # The training by hand, which is not run, has the same results.
+    shutil.copytree(folder / "results" / "train", folder / "results" / "trained_by_hand")
     (folder / "config" / "config.yaml").write_text(yaml.safe_dump(SMALL), encoding="utf-8")
     images = sorted((folder / "dataset" / "shapes" / "val").glob("*.jpg"))
     shutil.copy(images[0], folder / "street.jpg")

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.long
 def packed(finished, tmp_path_factory):
     """A run in which trials have chosen the engines, with its package."""
     copy = copy_of_a_run(finished, tmp_path_factory.mktemp("gepackt"))
-    copy.write_config(changed(SMALL, {"infer.engine": "auto", "quantize.quant_backend": "auto"}))
+    changes = {"infer.engine": "auto", "quantize.quant_backend": "auto", "eval.nms_thresh": 0.6}
+    copy.write_config(changed(SMALL, changes))
     copy.snakemake("package", "report")
     return copy
 
@@ -86,6 +87,7 @@ def test_the_package_runs_without_the_project(packed, tmp_path):
 
 def test_the_script_tells_how_it_is_used(packed):
     script = packed.folder / "results" / "package" / "yolov3_darknet53" / "run.sh"
+    assert "--nms_threshold 0.6 " in script.read_text(encoding="utf-8")
     for words, said in (([], "usage: "), (["double", "a", "b"], "there is no model double: choose float or int8")):
         done = subprocess.run([script, *words], capture_output=True, text=True, check=False)
         assert done.returncode == 2 and said in done.stderr

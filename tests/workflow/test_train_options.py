@@ -1,6 +1,7 @@
 """The options of the training stage, by name on its command line: what each changes in what a training does."""
 
 import csv
+import dataclasses
 import importlib.util
 import json
 import re
@@ -14,9 +15,10 @@ from shallow_network import ShallowNetwork
 
 from yolov3.config.config import complete_config
 from yolov3.config.options import option_words
+from yolov3.data import options
 from yolov3.distributed.worker import Rank
 from yolov3.errors import InputError
-from yolov3.training import batches, loop, step
+from yolov3.training import accumulation, batches, loop, step
 from yolov3.weights.checkpoint import read_checkpoint
 
 STEPS_PER_EPOCH = 3
@@ -286,7 +288,7 @@ def test_which_of_two_ranks_saves(train, monkeypatch, number, is_save_on_master,
 
 def test_a_group_that_is_not_distributed_is_refused(train, capfd):
     train(group_size=2, code=1)
-    assert "group_size is 2 but is_distributed is 0: set it to 1" in capfd.readouterr().err
+    assert "train.group_size is 2 but train.is_distributed is 0: set it to 1" in capfd.readouterr().err
 
 
 def test_the_profile_opens_and_tells_of_convolutions(train):
@@ -385,6 +387,50 @@ def test_a_training_without_a_better_network_ends_early(train, momenta, validate
     summary = json.loads((output / "train.json").read_text())
     assert (summary["steps"], summary["best_epoch"]) == (4 * STEPS_PER_EPOCH, 2)
     assert "ends at epoch 4: since epoch 2 no validation had a better AP than 0.5000" in capfd.readouterr().err
+
+
+def test_patience_without_boxes_to_find_is_refused(train, monkeypatch, capfd):
+    read = options.manifest_of
+
+    def without_boxes(arguments):
+        manifest = read(arguments)
+        val = dataclasses.replace(manifest.split("val"), boxes=0)
+        return dataclasses.replace(manifest, splits={**manifest.splits, "val": val})
+
+    monkeypatch.setattr("yolov3.data.options.manifest_of", without_boxes)
+    train(eval_interval=1, patience=1, code=1)
+    assert "train.patience is 1 but the validation images have no boxes" in capfd.readouterr().err
+
+
+def test_the_last_epoch_is_validated_too(train, momenta, validated):
+    validated += [0.3, 0.5]
+    output = train(eval_interval=2, max_epoch=3)
+    summary = json.loads((output / "train.json").read_text())
+    assert [entry["epoch"] for entry in summary["validation"]] == [2, 3]
+    assert summary["best_epoch"] == 3
+
+
+def test_an_infinite_loss_of_a_step_that_is_left_out_does_not_end_the_training(train, monkeypatch):
+    class QuickStep(accumulation.AccumulatedStep):
+        losses = iter([1.0, float("inf"), 1.0, 1.0, 1.0, 1.0])
+
+        def __call__(self, *batch):
+            loss = next(self.losses)
+            if not np.isfinite(loss):
+                self.guard.skipped.set_data(mindspore.Tensor([1], mindspore.int32))
+                self.guard.scale.set_data(mindspore.Tensor(2.0))
+            return mindspore.Tensor(np.full(self.no_terms.shape, loss, np.float32))
+
+    monkeypatch.setattr("yolov3.training.loop.AccumulatedStep", QuickStep)
+    output = train(max_epoch=2, log_interval=1, amp_level="O2", loss_scaler="dynamic")
+    assert column(output, "iter") == [0, *range(2, 2 * STEPS_PER_EPOCH)]
+    assert json.loads((output / "train.json").read_text())["skipped_steps"] == 1
+
+
+def test_an_early_end_counts_its_steps_with_any_interval_of_states(train, momenta, validated):
+    validated += [0.3, 0.2]
+    output = train(eval_interval=1, max_epoch=5, patience=1, ckpt_interval=5 * STEPS_PER_EPOCH)
+    assert json.loads((output / "train.json").read_text())["steps"] == 2 * STEPS_PER_EPOCH
 
 
 def test_a_frozen_backbone_is_that_of_the_pretrained_weights(plain, train):

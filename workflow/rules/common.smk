@@ -18,12 +18,14 @@ if set("{}") & set(str(WORKFLOW_DIR)):
     raise WorkflowError(f"the path {WORKFLOW_DIR} has braces, which Snakemake takes for wildcards: move the project")
 sys.path.insert(0, str(WORKFLOW_DIR / "lib"))
 
-from yolov3.config.config import AUTO, complete_config, network_input, refuse_double_keys, typed_values
+from yolov3.config.config import complete_config, network_input, refuse_double_keys, typed_values
+from yolov3.config.engines import AUTO
 from yolov3.config.identity import stage_command, tracked_contents, tracked_values
 from yolov3.config.options import option_words
 from yolov3.config.plan import Plan
 from yolov3.config.recipe import recipe_text
 from yolov3.config.sources import files_digest, prefer_this_python
+from yolov3.config.unused import unused_keys
 from yolov3.data.custom.content import split_content
 from yolov3.data.custom.places import is_converted
 from yolov3.errors import InputError
@@ -35,12 +37,13 @@ prefer_this_python()
 try:
     for file in workflow.configfiles:
         refuse_double_keys(file)
-    WRITTEN_CONFIG, config = config, complete_config(config)
+    config, WRITTEN_CONFIG = complete_config(config), typed_values(config)
 except InputError as error:
     raise WorkflowError(str(error))
 
 PLAN = Plan.of(config)
-RECIPE_TEXT = recipe_text(typed_values(WRITTEN_CONFIG))
+RECIPE_TEXT = recipe_text(WRITTEN_CONFIG)
+UNUSED_KEYS = unused_keys(WRITTEN_CONFIG.get("train", {}), config["train"])
 EXPORTED = config["export"]["file_name"]
 # Resolved here because preprocess_bins has no checkpoint to read input size and letterbox from.
 config["eval"] |= network_input(config)

@@ -28,6 +28,7 @@ rule package:
     params:
         run=command(
             "package",
+            section("eval", "nms_thresh"),
             more=option_words({"source_dir": str(NATIVE_DIR), "license_file": str(WORKFLOW_DIR.parent / "LICENSE")}),
         ),
         source=native_code("CMakeLists.txt", "cmake/*", "src/*", "tools/*"),

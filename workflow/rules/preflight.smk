@@ -1,5 +1,6 @@
-# Check the host before the first job starts, and show what the recipe of a training chooses. Stages do not depend on a rule for this: with it as an ancient() input,
-# Snakemake would not run a stage for reasons of its own whenever the preflight runs.
+# Check the host before the first job starts, and show what the recipe of a training chooses and which keys have no effect.
+# Stages do not depend on a rule for this: with it as an ancient() input, Snakemake would not run a stage for reasons of its
+# own whenever the preflight runs.
 
 from snakemake.logging import logger
 
@@ -22,8 +23,11 @@ onstart:
         raise WorkflowError(
             "\n".join(["this host is not ready:", *(f"- {sentence}" for sentence in sentences), advice])
         )
-    if RECIPE_TEXT and "train" in rules_to_run:
-        logger.info(RECIPE_TEXT)
+    if "train" in rules_to_run:
+        for sentence in UNUSED_KEYS:
+            logger.warning(sentence)
+        if RECIPE_TEXT:
+            logger.info(RECIPE_TEXT)
 
 
 # Without outputs, this rule runs whenever it is requested.

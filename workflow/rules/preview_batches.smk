@@ -2,7 +2,8 @@
 
 # The settings of the training that its data depend on.
 BATCH_OPTIONS = (
-    *("training_shape", "per_batch_size", "accumulation", "max_box", "assignment_iou", "use_empty_images"),
+    *("training_shape", "resize_rate", "per_batch_size", "accumulation", "group_size"),
+    *("max_box", "assignment_iou", "use_empty_images"),
     *("jitter", "scale_min", "scale_max", "flip", "hue", "saturation", "value"),
     # Not plain_epochs, as the first epoch is never one of the last without mosaic and mixup.
     *("mosaic", "mixup"),

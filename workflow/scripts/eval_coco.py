@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from yolov3.config.config import DEVICE_OF_ENGINE
+from yolov3.config.engines import DEVICE_OF_ENGINE
 from yolov3.config.options import add_options, settings_from
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.data.annotations import load_split

@@ -12,6 +12,7 @@ import logging
 import sys
 from pathlib import Path
 
+from yolov3.config.options import add_options
 from yolov3.config.stage import run_stage, stage_parser
 from yolov3.errors import InputError
 from yolov3.export.description import ModelDescription
@@ -38,6 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
         license_file=arguments.license_file,
         score_thresholds=thresholds,
         score=threshold["score"] if threshold else DEFAULT_SCORE,
+        nms_thresh=arguments.nms_thresh,
     )
     archive = arguments.archive
     if not archive.name.endswith(SUFFIX):
@@ -60,6 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", nargs="+", action="append", required=True, metavar=words, help=model)
     archive = f"archive to write, NAME{SUFFIX}; the folder NAME is beside it"
     parser.add_argument("--archive", type=Path, required=True, help=archive)
+    add_options(parser, "eval", only=("nms_thresh",))
     return run_stage(run, parser.parse_args(argv))
 
 

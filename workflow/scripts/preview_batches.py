@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Build the batches, draw them and write the picture."""
     manifest = manifest_of(arguments)
     settings = network_settings_from(arguments, manifest.categories, arguments.anchors_file)
-    source = source_from(arguments, manifest, settings.anchors)
+    # Those of rank 0.
+    source = source_from(arguments, manifest, settings.anchors, 0, arguments.group_size)
     picture = preview_jpeg(source, settings.class_names)
     with complete_file(arguments.output) as temporary:
         temporary.write_bytes(picture)

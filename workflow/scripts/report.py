@@ -58,7 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
     origin = origin_of_weights(arguments)
     config = read_config(arguments.config_json)
     training = origin if isinstance(origin, Training) else None
-    symptoms, causes = symptoms_of(accuracies[0], training), []
+    is_finetuned = bool(training and config and config["train"].get("resume_yolov3"))
+    symptoms, causes = symptoms_of(accuracies[0], training, is_finetuned), []
     if symptoms:
         logging.warning("the network has learned next to nothing: %s", ", ".join(symptoms))
         if training and config:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from yolov3.config.options import add_options, settings_from
+from yolov3.config.schema import section_schema
 from yolov3.config.stage import run_stage, stage_parser
+from yolov3.config.train_consistency import require_consistent_training
 from yolov3.config.trained_input import training_input
 from yolov3.data.options import add_manifest_options, manifest_of
 from yolov3.distributed.msrun import is_launched
@@ -65,6 +67,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace, words: list[str]) -> None:
     """Start the ranks, or train as one of them."""
+    values = {name: getattr(arguments, name) for name in section_schema("train")}
+    require_consistent_training(values, bool(arguments.resume_yolov3 or arguments.pretrained_backbone))
     if arguments.is_distributed and not is_launched():
         run_ranks(arguments, words)
         return
@@ -90,8 +94,6 @@ def train_as_rank(arguments: argparse.Namespace) -> None:
     Raises:
         InputError: a file does not fit, or `group_size` is not that of this run.
     """
-    if arguments.group_size > 1 and not arguments.is_distributed:
-        raise InputError(f"group_size is {arguments.group_size} but is_distributed is 0: set it to 1")
     rank = start_runtime(arguments.device_target, arguments.seed, bool(arguments.is_distributed))
     manifest = manifest_of(arguments)
     fitted = training_input(arguments.testing_shape, arguments.letterbox, arguments.training_shape)
@@ -118,6 +120,11 @@ def train_as_rank(arguments: argparse.Namespace) -> None:
     validate, splits = None, ["train"]
     origin: dict[str, Any] = {"weights": sha256_of(weights) if weights.name else ""}
     if settings.eval_interval:
+        if settings.patience and not manifest.split("val").boxes:
+            raise InputError(
+                f"train.patience is {settings.patience} but the validation images have no boxes, so that no AP can get "
+                "better: set it to 0"
+            )
         # Imported only here: without validation, an edit to the post-processing must not rerun the training.
         from yolov3.evaluation.evaluate import evaluation_settings_from
         from yolov3.evaluation.validation import Validator

@@ -30,11 +30,15 @@ class Detections:
         count = int((self.scores >= min_score).sum())
         return Detections(self.boxes_xyxy[:count], self.scores[:count], self.labels[:count])
 
-    def best_of_equal_boxes(self) -> "Detections":
-        """Return the detections without those whose box has another class with a higher score."""
-        _, first = np.unique(self.boxes_xyxy, axis=0, return_index=True)
-        kept = np.sort(first)
+    def only(self, kept: np.ndarray) -> "Detections":
+        """Return the detections at the indices or, as booleans, the positions `kept`."""
         return Detections(self.boxes_xyxy[kept], self.scores[kept], self.labels[kept])
+
+    def first_of_equal_boxes(self) -> np.ndarray:
+        """Return whether each detection is the best of those with its very box, bool [K]."""
+        is_first = np.zeros(len(self), bool)
+        is_first[np.unique(self.boxes_xyxy, axis=0, return_index=True)[1]] = True
+        return is_first
 
 
 def xywh_to_xyxy(boxes_xywh: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The complete configuration: defaults by schema and situation, checks against the schema and across fields."""
+"""The complete configuration: defaults by schema and situation, checked against the schema and across fields."""
 
 import difflib
 from pathlib import Path
@@ -7,18 +7,14 @@ from typing import Any
 import jsonschema
 import yaml
 
+from yolov3.config.consistency import require_consistent
 from yolov3.config.recipe import MODERN, recipe_of, situation_defaults
 from yolov3.config.schema import as_integer, config_schema, is_finite, section_schema
 from yolov3.config.trained_input import training_input
 from yolov3.errors import InputError, shown
 from yolov3.files import json_value
 
-CUSTOM_PATHS = ("train_image_dir", "train_annotations", "val_image_dir", "val_annotations")
 PYTHON_WORDS = {"True": True, "False": False, "None": None}
-# The only device of each native engine; lite is not listed because it runs on both.
-DEVICE_OF_ENGINE = {"openvino": "cpu", "acl": "ascend", "auto": "cpu"}
-# The engine that a trial finds to be the fastest.
-AUTO = "auto"
 
 
 def complete_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -48,7 +44,7 @@ def complete_config(config: dict[str, Any]) -> dict[str, Any]:
             value = {name: value.get(name, default) for name, default in defaults.items()}
         completed[key] = value
     completed["recipe"] = recipe_of(config)
-    _check_across_fields(completed)
+    require_consistent(completed)
     return completed
 
 
@@ -154,82 +150,3 @@ def describe_schema_error(error: Any) -> str:
 
 def _comma_separated(value: Any) -> str:
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
-
-
-def _check_across_fields(config: dict[str, Any]) -> None:
-    train, network, infer = config["train"], config["network"], config["infer"]
-
-    def refuse(key: str, reason: str, is_refused: bool = True) -> None:
-        section, name = key.split(".")
-        value = config[section][name]
-        if is_refused:
-            raise InputError(f"config key {key} is {value if value != '' else 'empty'} but {reason}")
-
-    def limit(smaller: str, larger: str) -> None:
-        refuse(
-            f"train.{smaller}",
-            f"must not exceed train.{larger}, which is {train[larger]}",
-            train[smaller] > train[larger],
-        )
-
-    areas = [] if network["anchor_scales"] == "auto" else [w * h for w, h in network["anchor_scales"]]
-    areas_by_stride = [sum(areas[first : first + 3]) for first in (0, 3, 6)]
-    if areas_by_stride != sorted(areas_by_stride):
-        raise InputError(
-            "config key network.anchor_scales must grow with the stride: the first three anchors belong to stride 8, "
-            "the next three to 16, the last three to 32"
-        )
-    limit("scale_min", "scale_max")
-    limit("warmup_epochs", "max_epoch")
-    limit("eval_interval", "max_epoch")
-    limit("eta_min", "lr")
-    limit("warmup_momentum", "momentum")
-    if not train["warmup_epochs"]:
-        for key in ("warmup_bias_lr", "warmup_momentum"):
-            refuse(f"train.{key}", "train.warmup_epochs is 0: set it, so that there is a warm-up", train[key] > 0)
-    if train["optimizer"] == "adamw":
-        refuse("train.warmup_momentum", "train.optimizer is adamw: use momentum", train["warmup_momentum"] > 0)
-    if not train["eval_interval"]:
-        remedy = "set it, so that there is a validation AP"
-        refuse("train.patience", f"train.eval_interval is 0: {remedy}", train["patience"] > 0)
-    if config["backbone"]["source"] == "none" and not train["resume_yolov3"]:
-        remedy = "set backbone.source or train.resume_yolov3, so that there are weights to keep"
-        refuse(
-            "train.freeze_backbone", f"the training starts from random weights: {remedy}", train["freeze_backbone"] == 1
-        )
-    remedy = f"must be less than train.max_epoch, which is {train['max_epoch']}"
-    refuse("train.plain_epochs", remedy, train["plain_epochs"] >= train["max_epoch"])
-    remedy = "train.amp_level is O0, in which gradients do not overflow: set amp_level to O2 or auto, or this to static"
-    refuse("train.loss_scaler", remedy, train["loss_scaler"] == "dynamic" and train["amp_level"] == "O0")
-    if train["lr_scheduler"] == "exponential":
-        milestones = [int(epoch) for epoch in train["lr_epochs"].split(",") if epoch]
-        is_ascending = milestones == sorted(set(milestones)) and max(milestones, default=0) < train["max_epoch"]
-        rule = f"must be in ascending order and below train.max_epoch, which is {train['max_epoch']}"
-        refuse("train.lr_epochs", rule, not is_ascending)
-    if not train["is_distributed"]:
-        refuse("train.group_size", "train.is_distributed is 0: set it to 1", train["group_size"] > 1)
-        refuse("train.hosts", "train.is_distributed is 0: set it to 1", bool(train["hosts"]))
-    hosts = len(train["hosts"].split(","))
-    remedy = f"must be divisible by the number of hosts in train.hosts, which is {hosts}"
-    refuse("train.group_size", remedy, train["group_size"] % hosts != 0)
-    if config["weights"]["pretrained"] and network["anchor_scales"] == "auto":
-        remedy = "set it to the nine anchors that the weights were trained with"
-        refuse("network.anchor_scales", f"weights.pretrained is set: {remedy}")
-    if infer["precision"] == "bfloat16" and infer["engine"] != "openvino":
-        refuse("infer.precision", f"infer.engine is {infer['engine']}: use openvino")
-    only_device = DEVICE_OF_ENGINE.get(infer["engine"], infer["device"])
-    if infer["device"] != only_device:
-        remedy = f"set infer.device to {only_device}, or choose another engine"
-        refuse("infer.device", f"infer.engine {infer['engine']} runs on {only_device} only: {remedy}")
-    if infer["input"] == "jpeg":
-        for key in ("infer.engine", "quantize.quant_backend"):
-            section, name = key.split(".")
-            remedy = "infer.input is jpeg but the trial of engines runs on bins: choose one, or set infer.input to bins"
-            refuse(key, remedy, config[section][name] == AUTO)
-    if config["quantize"]["quant_backend"] == AUTO:
-        remedy = "infer.device is ascend but auto compares engines of a CPU: use mslite or amct"
-        refuse("quantize.quant_backend", remedy, infer["device"] == "ascend")
-    if config["data"]["provider"] == "custom":
-        for name in () if config["custom"]["folder"] else CUSTOM_PATHS:
-            remedy = "data.provider is custom: set it to a path, or custom.folder to the folder of the whole data set"
-            refuse(f"custom.{name}", remedy, not config["custom"][name])

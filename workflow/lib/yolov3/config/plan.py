@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from yolov3.config.config import AUTO, DEVICE_OF_ENGINE
+from yolov3.config.engines import AUTO, DEVICE_OF_ENGINE
 
 
 @dataclass(frozen=True)

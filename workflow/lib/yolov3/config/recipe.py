@@ -18,11 +18,11 @@ NETWORK_SIZES: dict[str, dict[str, Any]] = {
 }
 
 # Of the training on own data; measured in docs/training.md.
-_OPTIMIZER = {"optimizer": "adamw", "lr_scheduler": "cosine_annealing", "weight_decay": 0.01}
+_SCHEDULER, _OPTIMIZER, _WEIGHT_DECAY = "cosine_annealing", "adamw", 0.01
 # Measured for slim, and for full a quarter of it, as it has four times as many channels: the best rate of Adam falls
 # with the width of the layers (arXiv:2203.03466).
-_RATE = {"full": 0.001, "slim": 0.004, "tiny": 0.004}
-_LOSS = {"box_loss": "ciou", "box_weight": 4}
+_RATE, _RATE_CHANNELS, _MAX_RATE = 0.001, 1024, 0.004
+_BOX_LOSS, _BOX_WEIGHT = "ciou", 4
 # Small data sets need many updates: with 8 instead of 4 images AP was 0.015 lower after the same number of epochs.
 _BATCH = {"per_batch_size": 4}
 # Share of the epochs over which the weights are averaged, and the largest number of them.
@@ -61,12 +61,19 @@ def situation_defaults(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
             defaults["train"] = _course_of_rate(scheduler, epochs)
         return defaults
     schedule = {
-        **_course_of_rate(train.get("lr_scheduler", _OPTIMIZER["lr_scheduler"]), epochs),
+        "lr_scheduler": _SCHEDULER,
+        **_course_of_rate(train.get("lr_scheduler", _SCHEDULER), epochs),
         "warmup_epochs": min(_WARMUP_SHARE * epochs, _MAX_WARMUP),
         "ema_epochs": min(_AVERAGED_SHARE * epochs, _MAX_AVERAGED),
     }
-    rate = {"lr": _RATE[network.get("size", "full")]}
-    defaults["train"] = {**_OPTIMIZER, **rate, **schedule, **_LOSS, **_BATCH, **_START, **_AUGMENTATION}
+    chosen: dict[str, Any] = {"optimizer": _OPTIMIZER, "box_loss": _BOX_LOSS}
+    # Those of another optimizer or loss are the schema's.
+    if train.get("optimizer", _OPTIMIZER) == _OPTIMIZER:
+        shape = network.get("backbone_shape") or defaults["network"].get("backbone_shape") or [_RATE_CHANNELS]
+        chosen |= {"weight_decay": _WEIGHT_DECAY, "lr": min(_RATE * _RATE_CHANNELS / shape[-1], _MAX_RATE)}
+    if train.get("box_loss") != PUBLISHED:
+        chosen["box_weight"] = _BOX_WEIGHT
+    defaults["train"] = {**chosen, **schedule, **_BATCH, **_START, **_AUGMENTATION}
     if not config.get("weights", {}).get("pretrained"):
         defaults["network"]["anchor_scales"] = "auto"
         if not train.get("resume_yolov3"):

@@ -29,6 +29,9 @@ from yolov3.process import available_cpus
 from yolov3.terminal import progress_bar
 
 MAX_SHOWN = 3
+# Right and lower edges of boxes in fractions of their image: rounding exceeds 1, and (centre, size) read as
+# (corner, size) exceeds it by up to a half.
+MAX_FRACTION = 1.5
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,9 @@ def _check_split(
         logging.warning(
             "%s: %s has no annotations, so an evaluation has no accuracy and gives AP -1", name, annotation_file
         )
-    if counts.any() and split.boxes_xyxy.max() <= 1 < split.sizes_wh.min():
+    if counts.any() and np.median(split.boxes_xyxy.max(axis=1)) <= MAX_FRACTION < split.sizes_wh.min():
         raise InputError(
-            f"all boxes in {annotation_file} lie within 0..1, as fractions of their image: multiply them by its width "
+            f"most boxes in {annotation_file} lie within 0..1, as fractions of their image: multiply them by its width "
             "and height, because COCO's bbox is [left, top, width, height] in pixels"
         )
     return SplitFiles(

@@ -78,6 +78,7 @@ class PackageSettings:
         license_file: licence of the project.
         score_thresholds: score of the best F1 of each class.
         score: that of all classes together.
+        nms_thresh: IoU threshold of the suppression with which they were chosen.
     """
 
     program: Path | None
@@ -85,6 +86,7 @@ class PackageSettings:
     license_file: Path
     score_thresholds: tuple[float, ...]
     score: float
+    nms_thresh: float
 
 
 def write_package(models: list[PackedModel], settings: PackageSettings, folder: Path, archive: Path) -> None:
@@ -125,7 +127,7 @@ def _write_folder(models: list[PackedModel], settings: PackageSettings, folder: 
             shutil.copyfile(place, source / part)
     _write_licenses(settings.license_file, folder)
     script = folder / "run.sh"
-    script.write_text(_run_script(models, settings.score), encoding="utf-8")
+    script.write_text(_run_script(models, settings), encoding="utf-8")
     script.chmod(0o755)
     (folder / "README.md").write_text(_readme(models, settings), encoding="utf-8")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -190,7 +192,7 @@ def _write_licenses(license_file: Path, folder: Path) -> None:
             shutil.copyfile(text, licenses / library.removesuffix(".so") / "copyright")
 
 
-def _run_script(models: list[PackedModel], score: float) -> str:
+def _run_script(models: list[PackedModel], settings: PackageSettings) -> str:
     cases = "\n".join(
         f"  {model.name}) file=models/{model.name}{model.file.suffix} engine={model.engine} device={model.device} ;;"
         for model in models
@@ -213,7 +215,8 @@ pictures=$2 output=$3
 shift 3
 export LD_LIBRARY_PATH="$here/lib${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
 exec "$here/bin/native310" --model "$here/$file" --engine "$engine" --device "$device" --raw 0 \\
-  --score_threshold {score:g} --input "$pictures" --output "$output" "$@"
+  --score_threshold {settings.score:g} --nms_threshold {settings.nms_thresh:g} \\
+  --input "$pictures" --output "$output" "$@"
 """
 
 

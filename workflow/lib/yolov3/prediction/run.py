@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from yolov3.boxes import Detections
-from yolov3.config.config import DEVICE_OF_ENGINE
+from yolov3.config.engines import DEVICE_OF_ENGINE
 from yolov3.errors import InputError
 from yolov3.evaluation.postprocess import PostprocessSettings
 from yolov3.export.description import ModelDescription

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from yolov3.config.config import AUTO
+from yolov3.config.engines import AUTO
 from yolov3.distributed.rank_table import select_devices
 from yolov3.errors import InputError
 from yolov3.native.build import CANN_VARIABLES
@@ -36,6 +36,11 @@ def missing_requirements(
         return []
     problems = list(missing_disk(settings, results_dir, stages))
     problems += _check_formats(settings, stages)
+    if "train" in stages and settings.is_distributed and settings.group_size % max(settings.host_count, 1):
+        problems.append(
+            f"train.group_size is {settings.group_size} but the training has {settings.host_count} hosts: set it to a "
+            f"multiple of {settings.host_count}"
+        )
     if settings.devices_here:
         problems += _check_devices(settings, stages, dev)
         problems += _check_tools(settings, stages)

@@ -55,10 +55,12 @@ class PreflightSettings:
     @property
     def local_ranks(self) -> int:
         """Number of training processes on this host."""
-        if not self.is_distributed:
-            return 1
-        hosts = slurm_nodes() if self.host_launcher == "slurm" else len(read_hosts(self.hosts))
-        return self.group_size // max(hosts, 1)
+        return self.group_size // max(self.host_count, 1) if self.is_distributed else 1
+
+    @property
+    def host_count(self) -> int:
+        """Number of hosts of a distributed training, 0 if only this one is known."""
+        return slurm_nodes() if self.host_launcher == "slurm" else len(read_hosts(self.hosts))
 
 
 def values_of(config: dict[str, Any], devices_here: bool) -> dict[str, Any]:

@@ -117,8 +117,8 @@ def gallery(
 ) -> list[Picture]:
     """Return pictures of the images at `indices` of a split, each with one drawing per program.
 
-    A program is given by its name and its detections by image index, of which those with `min_score` are drawn, each
-    box with its best class only.
+    A program is given by its name and its detections by image index, of which those with `min_score` are drawn, but of
+    a box with several classes only the best and those that are right.
 
     Raises:
         InputError: an image cannot be read.
@@ -131,9 +131,7 @@ def gallery(
         view_height = max(height * scale, MIN_VIEW_HEIGHT)
         view_box = ((width * scale - VIEW_WIDTH) / 2, (height * scale - view_height) / 2, VIEW_WIDTH, view_height)
         drawings = tuple(
-            _drawing(
-                name, split, index, by_image[index].with_score(min_score).best_of_equal_boxes(), class_names, scale
-            )
+            _drawing(name, split, index, by_image[index].with_score(min_score), class_names, scale)
             for name, by_image in programs
         )
         data_uri = _data_uri(read_image_rgb(split.path(index), (width, height)), max_bytes)
@@ -183,6 +181,8 @@ def _drawing(
 ) -> Drawing:
     boxes_xyxy, labels = split.boxes_of(index)
     matches = match(detections, boxes_xyxy, labels)
+    is_drawn = detections.first_of_equal_boxes() | (matches >= 0)
+    detections, matches = detections.only(is_drawn), matches[is_drawn]
     missed = np.setdiff1d(np.arange(len(labels)), matches)
     extra = int((matches < 0).sum())
     width, height = (split.sizes_wh[index] * scale).tolist()

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from yolov3.config.options import settings_from
+from yolov3.config.schema import section_schema
 from yolov3.data.annotations import CocoSplit, load_split
 from yolov3.data.images import read_image_rgb
 from yolov3.data.manifest import Manifest
@@ -101,21 +102,21 @@ class BatchSource:
         beyond = np.maximum(split.box_counts() - max_box, 0)
         if beyond.any():
             logging.warning(
-                "%d boxes of %d images count as background, because train.max_box is %d: set it to %d to train all",
+                "%d boxes of %d images count as background, because train.max_box is %d: %s",
                 beyond.sum(),
                 np.count_nonzero(beyond),
                 max_box,
-                max_box + beyond.max(),
+                _advice_on_max_box(max_box, max_box + int(beyond.max())),
             )
         images, mean_boxes = max_images(augment_settings), float(split.box_counts()[usable].mean())
         if images > 1 and images * mean_boxes > max_box:
             logging.warning(
                 "training images made of up to %d can have more boxes than train.max_box, %d, of which the others "
-                "count as background: an image has %.1f on average, so set it to %d",
+                "count as background: an image has %.1f on average: %s",
                 images,
                 max_box,
                 mean_boxes,
-                math.ceil(images * mean_boxes),
+                _advice_on_max_box(max_box, math.ceil(images * mean_boxes)),
             )
         return cls(split, usable, sampler, augment_settings, anchors, max_box, assignment_iou, plain_from)
 
@@ -147,6 +148,13 @@ class BatchSource:
 
     def _read_random(self, rng: np.random.Generator) -> LabelledImage:
         return self._read(int(rng.choice(self.usable)))
+
+
+def _advice_on_max_box(max_box: int, needed: int) -> str:
+    largest = section_schema("train")["max_box"]["maximum"]
+    if max_box >= largest:
+        return "more are not possible"
+    return f"set it to {needed} to train all" if needed <= largest else f"set it to {largest}, its maximum"
 
 
 def source_from(

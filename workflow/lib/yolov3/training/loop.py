@@ -98,8 +98,9 @@ def train(
             end_step()
             steps_done = step + 1
             epoch, steps_in_epoch = divmod(steps_done, steps_per_epoch)
-            is_validation_due = settings.eval_interval and not steps_in_epoch and epoch % settings.eval_interval == 0
-            if validate and is_validation_due:
+            is_last = steps_done == len(rates)
+            is_validated = not steps_in_epoch and (is_last or epoch % max(1, settings.eval_interval) == 0)
+            if validate and is_validated:
                 with averaged_weights(average), statistics_of_master(network, rank):
                     _validate(
                         validate,
@@ -110,12 +111,13 @@ def train(
                         progress,
                         files.best if is_saving else None,
                     )
-            if is_saving and (steps_done % checkpoint_interval == 0 or steps_done == len(rates)):
-                require_finite_loss(loss_terms.asnumpy(), step, steps_per_epoch)
-                progress.step, progress.seconds = steps_done, time.perf_counter() - started
+            progress.step, progress.seconds = steps_done, time.perf_counter() - started
+            if is_saving and (steps_done % checkpoint_interval == 0 or is_last):
+                if not loop.has_left_out:
+                    require_finite_loss(loss_terms.asnumpy(), step, steps_per_epoch)
                 save_state(files.state, train_step, identity, progress)
             show(steps_done, logged)
-            if validate and is_validation_due and _has_converged(progress, epoch, settings.patience):
+            if validate and is_validated and _has_converged(progress, epoch, settings.patience):
                 break
     if is_profiled:
         log_profile(files.profile)
@@ -207,15 +209,15 @@ class _Overflows:
     def _read(self) -> tuple[int, float]:
         return int(self.guard.skipped.asnumpy()[0]), float(self.guard.scale.asnumpy())
 
-    def check(self, step: int, is_logged: bool) -> None:
-        """Log if the step was left out.
+    def check(self, step: int, is_logged: bool) -> bool:
+        """Return whether the step was left out, and say so in the log.
 
         Raises:
             InputError: the gradients overflow although the loss scale is at its minimum.
         """
         (count_before, scale_before), (self.count, self.scale) = (self.count, self.scale), self._read()
         if self.count == count_before:
-            return
+            return False
         if self.scale == scale_before:
             raise InputError(
                 f"gradients are not finite at iteration {step} although the loss scale is {self.scale:g}, its minimum: "
@@ -227,6 +229,7 @@ class _Overflows:
                 step,
                 self.scale,
             )
+        return True
 
 
 class _Speed:
@@ -265,6 +268,8 @@ class _Loop:
         self.momenta = warmup_momenta(settings.schedule, settings.optimizer.momentum, steps_per_epoch)
         guard = train_step.guard if isinstance(train_step, AccumulatedStep) else None
         self.overflows = _Overflows(guard) if guard is not None else None
+        # Whether the last step was; then its loss may be infinite, without harm to the weights.
+        self.has_left_out = False
         self._grids: dict[tuple[int, int], Tensor] = {}
 
     def run(self, first_step: int, metrics: MetricsLog | None) -> Iterator[tuple[int, Tensor, StepMetrics | None]]:
@@ -284,7 +289,7 @@ class _Loop:
                 if self.train_step.average is not None:
                     self.train_step.average.follow(step + 1)
                 if self.overflows is not None:
-                    self.overflows.check(step, self.rank.is_master)
+                    self.has_left_out = self.overflows.check(step, self.rank.is_master)
                 if step == first_step:
                     # The first step includes compilation, so the speed is measured from the second.
                     loss_terms.asnumpy()
@@ -293,10 +298,11 @@ class _Loop:
                 logged = None
                 if step % self.settings.log_interval == 0 or step == len(self.rates) - 1:
                     values = loss_terms.asnumpy()
-                    require_finite_loss(values, step, self.steps_per_epoch)
+                    if not self.has_left_out:
+                        require_finite_loss(values, step, self.steps_per_epoch)
                     speed, self.mean_images_per_second = recent_speed.since_start(step), run_speed.since_start(step)
                     recent_speed.start(step)
-                    if metrics is not None:
+                    if metrics is not None and np.isfinite(values).all():
                         logged = self._log(step, values, speed, metrics)
                     bar.set_postfix_str(f"loss {values.sum():.3f}, {speed:.1f} images/s", refresh=False)
                 yield step, loss_terms, logged

@@ -93,6 +93,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     Raises:
         InputError: the file is missing, cut off or not a checkpoint.
     """
+    if Path(path).suffix == ".weights":
+        raise InputError(f"{path} is a Darknet weight file: convert it with workflow/scripts/convert_weights.py first")
     path = _checkpoint_path(path)
     if not path.is_file():
         raise InputError(f"checkpoint {path} does not exist: check the path")
