@@ -1,11 +1,12 @@
 """Compare the time of a training step with that of PyTorch, alternating.
 
 python benchmarks/step_speed.py --torch PYTHON [--size 128] [--batch 16] [--network slim] [--rounds 5] [--steps 20]
+    [--kernel_library results/training_kernels/libtraining_kernels.so]
 
 PYTHON is an interpreter that has PyTorch. Both train the same network on the same kind of batch, from uint8 images in
 memory to the update of SGD with momentum; the loss of PyTorch's is one of the same terms, but without the search for
-predictions to ignore. Prints the median of each round's mean time of a step in ms, and their ratio. Nothing else
-should run on the host.
+predictions to ignore. With a kernel library, MindSpore has the operators of train.cpu_kernels onednn. Prints the median
+of each round's mean time of a step in ms, and their ratio. Nothing else should run on the host.
 """
 
 import argparse
@@ -30,7 +31,7 @@ def images_of(size: int, batch: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), dtype=np.uint8)
 
 
-def mindspore_step(size: int, batch: int, name: str) -> Callable[[], object]:
+def mindspore_step(size: int, batch: int, name: str, kernel_library: Path | None) -> Callable[[], object]:
     from argparse import Namespace
 
     from mindspore import Tensor
@@ -52,7 +53,7 @@ def mindspore_step(size: int, batch: int, name: str) -> Callable[[], object]:
     network = YOLOv3(NetworkSettings(*NETWORKS[name], anchors, tuple("abcdefgh"[:CLASSES])))
     loss = YoloLoss(CLASSES, settings_from(LossSettings, options))
     optimizer = new_optimizer(network, np.full(10000, 1e-4, np.float32), settings_from(OptimizerSettings, options))
-    step = TrainStep(ForwardLoss(network, loss, 1.0), optimizer, 1)
+    step = TrainStep(ForwardLoss(network, loss, 1.0, kernel_library=kernel_library), optimizer, 1)
     set_training(step)
     rng = np.random.default_rng(1)
     targets = []
@@ -175,11 +176,14 @@ def main() -> None:
     parser.add_argument("--network", choices=NETWORKS, default="slim")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--kernel_library", type=lambda text: Path(text).resolve())
     parser.add_argument("--run", choices=["mindspore", "torch"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.run:
-        new_step = mindspore_step if arguments.run == "mindspore" else torch_step
-        print(time_steps(new_step(arguments.size, arguments.batch, arguments.network), arguments.steps))
+        shape = arguments.size, arguments.batch, arguments.network
+        is_ours = arguments.run == "mindspore"
+        step = mindspore_step(*shape, arguments.kernel_library) if is_ours else torch_step(*shape)
+        print(time_steps(step, arguments.steps))
         return
     if arguments.torch is None:
         parser.error(
@@ -188,6 +192,8 @@ def main() -> None:
     options = [
         word for name in ("size", "batch", "network", "steps") for word in (f"--{name}", str(getattr(arguments, name)))
     ]
+    if arguments.kernel_library:
+        options += ["--kernel_library", str(arguments.kernel_library)]
     times: dict[str, list[float]] = {"mindspore": [], "torch": []}
     for _ in range(arguments.rounds):
         for run, python in (("mindspore", sys.executable), ("torch", arguments.torch)):

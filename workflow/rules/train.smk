@@ -17,6 +17,7 @@ rule train:
         validation_images=present(rules.download_val.output.data) if PLAN.has_validation else [],
         backbone=rules.convert_backbone.output.checkpoint if PLAN.has_backbone else [],
         anchors=rules.cluster_anchors.output.anchors if PLAN.clusters_anchors else [],
+        kernels=rules.build_training_kernels.output.library if PLAN.has_training_kernels else [],
         rank_table=rules.rank_table.output.table if PLAN.has_rank_table else [],
     output:
         checkpoint="results/train/yolov3.ckpt",
@@ -52,8 +53,9 @@ rule train:
         ),
         backbone=lambda wildcards, input: file_option("pretrained_backbone", input.backbone),
         anchors=lambda wildcards, input: file_option("anchors_file", input.anchors),
+        kernels=lambda wildcards, input: file_option("kernel_library", input.kernels),
         rank_table=lambda wildcards, input: file_option("rank_table", input.rank_table),
     shell:
-        "{params.run} {params.backbone} {params.anchors} {params.rank_table}"
+        "{params.run} {params.backbone} {params.anchors} {params.kernels} {params.rank_table}"
         ' --manifest {input.manifest:q} {input.validation:q} --ckpt_path "$(dirname {output.checkpoint:q})"'
         " --log_file {log:q}"

@@ -45,6 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     add_manifest_options(parser)
     parser.add_argument("--pretrained_backbone", default="", help="checkpoint of the backbone; empty: random weights")
     parser.add_argument("--anchors_file", default="", help="clustered anchors, for --anchor_scales auto")
+    parser.add_argument("--kernel_library", type=Path, help="built operators, for --cpu_kernels onednn")
     parser.add_argument("--rank_table", default="", help="rank table, for Ascend")
     parser.add_argument(
         "--node_rank",
@@ -141,7 +142,19 @@ def train_as_rank(arguments: argparse.Namespace) -> None:
         def open_watchers() -> list[Watcher]:
             return watchers_of(arguments.ckpt_path, files, settings, source, network.settings.class_names, watching)
 
-        train(network, source, settings, files, rank, origin, validate, open_watchers)
+        library = kernel_library_of(arguments)
+        train(network, source, settings, files, rank, origin, validate, open_watchers, library)
+
+
+def kernel_library_of(arguments: argparse.Namespace) -> Path | None:
+    """Return the built operators that the training uses, None for those of MindSpore."""
+    if arguments.cpu_kernels == "mindspore":
+        return None
+    if arguments.kernel_library is None:
+        raise InputError(
+            "--cpu_kernels is onednn: build workflow/scripts/build_training_kernels.py's library, and give it"
+        )
+    return arguments.kernel_library.resolve()
 
 
 def watchers_of(

@@ -19,6 +19,13 @@ def require_consistent(config: dict[str, Any]) -> None:
     """
     has_weights = config["backbone"]["source"] not in RANDOM_SOURCES or bool(config["train"]["resume_yolov3"])
     require_consistent_training(config["train"], has_weights)
+    if config["train"]["cpu_kernels"] == "onednn":
+        for value, key, needed in (
+            (config["device_target"], "device_target", "CPU"),
+            (config["network"]["compatibility"], "network.compatibility", "darknet"),
+        ):
+            reason = f"{key} is {value}, and needs {needed}: set cpu_kernels to mindspore"
+            refuse(config, "train.cpu_kernels", reason, value != needed)
     _require_consistent_network(config)
     _require_consistent_deployment(config)
     if config["data"]["provider"] == "custom":

@@ -16,6 +16,7 @@ class Plan:
         has_backbone: whether the training starts from backbone weights.
         fetches_backbone: whether these weights are downloaded or initialised, instead of read from a user's file.
         has_rank_table: whether a rank table lists the devices of the training.
+        has_training_kernels: whether the training has operators of its own, which are built.
         has_validation: whether the training evaluates the network every few epochs.
         clusters_anchors: whether the anchors are clustered from the data set.
         engine, int8_engine: runtimes of the float and the int8 model.
@@ -36,6 +37,7 @@ class Plan:
     has_backbone: bool
     fetches_backbone: bool
     has_rank_table: bool
+    has_training_kernels: bool
     has_validation: bool
     clusters_anchors: bool
     engine: str
@@ -72,6 +74,7 @@ class Plan:
             has_backbone=has_backbone,
             fetches_backbone=has_backbone and (backbone == "fresh" or "://" in backbone),
             has_rank_table=has_training and bool(train["is_distributed"]) and config["device_target"] == "Ascend",
+            has_training_kernels=has_training and train["cpu_kernels"] == "onednn",
             has_validation=has_training and train["eval_interval"] > 0,
             clusters_anchors=config["network"]["anchor_scales"] == "auto",
             engine=engine,

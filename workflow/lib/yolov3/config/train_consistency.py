@@ -46,6 +46,9 @@ def require_consistent_training(train: dict[str, Any], has_weights: bool) -> Non
     refuse_if("plain_epochs", remedy, train["plain_epochs"] >= train["max_epoch"])
     remedy = "train.amp_level is O0, in which gradients do not overflow: set amp_level to O2 or auto, or this to static"
     refuse_if("loss_scaler", remedy, train["loss_scaler"] == "dynamic" and train["amp_level"] == "O0")
+    if train["cpu_kernels"] == "onednn":
+        for key, value in (("amp_level", "O0"), ("sync_batch_norm", 0)):
+            refuse_if("cpu_kernels", f"train.{key} is {train[key]}: set it to {value}", train[key] != value)
     if train["lr_scheduler"] == "exponential":
         milestones = [int(epoch) for epoch in train["lr_epochs"].split(",") if epoch]
         is_ascending = milestones == sorted(set(milestones)) and max(milestones, default=0) < train["max_epoch"]

@@ -46,18 +46,27 @@ def build(settings: BuildSettings) -> None:
     Raises:
         InputError: CMake or a compiler is missing, or a step fails; the message has its error lines.
     """
-    find_tool("cmake", "install CMake 3.16 or later and a C++17 compiler")
-    configure = [
-        *("cmake", "-S", str(settings.source_dir), "-B", str(settings.build_dir), "-DNATIVE310_TESTS=OFF"),
+    options = [
+        "-DNATIVE310_TESTS=OFF",
         # Clears the cached paths of libraries, which may have changed since the last build.
         *("-U", "MSLITE_*", "-U", "ACL_*", "-U", "NLOHMANN_JSON_*"),
         f"-DNLOHMANN_JSON_DIRS={json_include_dirs()}",
         f"-DMSLITE_ROOT={settings.mslite_root}",
         f"-DOpenVINO_DIR={settings.openvino_dir}",
     ]
-    _remove_moved_build(settings)
-    _run(configure)
-    _run(["cmake", "--build", str(settings.build_dir), "--target", settings.target, "-j", str(settings.jobs)])
+    run_cmake(settings.source_dir, settings.build_dir, options, settings.target, settings.jobs)
+
+
+def run_cmake(source_dir: Path, build_dir: Path, options: list[str], target: str, jobs: int) -> None:
+    """Configure a CMake project with options and build a target of it.
+
+    Raises:
+        InputError: CMake or a compiler is missing, or a step fails; the message has its error lines.
+    """
+    find_tool("cmake", "install CMake 3.16 or later and a C++17 compiler")
+    _remove_moved_build(source_dir, build_dir)
+    _run(["cmake", "-S", str(source_dir), "-B", str(build_dir), *options], source_dir.name)
+    _run(["cmake", "--build", str(build_dir), "--target", target, "-j", str(jobs)], source_dir.name)
 
 
 def cann_of_user() -> str:
@@ -67,33 +76,33 @@ def cann_of_user() -> str:
 
 def openvino_cmake_dir() -> str:
     """Return the folder of OpenVINO's CMake files in the Python package openvino, empty where it is not installed."""
-    return _package_folder("openvino/cmake")
+    return package_folder("openvino/cmake")
 
 
 def json_include_dirs() -> str:
     """Return the folders of Python packages that hold nlohmann/json.hpp as a list for CMake, the first choice first."""
-    return ";".join(map(_package_folder, ("nlohmann_json/include", "mindspore/include/third_party")))
+    return ";".join(map(package_folder, ("nlohmann_json/include", "mindspore/include/third_party")))
 
 
-def _package_folder(path: str) -> str:
+def package_folder(path: str) -> str:
     """Return where a folder of a Python package is, empty if that is not installed. The package is not imported."""
     spec = find_spec(path.split("/")[0])
     return str(Path(spec.origin).parents[1] / path) if spec and spec.origin else ""
 
 
-def _remove_moved_build(settings: BuildSettings) -> None:
+def _remove_moved_build(source_dir: Path, build_dir: Path) -> None:
     """Remove the build folder of a project that was moved or copied, because CMake would refuse it."""
-    cache = settings.build_dir / "CMakeCache.txt"
+    cache = build_dir / "CMakeCache.txt"
     if not cache.is_file():
         return
     lines = cache.read_text(encoding="utf-8", errors="replace").splitlines()
     entries = dict(line.split("=", 1) for line in lines if "=" in line)
-    places = {"CMAKE_CACHEFILE_DIR": settings.build_dir, "CMAKE_HOME_DIRECTORY": settings.source_dir}
+    places = {"CMAKE_CACHEFILE_DIR": build_dir, "CMAKE_HOME_DIRECTORY": source_dir}
     if any(Path(entries.get(f"{name}:INTERNAL", "")).resolve() != place.resolve() for name, place in places.items()):
-        shutil.rmtree(settings.build_dir)
+        shutil.rmtree(build_dir)
 
 
-def _run(command: list[str]) -> None:
+def _run(command: list[str], project: str) -> None:
     logging.info("%s", shlex.join(command))
     try:
         run_tool(command)
@@ -101,5 +110,5 @@ def _run(command: list[str]) -> None:
         messages = [text.replace("\n", " ") for text in CMAKE_MESSAGE.findall("\n".join(error.lines))]
         errors = messages or [line for line in error.lines if "rror" in line] or [str(error)]
         raise InputError(
-            f"native310 cannot be built ({' / '.join(errors[:SHOWN_LINES])}): see the log for the whole output"
+            f"{project} cannot be built ({' / '.join(errors[:SHOWN_LINES])}): see the log for the whole output"
         ) from None

@@ -3,20 +3,15 @@
 import logging
 import os
 import platform
-import shutil
-import sys
-import tempfile
-import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from yolov3.errors import InputError
-from yolov3.external_tool import ToolError, run_tool
-from yolov3.files import read_json, sha256_of, write_json
+from yolov3.files import read_json, write_json
+from yolov3.native.pinned_wheel import PinnedWheel
 
 VERSION = "2.0.0"
 HOME_VARIABLE = "MSLITE_HOME"
-
 
 # For each processor the platform tag by which pip selects the wheel, and its SHA-256. The wheels are tagged for Python
 # 3.7, but their C++ headers and libraries need no Python.
@@ -88,19 +83,8 @@ def provide_runtime(output_dir: Path, home: str = "", machine: str = "") -> Msli
             "of the vendor"
         )
     unpacked = output_dir / f"mindspore_lite-{VERSION}-{machine}"
-    if not unpacked.is_dir():
-        output_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".mslite.", dir=output_dir) as name:
-            temporary = Path(name)
-            wheel = _download(*WHEELS[machine], temporary / "download")
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(temporary / "unpacked")
-            try:
-                (temporary / "unpacked").replace(unpacked)
-            except OSError:
-                # Another process may have unpacked the same wheel in the meantime.
-                if not unpacked.is_dir():
-                    raise
+    wheel = PinnedWheel("MindSpore Lite", "mindspore-lite", VERSION, "37", *WHEELS[machine])
+    wheel.provide(unpacked, f"set {HOME_VARIABLE} to a copy")
     return inspect_runtime(unpacked)
 
 
@@ -147,36 +131,3 @@ def _version_of(root: Path, layout: str) -> str:
         if (root / name).is_file():
             return (root / name).read_text(encoding="utf-8", errors="replace").split("\n")[0].strip() or "unknown"
     return "unknown"
-
-
-def _download(platform_tag: str, sha256: str, folder: Path) -> Path:
-    """Download the wheel into `folder` with pip, check its digest and return its path."""
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        f"mindspore-lite=={VERSION}",
-        "--no-deps",
-        "--dest",
-        str(folder),
-    ]
-    command += ["--only-binary=:all:", "--python-version", "37", "--platform", platform_tag, "--progress-bar", "off"]
-    logging.info("downloading MindSpore Lite %s for %s", VERSION, platform_tag)
-    try:
-        run_tool(command)
-    except ToolError as error:
-        reasons = [line.removeprefix("ERROR: ") for line in error.lines if line.startswith("ERROR")]
-        raise InputError(
-            f"MindSpore Lite {VERSION} cannot be downloaded ({reasons[-1] if reasons else error}): connect this host "
-            f"to PyPI, or set {HOME_VARIABLE} to a copy"
-        ) from None
-    files = sorted(folder.glob("*.whl"))
-    digest = sha256_of(files[0])
-    if digest != sha256:
-        shutil.rmtree(folder)
-        raise InputError(
-            f"downloaded {files[0].name} has SHA-256 {digest}, not the pinned {sha256}: check the package index "
-            f"that pip uses, or set {HOME_VARIABLE} to a copy"
-        )
-    return files[0]

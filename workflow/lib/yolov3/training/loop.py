@@ -42,6 +42,7 @@ def train(
     origin: dict[str, Any],
     validate: Validate | None = None,
     open_watchers: Callable[[], Sequence[Watcher]] = tuple,
+    kernel_library: Path | None = None,
 ) -> None:
     """Train `network` and write the results; resume from the last state of the same training if there is one.
 
@@ -56,6 +57,7 @@ def train(
         validate: function that evaluates the network every `eval_interval` epochs.
         open_watchers: returns what watches the training on rank 0. It is called after the training's identity has been
             taken, so that the modules that it imports do not count.
+        kernel_library: see `ForwardLoss`.
 
     Raises:
         InputError: the loss is NaN or infinite.
@@ -65,7 +67,7 @@ def train(
     if rank.is_master:
         warn_of_cosine_period(settings.schedule)
     loss = YoloLoss(network.settings.num_classes, settings.loss)
-    train_step = _new_step(network, loss, rates, settings, rank, steps_per_epoch)
+    train_step = _new_step(network, loss, rates, settings, rank, steps_per_epoch, kernel_library)
     average = train_step.average
 
     identity = training_identity(settings, network.settings, rank.group_size, origin)
@@ -128,14 +130,20 @@ def train(
 
 
 def _new_step(
-    network: YOLOv3, loss: YoloLoss, rates: np.ndarray, settings: TrainSettings, rank: Rank, steps_per_epoch: int
+    network: YOLOv3,
+    loss: YoloLoss,
+    rates: np.ndarray,
+    settings: TrainSettings,
+    rank: Rank,
+    steps_per_epoch: int,
+    kernel_library: Path | None,
 ) -> TrainStep | AccumulatedStep:
     """Create the step of a training with the learning rates of its steps, float32 [steps]."""
     schedule, optimization = settings.schedule, settings.optimizer
     is_dynamic = optimization.loss_scaler == "dynamic"
     loss_scale = new_scaler(optimization.loss_scale) if is_dynamic else optimization.loss_scale
     sync_ranks = rank.group_size if settings.sync_batch_norm else 1
-    forward = ForwardLoss(network, loss, loss_scale, settings.amp_level, sync_ranks)
+    forward = ForwardLoss(network, loss, loss_scale, settings.amp_level, sync_ranks, kernel_library)
     bias_rates = bias_learning_rates(schedule, steps_per_epoch) if schedule.warmup_bias_lr else None
     optimizer = new_optimizer(network, rates, optimization, bias_rates)
     average = WeightAverage(network, optimization.ema_epochs * steps_per_epoch) if optimization.ema_epochs else None

@@ -5,6 +5,7 @@ from mindspore import Tensor, nn, ops
 
 from yolov3.network.yolo import YOLOv3
 from yolov3.training.sync_batch_norm import SyncBatchNorm, synchronise_batch_norm
+from yolov3.training.twin import twin_of
 
 
 def network_to_train(network: YOLOv3, level: str = "O0", sync_ranks: int = 1) -> nn.Cell:
@@ -22,10 +23,7 @@ def network_to_train(network: YOLOv3, level: str = "O0", sync_ranks: int = 1) ->
         if sync_ranks > 1:
             synchronise_batch_norm(network, sync_ranks)
         return network
-    twin = type(network)(network.settings)
-    for (_, cell), (_, copy) in zip(network.cells_and_names(), twin.cells_and_names(), strict=True):
-        for name, parameter in cell.parameters_and_names(expand=False):
-            setattr(copy, name, parameter)
+    twin = twin_of(network)
     if sync_ranks > 1:
         synchronise_batch_norm(twin, sync_ranks)
     if level == "O2":

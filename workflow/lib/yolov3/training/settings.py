@@ -28,6 +28,7 @@ class TrainSettings:
     freeze_backbone: int
     sync_batch_norm: int
     amp_level: str
+    cpu_kernels: str
     loader_workers: int
     log_interval: int
     ckpt_interval: int

@@ -1,6 +1,7 @@
 """A training step as a compiled graph: normalisation, network, loss, gradients and update."""
 
 import math
+from pathlib import Path
 
 import mindspore
 import numpy as np
@@ -11,6 +12,7 @@ from yolov3.network.darknet53 import DarkNet53
 from yolov3.network.settings import ANCHORS_PER_STRIDE, STRIDES
 from yolov3.network.yolo import YOLOv3
 from yolov3.training.average import WeightAverage
+from yolov3.training.channels_last import channels_last_twin
 from yolov3.training.loss import YoloLoss
 from yolov3.training.precision import network_to_train
 from yolov3.training.update import ParameterUpdate
@@ -24,6 +26,7 @@ class ForwardLoss(nn.Cell):
         loss: its loss.
         loss_scale: factor of the loss; or a scaler, which an `AccumulatedStep` adjusts.
         amp_level, sync_ranks: see `network_to_train`.
+        kernel_library: built operators of native_training/, see `channels_last_twin`; None for those of MindSpore.
     """
 
     def __init__(
@@ -33,19 +36,27 @@ class ForwardLoss(nn.Cell):
         loss_scale: float | DynamicLossScaler,
         amp_level: str = "O0",
         sync_ranks: int = 1,
+        kernel_library: Path | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
-        self.network = network_to_train(network, amp_level, sync_ranks)
+        self.has_channels_last = kernel_library is not None
+        if kernel_library is None:
+            self.network = network_to_train(network, amp_level, sync_ranks)
+        else:
+            self.network = channels_last_twin(network, kernel_library)
         self.loss = loss
         self.scaler = None if isinstance(loss_scale, float | int) else loss_scale
         self.loss_scale = loss_scale if self.scaler is None else self.scaler.scale_value
         mean_std = network.settings.mean_std
-        self.mean = Tensor(np.array(mean_std.mean_rgb, np.float32).reshape(1, 3, 1, 1) * 255)
-        self.inverse_std = Tensor(1 / (np.array(mean_std.std_rgb, np.float32).reshape(1, 3, 1, 1) * 255))
+        shape = (1, 1, 1, 3) if self.has_channels_last else (1, 3, 1, 1)
+        self.mean = Tensor(np.array(mean_std.mean_rgb, np.float32).reshape(shape) * 255)
+        self.inverse_std = Tensor(1 / (np.array(mean_std.std_rgb, np.float32).reshape(shape) * 255))
 
     def construct(self, images: Tensor, grid: Tensor, *targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return (loss * loss_scale, terms of the loss, float32 [terms]); images are uint8 [N, H, W, 3] RGB."""
-        pixels = ops.cast(images.transpose((0, 3, 1, 2)), mindspore.float32)
+        if not self.has_channels_last:
+            images = images.transpose((0, 3, 1, 2))
+        pixels = ops.cast(images, mindspore.float32)
         raw_maps = self.network((pixels - self.mean) * self.inverse_std)
         loss_terms = ops.stack(self.loss(raw_maps, grid, *targets))
         return loss_terms.sum() * self.loss_scale, loss_terms

@@ -1,0 +1,48 @@
+"""Build the operators of native_training/, with which a training on CPUs takes two thirds of the time.
+
+They use oneDNN. The library is that of MindSpore, which comes without headers; these are of the release before it,
+whose functions it has.
+"""
+
+import platform
+from pathlib import Path
+
+from yolov3.errors import InputError
+from yolov3.native.build import package_folder, run_cmake
+from yolov3.native.pinned_wheel import PinnedWheel
+
+MACHINES = ("x86_64",)
+HEADERS = PinnedWheel(
+    title="oneDNN's headers",
+    package="onednn-devel",
+    version="2025.3.0",
+    python="3",
+    platform_tag="manylinux_2_28_x86_64",
+    sha256="3897b4ae65f09e289c10eef98455de069b08b5ac670a34921d406018362f5c95",
+)
+LIBRARY_NAME = "libtraining_kernels.so"
+REMEDY = "set train.cpu_kernels to mindspore"
+
+
+def build_training_kernels(source_dir: Path, build_dir: Path, jobs: int) -> Path:
+    """Build the library and return its path, `build_dir` / LIBRARY_NAME.
+
+    Args:
+        source_dir: folder of CMakeLists.txt.
+        build_dir: folder of the build, kept between builds so that only changes are compiled.
+        jobs: number of parallel compilers.
+
+    Raises:
+        InputError: this host cannot build it, or the headers cannot be downloaded.
+    """
+    if platform.machine() not in MACHINES:
+        raise InputError(f"native_training is for processors {', '.join(MACHINES)}, not {platform.machine()}: {REMEDY}")
+    libraries = sorted(Path(package_folder("mindspore/lib")).glob("libdnnl.so*"))
+    if not libraries:
+        raise InputError(f"this MindSpore has no libdnnl.so, which native_training needs: {REMEDY}")
+    unpacked = build_dir / f"{HEADERS.package}-{HEADERS.version}"
+    HEADERS.provide(unpacked, REMEDY)
+    include = unpacked / f"onednn_devel-{HEADERS.version}.data" / "data" / "include"
+    options = [f"-DONEDNN_INCLUDE={include.resolve()}", f"-DONEDNN_LIBRARY={libraries[0]}"]
+    run_cmake(source_dir, build_dir, options, "training_kernels", jobs)
+    return build_dir / LIBRARY_NAME
