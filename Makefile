@@ -46,7 +46,7 @@ lint: setup
 	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 	$(BIN)/clang-format --dry-run --Werror --style=file:native310/.clang-format \
-		$$(git ls-files "native310/*.cc" "native310/*.h" "tests/fuzz/*.cc")
+		$$(git ls-files "native310/*.cc" "native310/*.h" "native_training/*.cc" "native_training/*.h" "tests/fuzz/*.cc")
 
 docs: setup
 	$(BIN)/python docs/make_configuration.py

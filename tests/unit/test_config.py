@@ -116,6 +116,16 @@ def test_every_key_has_a_description_and_a_default():
             ["train.freeze_backbone is 1", "random weights", "train.resume_yolov3"],
         ),
         ({"train": {"resume_yolov3": "yolov3.weights"}}, ["train.resume_yolov3 is yolov3.weights", "docs/weights.md"]),
+        ({"train": {"cpu_kernels": "onednn", "amp_level": "O2"}}, ["train.cpu_kernels is onednn", "amp_level is O2"]),
+        ({"train": {"cpu_kernels": "onednn", "sync_batch_norm": 1}}, ["cpu_kernels is onednn", "sync_batch_norm is 1"]),
+        (
+            {"train": {"cpu_kernels": "onednn"}, "device_target": "GPU"},
+            ["cpu_kernels is onednn", "device_target is GPU"],
+        ),
+        (
+            {"train": {"cpu_kernels": "onednn"}, "network": {"compatibility": "modelzoo"}},
+            ["train.cpu_kernels is onednn", "network.compatibility is modelzoo, and needs darknet"],
+        ),
         ({"train": {"nesterov": 1, "momentum": 0}}, ["train.momentum is 0", "train.nesterov is 1"]),
         (
             {"weights": {"pretrained": "yolov3.weights"}, "network": {"anchor_scales": "auto"}},

@@ -74,4 +74,4 @@ def test_the_message_of_cmake_is_the_reason(tmp_path):
     (tmp_path / "CMakeLists.txt").write_text(project)
     with pytest.raises(InputError) as error:
         build(BuildSettings(tmp_path, tmp_path / "build", "probe", "", "", 1))
-    assert str(error.value).startswith(f"native310 cannot be built ({reason}): see the log")
+    assert str(error.value).startswith(f"{tmp_path.name} cannot be built ({reason}): see the log")

@@ -115,7 +115,7 @@ def forks():
 
 
 def copy_of_the_project(target):
-    for name in ("workflow", "config", "envs", "profiles", "native310"):
+    for name in ("workflow", "config", "envs", "profiles", "native310", "native_training"):
         shutil.copytree(
             ROOT / name, target / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
         )

@@ -38,6 +38,7 @@ SETTINGS = [
     ({"train.ema_epochs": 2}, TRAIN),
     ({"train.accumulation": 2}, PREVIEW | TRAIN),
     ({"train.amp_level": "O2"}, TRAIN),
+    ({"train.cpu_kernels": "onednn"}, {"build_training_kernels"} | TRAIN),
     ({"train.assignment_iou": 0.3}, PREVIEW | TRAIN),
     ({"eval.multi_label": True}, EVAL | INFER),
     ({"train.eval_interval": 1}, TRAIN),
