@@ -63,6 +63,13 @@ def test_the_embedded_default_needs_nothing(host):
     assert look(host, settings()) == []
 
 
+def test_kernels_for_another_processor(host, monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    (sentence,) = look(host, settings())
+    assert sentence.startswith("train.cpu_kernels onednn needs an x86_64 processor with AVX2: set train.cpu_kernels to")
+    assert look(host, settings(devices_here=False)) == look(host, settings(cpu_kernels="mindspore")) == []
+
+
 def test_ascend_host_without_anything(host):
     found = look(host, settings("coco2014_ascend.yaml"))
     assert len(found) == 7

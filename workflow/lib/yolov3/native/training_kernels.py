@@ -11,7 +11,6 @@ from yolov3.errors import InputError
 from yolov3.native.build import package_folder, run_cmake
 from yolov3.native.pinned_wheel import PinnedWheel
 
-MACHINES = ("x86_64",)
 HEADERS = PinnedWheel(
     title="oneDNN's headers",
     package="onednn-devel",
@@ -22,6 +21,13 @@ HEADERS = PinnedWheel(
 )
 LIBRARY_NAME = "libtraining_kernels.so"
 REMEDY = "set train.cpu_kernels to mindspore"
+
+
+def is_possible_here() -> bool:
+    """Return whether the processor of this host has what the operators are built for."""
+    cpuinfo = Path("/proc/cpuinfo")
+    has_avx2 = cpuinfo.is_file() and " avx2 " in cpuinfo.read_text(encoding="utf-8", errors="replace")
+    return platform.machine() == "x86_64" and has_avx2
 
 
 def build_training_kernels(source_dir: Path, build_dir: Path, jobs: int) -> Path:
@@ -35,8 +41,8 @@ def build_training_kernels(source_dir: Path, build_dir: Path, jobs: int) -> Path
     Raises:
         InputError: this host cannot build it, or the headers cannot be downloaded.
     """
-    if platform.machine() not in MACHINES:
-        raise InputError(f"native_training is for processors {', '.join(MACHINES)}, not {platform.machine()}: {REMEDY}")
+    if not is_possible_here():
+        raise InputError(f"native_training needs an x86_64 processor with AVX2, which this host has not: {REMEDY}")
     libraries = sorted(Path(package_folder("mindspore/lib")).glob("libdnnl.so*"))
     if not libraries:
         raise InputError(f"this MindSpore has no libdnnl.so, which native_training needs: {REMEDY}")

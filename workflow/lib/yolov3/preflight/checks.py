@@ -12,6 +12,7 @@ from yolov3.distributed.rank_table import select_devices
 from yolov3.errors import InputError
 from yolov3.native.build import CANN_VARIABLES
 from yolov3.native.mslite_runtime import HOME_VARIABLE, home_of_user, inspect_runtime
+from yolov3.native.training_kernels import REMEDY, is_possible_here
 from yolov3.preflight.resources import missing_disk, missing_memory
 from yolov3.preflight.settings import ALL_STAGES, NATIVE_STAGES, NETWORK_STAGES, PreflightSettings
 
@@ -42,6 +43,8 @@ def missing_requirements(
             f"multiple of {settings.host_count}"
         )
     if settings.devices_here:
+        if settings.cpu_kernels == "onednn" and "train" in stages and not is_possible_here():
+            problems.append(f"train.cpu_kernels onednn needs an x86_64 processor with AVX2: {REMEDY}")
         problems += _check_devices(settings, stages, dev)
         problems += _check_tools(settings, stages)
         if "train" in stages:

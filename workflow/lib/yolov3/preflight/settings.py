@@ -28,6 +28,7 @@ class PreflightSettings:
     backbone_shape: tuple[int, ...]
     is_distributed: int
     group_size: int
+    cpu_kernels: str
     hosts: str
     host_launcher: str
     loader_workers: int
