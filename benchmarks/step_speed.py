@@ -1,7 +1,7 @@
 """Compare the time of a training step with that of PyTorch, alternating.
 
 python benchmarks/step_speed.py --torch PYTHON [--size 128] [--batch 16] [--network slim] [--rounds 5] [--steps 20]
-    [--kernel_library results/training_kernels/libtraining_kernels.so]
+    [--kernel_library results/training_kernels/build/libtraining_kernels.so]
 
 PYTHON is an interpreter that has PyTorch. Both train the same network on the same kind of batch, from uint8 images in
 memory to the update of SGD with momentum; the loss of PyTorch's is one of the same terms, but without the search for

@@ -163,6 +163,16 @@ def test_what_does_not_fit_is_one_sentence(library: Path, tmp_path: Path) -> Non
     broken.write_text("no library", encoding="utf-8")
     with pytest.raises(InputError, match=r"cannot be loaded .* build it again"):
         channels_last_twin(new_network(), broken)
+    with pytest.raises(InputError, match="has a colon in its path: move the project"):
+        channels_last_twin(new_network(), tmp_path / "a:b" / library.name)
+
+
+def test_a_project_that_was_moved_builds_again(library: Path) -> None:
+    cache = library.parent / "CMakeCache.txt"
+    written = cache.read_text(encoding="utf-8")
+    cache.write_text(written.replace(f"CMAKE_HOME_DIRECTORY:INTERNAL={SOURCE}", "CMAKE_HOME_DIRECTORY:INTERNAL=/moved"))
+    assert cache.read_text(encoding="utf-8") != written
+    assert build_training_kernels(SOURCE, library.parents[1], 2).resolve() == library
 
 
 def test_another_processor_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,13 @@
 # Operators for training on CPUs, built from native_training/.
 
+from yolov3.native.training_kernels import LIBRARY_PATH
+
 KERNELS_DIR = WORKFLOW_DIR.parent / "native_training"
 
 
 rule build_training_kernels:
     output:
-        library="results/training_kernels/libtraining_kernels.so",
+        library=f"results/training_kernels/{LIBRARY_PATH}",
     log:
         "logs/build_training_kernels.log",
     benchmark:
@@ -15,8 +17,6 @@ rule build_training_kernels:
     threads: threads_of(on_cluster=4)
     params:
         run=command("build_training_kernels", more=option_words({"source_dir": str(KERNELS_DIR)})),
-        sources=lambda wildcards: files_digest(
-            path for pattern in ("CMakeLists.txt", "src/*") for path in KERNELS_DIR.glob(pattern)
-        ),
+        sources=native_code("CMakeLists.txt", "src/*", folder=KERNELS_DIR),
     shell:
-        '{params.run} --build_dir "$(dirname {output.library:q})" --log_file {log:q}'
+        "{params.run} --output_dir results/training_kernels --log_file {log:q}"

@@ -87,9 +87,9 @@ def compared_content():
         return ""
 
 
-def native_code(*patterns):
-    """Return the digest of source files of the native program, given as glob patterns."""
-    return lambda wildcards: files_digest(path for pattern in patterns for path in NATIVE_DIR.glob(pattern))
+def native_code(*patterns, folder=NATIVE_DIR):
+    """Return the digest of C++ source files in a folder, by default the native program's, given as glob patterns."""
+    return lambda wildcards: files_digest(path for pattern in patterns for path in folder.glob(pattern))
 
 
 def file_option(name, file):

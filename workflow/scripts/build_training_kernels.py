@@ -1,6 +1,6 @@
 """Build the operators with which a training on CPUs is faster.
 
-python workflow/scripts/build_training_kernels.py --source_dir native_training --build_dir results/training_kernels
+python workflow/scripts/build_training_kernels.py --source_dir native_training --output_dir results/training_kernels
 """
 
 import argparse
@@ -16,13 +16,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run the stage and return its exit code."""
     parser = stage_parser(__doc__)
     parser.add_argument("--source_dir", type=Path, required=True, help="folder of CMakeLists.txt")
-    parser.add_argument("--build_dir", type=Path, required=True, help="folder of the build and its library")
+    parser.add_argument("--output_dir", type=Path, required=True, help="folder of oneDNN's headers and of the build")
     return run_stage(run, parser.parse_args(argv))
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Configure and compile with CMake."""
-    build_training_kernels(arguments.source_dir, arguments.build_dir, available_cpus())
+    build_training_kernels(arguments.source_dir, arguments.output_dir, available_cpus())
 
 
 if __name__ == "__main__":

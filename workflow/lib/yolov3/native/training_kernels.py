@@ -19,7 +19,7 @@ HEADERS = PinnedWheel(
     platform_tag="manylinux_2_28_x86_64",
     sha256="3897b4ae65f09e289c10eef98455de069b08b5ac670a34921d406018362f5c95",
 )
-LIBRARY_NAME = "libtraining_kernels.so"
+LIBRARY_PATH = "build/libtraining_kernels.so"
 REMEDY = "set train.cpu_kernels to mindspore"
 
 
@@ -30,12 +30,12 @@ def is_possible_here() -> bool:
     return platform.machine() == "x86_64" and has_avx2
 
 
-def build_training_kernels(source_dir: Path, build_dir: Path, jobs: int) -> Path:
-    """Build the library and return its path, `build_dir` / LIBRARY_NAME.
+def build_training_kernels(source_dir: Path, output_dir: Path, jobs: int) -> Path:
+    """Build the library and return its path, `output_dir` / LIBRARY_PATH.
 
     Args:
         source_dir: folder of CMakeLists.txt.
-        build_dir: folder of the build, kept between builds so that only changes are compiled.
+        output_dir: folder of the headers and of the build, which are kept so that only changes are compiled.
         jobs: number of parallel compilers.
 
     Raises:
@@ -46,9 +46,11 @@ def build_training_kernels(source_dir: Path, build_dir: Path, jobs: int) -> Path
     libraries = sorted(Path(package_folder("mindspore/lib")).glob("libdnnl.so*"))
     if not libraries:
         raise InputError(f"this MindSpore has no libdnnl.so, which native_training needs: {REMEDY}")
-    unpacked = build_dir / f"{HEADERS.package}-{HEADERS.version}"
+    # Beside the build, whose folder is removed when the project was moved.
+    unpacked = output_dir / f"{HEADERS.package}-{HEADERS.version}"
     HEADERS.provide(unpacked, REMEDY)
     include = unpacked / f"onednn_devel-{HEADERS.version}.data" / "data" / "include"
     options = [f"-DONEDNN_INCLUDE={include.resolve()}", f"-DONEDNN_LIBRARY={libraries[0]}"]
-    run_cmake(source_dir, build_dir, options, "training_kernels", jobs)
-    return build_dir / LIBRARY_NAME
+    library = output_dir / LIBRARY_PATH
+    run_cmake(source_dir, library.parent, options, "training_kernels", jobs)
+    return library

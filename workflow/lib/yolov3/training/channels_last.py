@@ -28,6 +28,9 @@ def channels_last_twin(network: YOLOv3, library: Path) -> nn.Cell:
     Raises:
         InputError: the library cannot be loaded, or the network is one of the model zoo, which pads otherwise.
     """
+    if ":" in str(library):
+        # Between the path and the name of an operator, MindSpore expects the only colon.
+        raise InputError(f"{library} has a colon in its path: move the project, or set train.cpu_kernels to mindspore")
     if network.settings.compatibility != "darknet":
         raise InputError("the network is one of the model zoo, which needs train.cpu_kernels mindspore: set it")
     try:
