@@ -14,7 +14,12 @@ from yolov3.network.darknet53 import DarkNet53, running_statistics
 from yolov3.network.grid import prediction_grid
 from yolov3.network.settings import NetworkSettings
 from yolov3.network.yolo import YOLOv3
-from yolov3.training.channels_last import _norm_operator, channels_last_twin
+from yolov3.training.channels_last import (
+    _convolution_operator,
+    _norm_operator,
+    channels_last_twin,
+    operator_errors,
+)
 from yolov3.training.loss import LossSettings, YoloLoss
 from yolov3.training.step import ForwardLoss, freeze_backbone, set_training
 from yolov3.training.targets import assign_targets
@@ -165,6 +170,23 @@ def test_what_does_not_fit_is_one_sentence(library: Path, tmp_path: Path) -> Non
         channels_last_twin(new_network(), broken)
     with pytest.raises(InputError, match="has a colon in its path: move the project"):
         channels_last_twin(new_network(), tmp_path / "a:b" / library.name)
+
+
+def test_an_operator_that_fails_is_one_sentence(library: Path) -> None:
+    mindspore.set_context(mode=mindspore.GRAPH_MODE)
+    operator = _convolution_operator(library, 1)
+
+    class Convolution(nn.Cell):
+        def construct(self, x, weights):
+            return operator(x, weights)
+
+    # With an even kernel and a padding of half of it, the output is larger than the input.
+    x, weights = Tensor(np.zeros((1, 8, 8, 4), np.float32)), Tensor(np.zeros((4, 4, 2, 2), np.float32))
+    sentence = r"operator of native_training failed.*: lower train\.per_batch_size"
+    with pytest.raises(InputError, match=sentence), operator_errors():
+        Convolution()(x, weights).asnumpy()
+    with pytest.raises(RuntimeError, match="another"), operator_errors():
+        raise RuntimeError("another")
 
 
 def test_a_project_that_was_moved_builds_again(library: Path) -> None:

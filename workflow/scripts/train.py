@@ -28,6 +28,7 @@ from yolov3.network.options import network_settings_from
 from yolov3.network.yolo import YOLOv3
 from yolov3.training.augment import AugmentSettings
 from yolov3.training.batches import BatchSource, source_from
+from yolov3.training.channels_last import operator_errors
 from yolov3.training.loop import train
 from yolov3.training.loss import LossSettings
 from yolov3.training.optimizer import OptimizerSettings
@@ -143,7 +144,8 @@ def train_as_rank(arguments: argparse.Namespace) -> None:
             return watchers_of(arguments.ckpt_path, files, settings, source, network.settings.class_names, watching)
 
         library = kernel_library_of(arguments)
-        train(network, source, settings, files, rank, origin, validate, open_watchers, library)
+        with operator_errors():
+            train(network, source, settings, files, rank, origin, validate, open_watchers, library)
 
 
 def kernel_library_of(arguments: argparse.Namespace) -> Path | None:

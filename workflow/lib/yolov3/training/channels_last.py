@@ -5,7 +5,8 @@ MindSpore gives its CPU convolutions tensors of the layout [N, C, H, W], for whi
 """
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from yolov3.network.darknet53 import LEAKY_SLOPE, ConvBlock
 from yolov3.network.yolo import UpsampleConcat, YOLOv3
 from yolov3.process import available_cpus
 from yolov3.training.twin import twin_of
+
+# In MindSpore's message when an operator returns an error.
+CUSTOM_OPERATOR_MARK = "CPU AOT kernel"
 
 
 def channels_last_twin(network: YOLOv3, library: Path) -> nn.Cell:
@@ -53,6 +57,20 @@ def channels_last_twin(network: YOLOv3, library: Path) -> nn.Cell:
     for parameter, name in names.items():
         parameter.name = name
     return _RawMaps(twin)
+
+
+@contextmanager
+def operator_errors() -> Iterator[None]:
+    """Turn MindSpore's error for an operator that failed into an InputError; other errors pass."""
+    try:
+        yield
+    except RuntimeError as error:
+        if CUSTOM_OPERATOR_MARK not in str(error):
+            raise
+        raise InputError(
+            "an operator of native_training failed, mostly because memory ran out: lower train.per_batch_size, or set "
+            "train.cpu_kernels to mindspore; the last checkpoint is kept"
+        ) from None
 
 
 class _RawMaps(nn.Cell):
