@@ -4,6 +4,7 @@ import json
 
 import cv2
 import numpy as np
+import pytest
 from conftest import SMALL, changed, copy_of_a_run, edited
 from label_files import write_images, write_voc
 
@@ -39,6 +40,7 @@ def project_on(data, finished, folder):
     return project
 
 
+@pytest.mark.long
 def test_one_image_and_one_class(finished, tmp_path):
     data = one_image_one_class(tmp_path / "meine daten")
     project = project_on(data, finished, tmp_path)

@@ -142,6 +142,7 @@ def test_two_ranks_with_synchronised_batch_norm_are_as_one_and_leave_out_a_step_
         np.testing.assert_allclose(two[name], one_process[name], rtol=0, atol=1e-3, err_msg=name)
 
 
+@pytest.mark.long
 def test_two_workers_train_and_validate_together(finished, tmp_path):
     # Below the ports that Linux gives to outgoing connections.
     port = 20000 + os.getpid() % 12000
@@ -205,6 +206,7 @@ def test_the_best_network_of_the_validations_is_the_result(finished, undisturbed
         assert said in log
 
 
+@pytest.mark.long
 def test_a_training_with_operators_that_are_built_learns_the_same(finished, tmp_path):
     project = copy_of_a_run(finished, tmp_path)
     metrics = project.folder / "results" / "train" / "metrics.csv"
