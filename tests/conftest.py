@@ -1,20 +1,28 @@
 """The order of the test files, and how MindSpore runs in them."""
 
 import sys
+from pathlib import Path
 
-# Files that run beside the build of the native program and the small run, which the other files of their folders need.
-UNITS_FIRST = 55
+TESTS = Path(__file__).parent
+# The first file builds the native program; the second makes the small run, and takes longest.
+FIRST = ("native/test_jpeg_stages.py", "workflow/test_reruns.py")
+# Builds the native program with sanitizers.
+SECOND_BUILD = ("native/test_native_acl.py",)
+# Unit tests that run beside the first two, and beside the second build.
+UNITS_BESIDE_FIRST, UNITS_BESIDE_SECOND = 15, 40
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with one file that builds the native program and one that makes the small run, then some of the units.
+    """Begin with the builds and the small run, which most files of their folders need, and some of the units.
 
     The other files of these folders would only wait for them. Short files stay last, so that all workers end together.
     """
     files = list(dict.fromkeys(item.path for item in items))
-    folders = {name: [path for path in files if path.parent.name == name] for name in ("native", "workflow", "unit")}
-    first = [*folders["native"][:1], *folders["workflow"][:1], *folders["unit"][:UNITS_FIRST]]
-    place = {path: number for number, path in enumerate(dict.fromkeys([*first, *files]))}
+    units = [path for path in files if path.parent.name == "unit"]
+    first, second = ([TESTS / name for name in names] for names in (FIRST, SECOND_BUILD))
+    assert all(path.is_file() for path in [*first, *second]), "a file that should start early has another name now"
+    order = [*first, *units[:UNITS_BESIDE_FIRST], *second, *units[: UNITS_BESIDE_FIRST + UNITS_BESIDE_SECOND], *files]
+    place = {path: number for number, path in enumerate(dict.fromkeys(order))}
     items.sort(key=lambda item: place[item.path])
 
 
