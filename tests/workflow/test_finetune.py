@@ -15,6 +15,8 @@ from yolov3.network.settings import NetworkSettings
 from yolov3.network.yolo import YOLOv3
 from yolov3.weights.checkpoint import read_checkpoint, save_checkpoint
 
+pytestmark = pytest.mark.long
+
 CLASSES = {5: "Äpfel, rot", 11: "Ёж", 23: "猫"}
 NETWORK = {key: SMALL["network"][key] for key in ("backbone_shape", "backbone_layers")}
 

@@ -6,6 +6,8 @@ import shutil
 import pytest
 from conftest import SMALL, Project, changed
 
+pytestmark = pytest.mark.long
+
 CHANGES = {
     "infer.engine": "openvino",
     "infer.input": "jpeg",

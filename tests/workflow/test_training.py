@@ -56,6 +56,7 @@ def undisturbed(finished, tmp_path_factory):
     return output, done.stderr
 
 
+@pytest.mark.long
 def test_killed_between_two_checkpoints_and_run_again(finished, undisturbed, tmp_path):
     running = subprocess.Popen(command(finished, tmp_path, **VALIDATED), cwd=finished.folder, stderr=subprocess.DEVNULL)
     state, metrics = tmp_path / "checkpoints" / "last.ckpt", tmp_path / "checkpoints" / "metrics.csv"
